@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IParticipants, Keys} from "./IParticipants.sol";
+
+/// @title Who may issue which categories of certificate
+interface IIssuerRegistry is IParticipants {
+    event CategoryGranted(address indexed issuer, bytes32 indexed id, string category);
+    event CategoryWithdrawn(address indexed issuer, bytes32 indexed id, string category);
+
+    /// @notice Admits `issuer` for `categories` (at least one). Only the authority.
+    function approve(address issuer, bytes32 profile, Keys calldata newKeys, string[] calldata categories) external;
+    function grantCategories(address issuer, string[] calldata categories) external;
+    function withdrawCategories(address issuer, string[] calldata categories) external;
+    /// @notice Whether `issuer` is active and admitted for `category` now.
+    function mayIssue(address issuer, string calldata category) external view returns (bool);
+}

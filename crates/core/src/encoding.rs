@@ -1,0 +1,107 @@
+//! Text forms of bytes. One place, so that no two crates disagree about padding or case.
+
+use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+/// A text is not what its form asks for. The text itself is not repeated: it may be personal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// A character outside the alphabet, wrong padding, or trailing bits that are not zero.
+    #[error("not valid {0}")]
+    Alphabet(&'static str),
+    /// Decodes, but to another number of bytes than the type has.
+    #[error("expected {expected} bytes, found {found}")]
+    Length {
+        /// Bytes the type has.
+        expected: usize,
+        /// Bytes the text holds.
+        found: usize,
+    },
+}
+
+/// Base64url without padding (RFC 4648 §5, as RFC 7515 §2 asks).
+pub fn base64url(bytes: &[u8]) -> String {
+    BASE64URL_NOPAD.encode(bytes)
+}
+
+/// Strict inverse of [`base64url`]: padding and non-zero trailing bits are refused, so a text has one reading.
+pub fn from_base64url(text: &str) -> Result<Vec<u8>, DecodeError> {
+    BASE64URL_NOPAD
+        .decode(text.as_bytes())
+        .map_err(|_| DecodeError::Alphabet("base64url"))
+}
+
+/// Standard padded base64 (RFC 4648 §4), as `x5c` (RFC 7515 §4.1.6) asks.
+pub fn base64(bytes: &[u8]) -> String {
+    BASE64.encode(bytes)
+}
+
+/// Strict inverse of [`base64()`].
+pub fn from_base64(text: &str) -> Result<Vec<u8>, DecodeError> {
+    BASE64
+        .decode(text.as_bytes())
+        .map_err(|_| DecodeError::Alphabet("base64"))
+}
+
+/// Lower-case hexadecimal without prefix.
+pub fn hex(bytes: &[u8]) -> String {
+    HEXLOWER.encode(bytes)
+}
+
+/// Hexadecimal in either case, with or without `0x`.
+pub fn from_hex(text: &str) -> Result<Vec<u8>, DecodeError> {
+    let text = text.strip_prefix("0x").unwrap_or(text);
+    HEXLOWER_PERMISSIVE
+        .decode(text.as_bytes())
+        .map_err(|_| DecodeError::Alphabet("hexadecimal"))
+}
+
+/// [`from_hex`] into exactly `N` bytes.
+pub fn from_hex_exact<const N: usize>(text: &str) -> Result<[u8; N], DecodeError> {
+    let bytes = from_hex(text)?;
+    let found = bytes.len();
+    bytes.try_into().map_err(|_| DecodeError::Length { expected: N, found })
+}
+
+/// A SHA-256 digest. 32 bytes; text form is lower-case hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::str::FromStr for Digest {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        from_hex_exact(text).map(Self)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,152 @@
+//! Identifiers, each its own type so that one cannot be passed for another.
+//!
+//! All are 128 random bits in the text form of a version 4 UUID (RFC 9562 §5.4). Random and not time-ordered on purpose:
+//! an id that tells when a person was tested is personal data.
+
+use crate::crypto::Entropy;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+/// The text is not a UUID in its canonical lower-case form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an id: expected 8-4-4-4-12 lower-case hexadecimal digits")]
+pub struct IdError;
+
+fn format(bytes: &[u8; 16], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (i, byte) in bytes.iter().enumerate() {
+        if matches!(i, 4 | 6 | 8 | 10) {
+            f.write_str("-")?;
+        }
+        write!(f, "{byte:02x}")?;
+    }
+    Ok(())
+}
+
+fn parse(text: &str) -> Result<[u8; 16], IdError> {
+    let raw = text.as_bytes();
+    let dashed = raw.len() == 36 && [8, 13, 18, 23].iter().all(|&i| raw[i] == b'-');
+    if !dashed || text.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Err(IdError);
+    }
+    let digits: String = text.chars().filter(|&c| c != '-').collect();
+    crate::encoding::from_hex_exact(&digits).map_err(|_| IdError)
+}
+
+fn generate(entropy: &mut dyn Entropy) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    entropy.fill(&mut bytes);
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    bytes
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            /// A new random id.
+            pub fn generate(entropy: &mut dyn Entropy) -> Self {
+                Self(generate(entropy))
+            }
+            /// From the 16 bytes that a store kept.
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+            /// The 16 bytes, as a store keeps them.
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                format(&self.0, f)
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                format(&self.0, f)
+            }
+        }
+        impl std::str::FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                parse(text).map(Self)
+            }
+        }
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(self)
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// An admitted organisation (or the authority itself) within one deployment.
+    ParticipantId;
+    /// A reported result: a person, a category and data, before any rendering.
+    ResultId;
+    /// The internal record of a certificate: what its copies render.
+    CertificateId;
+    /// One rendering for one set of holder keys. It is the `jti`/`id` inside the signed bytes; copies of one certificate share nothing.
+    CopyId;
+    /// A key of a participant or of the deployment.
+    KeyId;
+    /// An API key's public part.
+    ApiKeyId;
+    /// A Merkle batch of commitments.
+    BatchId;
+    /// A background job.
+    JobId;
+    /// One check that a verifier asked the server for.
+    CheckId;
+    /// A request, as it is quoted in errors and logs.
+    RequestId;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Counting(u8);
+    impl Entropy for Counting {
+        fn fill(&mut self, into: &mut [u8]) {
+            for byte in into {
+                self.0 = self.0.wrapping_add(37);
+                *byte = self.0;
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_reads_back_as_written_and_is_a_version_4_uuid() {
+        let id = CopyId::generate(&mut Counting(0));
+        let text = id.to_string();
+        assert_eq!(text.parse::<CopyId>(), Ok(id));
+        assert_eq!(&text[14..15], "4");
+        assert!(matches!(&text[19..20], "8" | "9" | "a" | "b"));
+    }
+
+    #[test]
+    fn other_spellings_are_refused() {
+        for text in [
+            "",
+            "x",
+            "{00000000-0000-4000-8000-000000000000}",
+            "00000000-0000-4000-8000-00000000000A",
+            "000000000-000-4000-8000-000000000000",
+            "00000000000040008000000000000000",
+            "00000000-0000-4000-8000-0000000000é",
+        ] {
+            assert_eq!(text.parse::<CopyId>(), Err(IdError), "{text}");
+        }
+    }
+}

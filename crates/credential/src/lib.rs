@@ -1,0 +1,14 @@
+//! Certificates: what they say, the formats they are rendered in, the categories that describe them, their status, and the check.
+//!
+//! Pure: callers pass `now`, entropy and a [`vidimus_core::Provider`].
+
+pub mod category;
+pub mod check;
+pub mod format;
+pub mod intake;
+pub mod jws;
+pub mod statement;
+pub mod status;
+pub mod x509;
+
+pub use statement::{CategoryId, Format, Person, Statement, StatusReference};
