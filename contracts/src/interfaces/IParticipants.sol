@@ -31,6 +31,8 @@ interface IParticipants is IAuthorized {
     /// @notice Nothing to do: an empty list, an empty or over-long (64 bytes) name, a name granted already or not granted.
     error BadName(string name);
     error EmptyList();
+    /// @notice The version counts as revoked already, from this time or an earlier one; a revocation never moves to a later time.
+    error KeysRevokedAlready(address participant, uint32 version, uint64 from);
 
     /// @notice Admitted. `profile` is the SHA-256 of the participant's public profile (name, country, address), which is served off-chain.
     event Approved(address indexed participant, bytes32 profile);
@@ -46,7 +48,9 @@ interface IParticipants is IAuthorized {
 
     function status(address participant) external view returns (Status);
     /// @notice The newest keys and their version (0: none).
-    function keys(address participant) external view returns (uint32 version, Keys memory);
+    function keys(address participant) external view returns (uint32 version, Keys memory newest);
+    /// @notice Whether the keys of a version count as revoked, and from when (Unix seconds).
+    function keysRevoked(address participant, uint32 version) external view returns (bool revoked, uint64 from);
 
     function changeProfile(address participant, bytes32 profile) external;
     function rotateKeys(address participant, Keys calldata newKeys) external;
