@@ -1,0 +1,163 @@
+//! EIP-1559 transactions: prepared here, signed wherever the key lives, finished here.
+//!
+//! [`Fields::prepare`] → [`Unsigned::hash`] → (the key's owner signs the 32 bytes) → [`Unsigned::finish`]. Where the key is at
+//! hand, [`Unsigned::sign`] takes a closure and [`Unsigned::sign_with_secret`] the secret itself.
+
+use crate::{convert, error::CallerError};
+use alloy::consensus::{SignableTransaction, TxEip1559, TxEnvelope, transaction::SignerRecoverable};
+use alloy::eips::eip2718::Encodable2718;
+use alloy::primitives::{Bytes, Signature, TxKind, U256};
+use alloy::signers::{SignerSync, local::PrivateKeySigner};
+use vidimus_core::{Address, receipt::BlockHash};
+
+/// What a transaction says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fields {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// The sender's nonce.
+    pub nonce: u64,
+    /// Most gas it may use.
+    pub gas_limit: u64,
+    /// Most it pays for gas, wei per gas.
+    pub max_fee: u128,
+    /// Tip, wei per gas.
+    pub priority_fee: u128,
+    /// The contract or account called; `None` creates a contract.
+    pub to: Option<Address>,
+    /// Wei sent along.
+    pub value: u128,
+    /// Calldata, or creation code.
+    pub data: Vec<u8>,
+}
+
+/// A transaction whose hash is still to be signed.
+#[derive(Debug, Clone)]
+pub struct Unsigned {
+    transaction: TxEip1559,
+    hash: [u8; 32],
+}
+
+/// A signed transaction, ready to be stored and submitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// The EIP-2718 bytes. Store them before sending: resending must be byte-identical.
+    pub raw: Vec<u8>,
+    /// Its hash, known before it is mined.
+    pub hash: BlockHash,
+    /// Who signed.
+    pub sender: Address,
+}
+
+/// Why a signature does not finish a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SigningError {
+    /// Not r ‖ s ‖ v with v one of 0, 1, 27, 28, or no public key can be recovered, or s is high (EIP-2).
+    #[error("not a recoverable secp256k1 signature over the transaction's hash")]
+    Signature,
+    /// A valid signature of someone else.
+    #[error("signed by {found}, not by {expected}")]
+    OtherSigner {
+        /// Who should have signed.
+        expected: Address,
+        /// Who did.
+        found: Address,
+    },
+    /// The secret is not a secp256k1 scalar.
+    #[error("not a secp256k1 secret key")]
+    Secret,
+    /// The key's owner did not sign.
+    #[error("the key did not sign")]
+    Refused,
+}
+
+impl Fields {
+    /// Fixes the fields and computes the hash to sign.
+    pub fn prepare(self) -> Unsigned {
+        let transaction = TxEip1559 {
+            chain_id: self.chain_id,
+            nonce: self.nonce,
+            gas_limit: self.gas_limit,
+            max_fee_per_gas: self.max_fee,
+            max_priority_fee_per_gas: self.priority_fee,
+            to: self
+                .to
+                .map_or(TxKind::Create, |to| TxKind::Call(convert::to_address(to))),
+            value: U256::from(self.value),
+            access_list: Default::default(),
+            input: Bytes::from(self.data),
+        };
+        let hash = transaction.signature_hash().0;
+        Unsigned { transaction, hash }
+    }
+}
+
+impl Unsigned {
+    /// The 32 bytes to sign (Keccak-256 already: sign them as they are).
+    pub fn hash(&self) -> &[u8; 32] {
+        &self.hash
+    }
+
+    /// The address that a contract created by this transaction will have when `sender` signs it.
+    pub fn contract(&self, sender: Address) -> Address {
+        convert::from_address(convert::to_address(sender).create(self.transaction.nonce))
+    }
+
+    /// Puts a 65-byte signature (r ‖ s ‖ v, v = 0, 1, 27 or 28) to it and checks that `sender` made it.
+    pub fn finish(self, signature: &[u8; 65], sender: Address) -> Result<Signed, SigningError> {
+        let signature = Signature::from_raw_array(signature).map_err(|_| SigningError::Signature)?;
+        let envelope = TxEnvelope::from(self.transaction.into_signed(signature));
+        let found = envelope
+            .recover_signer()
+            .map(convert::from_address)
+            .map_err(|_| SigningError::Signature)?;
+        if found != sender {
+            return Err(SigningError::OtherSigner {
+                expected: sender,
+                found,
+            });
+        }
+        Ok(Signed {
+            raw: envelope.encoded_2718(),
+            hash: convert::from_hash(*envelope.tx_hash()),
+            sender,
+        })
+    }
+
+    /// Signs through `sign_hash`, which is given the hash and returns r ‖ s ‖ v.
+    pub fn sign<E>(
+        self,
+        sender: Address,
+        sign_hash: impl FnOnce(&[u8; 32]) -> Result<[u8; 65], E>,
+    ) -> Result<Signed, SigningError> {
+        let signature = sign_hash(&self.hash).map_err(|_| SigningError::Refused)?;
+        self.finish(&signature, sender)
+    }
+
+    /// Signs with the 32 bytes of a secp256k1 secret, which the caller keeps and wipes.
+    pub fn sign_with_secret(self, secret: &[u8; 32]) -> Result<Signed, SigningError> {
+        let key = PrivateKeySigner::from_slice(secret).map_err(|_| SigningError::Secret)?;
+        let signature = key
+            .sign_hash_sync(&self.hash.into())
+            .map_err(|_| SigningError::Refused)?;
+        self.finish(&signature.as_bytes(), convert::from_address(key.address()))
+    }
+}
+
+/// The address of a secp256k1 secret.
+pub fn sender_of(secret: &[u8; 32]) -> Result<Address, SigningError> {
+    let key = PrivateKeySigner::from_slice(secret).map_err(|_| SigningError::Secret)?;
+    Ok(convert::from_address(key.address()))
+}
+
+/// The hash and sender of raw signed bytes, without asking any chain.
+pub fn inspect(raw: &[u8]) -> Result<Signed, CallerError> {
+    use alloy::eips::eip2718::Decodable2718;
+    let envelope = TxEnvelope::decode_2718_exact(raw).map_err(|error| CallerError::Malformed(error.to_string()))?;
+    let sender = envelope.recover_signer().map_err(|_| CallerError::Signature)?;
+    Ok(Signed {
+        raw: raw.to_vec(),
+        hash: convert::from_hash(*envelope.tx_hash()),
+        sender: convert::from_address(sender),
+    })
+}
