@@ -18,7 +18,8 @@ contract EthereumDIDRegistry is IEthereumDIDRegistry {
     /// @inheritdoc IEthereumDIDRegistry
     mapping(address identity => address) public override owners;
     /// @inheritdoc IEthereumDIDRegistry
-    mapping(address identity => mapping(bytes32 delegateTypeHash => mapping(address delegate => uint256))) public
+    mapping(address identity => mapping(bytes32 delegateTypeHash => mapping(address delegate => uint256)))
+        public
         override delegates;
     /// @inheritdoc IEthereumDIDRegistry
     mapping(address identity => uint256) public override changed;
