@@ -6,6 +6,7 @@ pub mod category;
 pub mod check;
 pub mod format;
 pub mod intake;
+pub mod json;
 pub mod jws;
 pub mod statement;
 pub mod status;

@@ -88,6 +88,9 @@ pub struct StatusReference {
     pub token_list: String,
     /// URL of the Bitstring Status List credential (W3C Bitstring Status List 1.0), purpose `revocation`; HCERT carries only the first.
     pub bitstring_list: Option<String>,
+    /// URL of the Bitstring Status List credential with purpose `suspension` (that standard has one list for each purpose).
+    #[serde(default)]
+    pub suspension_list: Option<String>,
     /// Index of this copy, random within the list.
     pub index: u64,
 }
