@@ -1,0 +1,131 @@
+//! The keys this process works with: derived from the root key at start, or unwrapped from the database when first used and then kept.
+
+use crate::app::error::Error;
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+use vidimus_core::{Entropy, Provider, SecretBytes, Transcript, id::KeyId};
+use vidimus_crypto::{
+    BlindIndexKey, DataKey, KeyEncryptionKey, KeyKind, Purpose, RootKey, SealingKey, SigningKey, Wrapped,
+};
+
+/// Version of the key-encryption keys in use. Every wrapped key names the version it was wrapped under, so that a later version can
+/// take over while old wrappings still open.
+const KEK_VERSION: u32 = 1;
+
+/// What the root key opens. Whoever holds one of these reads and signs as the whole deployment.
+pub struct Keys {
+    participants: KeyEncryptionKey,
+    persons: KeyEncryptionKey,
+    deployment: DataKey,
+    blind: BlindIndexKey,
+    credentials: BlindIndexKey,
+    audit: BlindIndexKey,
+    check_value: [u8; 32],
+    signing: Mutex<HashMap<KeyId, Arc<SigningKey>>>,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(…)")
+    }
+}
+
+impl Keys {
+    /// Derives what is needed and lets the root key go.
+    pub fn derive(root: &RootKey) -> Self {
+        Self {
+            participants: root.key_encryption_key(Purpose::ParticipantKeys, KEK_VERSION),
+            persons: root.key_encryption_key(Purpose::PersonKeys, KEK_VERSION),
+            deployment: root.data_key(Purpose::DeploymentData, KEK_VERSION),
+            blind: root.blind_index_key(Purpose::BlindIndex, KEK_VERSION),
+            credentials: root.blind_index_key(Purpose::Credentials, KEK_VERSION),
+            audit: root.blind_index_key(Purpose::Audit, KEK_VERSION),
+            check_value: root.check_value(),
+            signing: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// What the database keeps to tell a wrong root key.
+    pub fn check_value(&self) -> &[u8; 32] {
+        &self.check_value
+    }
+
+    /// The person's index: HMAC over who they are, meaningless without the root key.
+    pub fn person_index(&self, who: Transcript) -> [u8; 32] {
+        self.blind.derive(who)
+    }
+
+    /// A bearer secret as the database keeps it.
+    pub fn credential_hash(&self, kind: &str, secret: &[u8]) -> [u8; 32] {
+        self.credentials.derive(Transcript::new("vidimus/credential/v1").field(kind.as_bytes()).field(secret))
+    }
+
+    /// The details of an audited operation, salted by the root key, so that an entry can be checked against details but not searched.
+    pub fn audit_digest(&self, details: Transcript) -> [u8; 32] {
+        self.audit.derive(details)
+    }
+
+    /// Wraps a participant's (or the deployment's) private key for its row.
+    pub fn wrap_key(&self, id: KeyId, secret: &SecretBytes, entropy: &mut dyn Entropy) -> Wrapped {
+        self.participants.wrap(&key_place(id), secret, entropy)
+    }
+
+    /// The signing key of a row. Unwrapped once, then kept in memory: unwrapping costs more than a signature.
+    pub fn signing_key(&self, id: KeyId, kind: KeyKind, wrapped: &[u8]) -> Result<Arc<SigningKey>, Error> {
+        if let Some(key) = self.signing.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+            return Ok(key.clone());
+        }
+        let secret = self.participants.unwrap(&key_place(id), &Wrapped::from_bytes(wrapped)?)?;
+        let key = Arc::new(SigningKey::from_bytes(kind, secret.expose())?);
+        self.signing.lock().unwrap_or_else(PoisonError::into_inner).insert(id, key.clone());
+        Ok(key)
+    }
+
+    /// The sealing key of a row.
+    pub fn sealing_key(&self, id: KeyId, wrapped: &[u8]) -> Result<SealingKey, Error> {
+        let secret = self.participants.unwrap(&key_place(id), &Wrapped::from_bytes(wrapped)?)?;
+        Ok(SealingKey::from_bytes(secret.expose())?)
+    }
+
+    /// Wraps a person's data key for its row.
+    pub fn wrap_person_key(&self, person: &[u8; 32], key: &DataKey, entropy: &mut dyn Entropy) -> Wrapped {
+        self.persons.wrap(&person_place(person), &key.expose_bytes(), entropy)
+    }
+
+    /// The data key of a person's row.
+    pub fn person_key(&self, person: &[u8; 32], wrapped: &[u8]) -> Result<DataKey, Error> {
+        let secret = self.persons.unwrap(&person_place(person), &Wrapped::from_bytes(wrapped)?)?;
+        Ok(DataKey::from_bytes(secret.expose())?)
+    }
+
+    /// Encrypts what belongs to the deployment itself, such as a stored answer.
+    pub fn seal(&self, place: &Transcript, plain: &[u8], entropy: &mut dyn Entropy) -> Vec<u8> {
+        self.deployment.seal(place, plain, entropy)
+    }
+
+    /// Opens what [`Self::seal`] made for the same place.
+    pub fn open(&self, place: &Transcript, sealed: &[u8]) -> Result<SecretBytes, Error> {
+        Ok(self.deployment.open(place, sealed)?)
+    }
+}
+
+/// Ciphertext is bound to its table, row and column.
+pub fn place(table: &str, row: &[u8], column: &str) -> Transcript {
+    Transcript::new("vidimus/place/v1").field(table.as_bytes()).field(row).field(column.as_bytes())
+}
+
+fn key_place(id: KeyId) -> Transcript {
+    place("keys", id.as_bytes(), "secret")
+}
+
+fn person_place(person: &[u8; 32]) -> Transcript {
+    place("persons", person, "data_key")
+}
+
+/// SHA-256 of a profile, as it goes to the registry.
+pub fn profile_digest(provider: &dyn Provider, profile: &str) -> [u8; 32] {
+    provider.sha256(&[profile.as_bytes()]).0
+}
