@@ -1,0 +1,39 @@
+// did-jwt-vc verifies our VC-JWT 1.1 with keys that ethr-did-resolver reads from our ledger by JSON-RPC.
+// Usage: node verify-vc.mjs RPC-URL CHAIN-ID REGISTRY JWT-FILE…; each must verify, and must not with one character changed.
+import { readFileSync } from 'node:fs'
+import { Resolver } from 'did-resolver'
+import { getResolver } from 'ethr-did-resolver'
+import { verifyCredential } from 'did-jwt-vc'
+
+const [rpcUrl, chainId, registry, ...files] = process.argv.slice(2)
+const name = '0x' + Number(chainId).toString(16)
+const resolver = new Resolver(getResolver({ networks: [{ name, chainId: Number(chainId), rpcUrl, registry }] }))
+let passed = 0
+let failed = 0
+const report = (ok, what) => {
+  ok ? passed++ : failed++
+  console.log(`${ok ? 'ok' : 'FAILED'}: ${what}`)
+}
+for (const file of files) {
+  const jwt = readFileSync(file, 'utf8').trim()
+  const alg = JSON.parse(Buffer.from(jwt.split('.')[0], 'base64url').toString()).alg
+  try {
+    const result = await verifyCredential(jwt, resolver)
+    report(result.verified && result.issuer === result.payload.iss, `did-jwt-vc verifies ${alg}, issuer ${result.issuer}`)
+  } catch (error) {
+    report(false, `did-jwt-vc refuses ${alg}: ${error.message}`)
+  }
+  const [header, payload, signature] = jwt.split('.')
+  const claims = JSON.parse(Buffer.from(payload, 'base64url').toString())
+  claims.exp += 1
+  const forged = [header, Buffer.from(JSON.stringify(claims)).toString('base64url'), signature].join('.')
+  let refused = false
+  try {
+    await verifyCredential(forged, resolver)
+  } catch {
+    refused = true
+  }
+  report(refused, `did-jwt-vc refuses ${alg} with a later expiry`)
+}
+console.log(`${passed} passed, ${failed} failed`)
+process.exit(failed === 0 && passed > 0 ? 0 : 1)
