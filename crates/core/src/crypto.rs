@@ -225,6 +225,8 @@ pub trait Provider: Send + Sync {
     ) -> Result<(), SignatureError>;
     /// The secp256k1 key that made a 65-byte ES256K-R signature (r ‖ s ‖ recovery id 0–3, or 27–30) over SHA-256 of `message`.
     fn recover(&self, message: &[u8], signature: &[u8; 65]) -> Result<PublicKey, SignatureError>;
+    /// The secp256k1 key of a compressed SEC1 point (0x02 or 0x03 ‖ x), as did:ethr writes public keys.
+    fn decompress(&self, compressed: &[u8; 33]) -> Result<PublicKey, SignatureError>;
     /// A signature by a key known only as an Ethereum account: ES256K (both recovery ids are tried) or ES256K-R.
     fn verify_account(
         &self,

@@ -119,6 +119,12 @@ impl Provider for Native {
         recover(message, signature).map(|key| PublicKey::Secp256k1(key.serialize_uncompressed()))
     }
 
+    fn decompress(&self, compressed: &[u8; 33]) -> Result<PublicKey, SignatureError> {
+        secp256k1::PublicKey::from_byte_array_compressed(*compressed)
+            .map(|key| PublicKey::Secp256k1(key.serialize_uncompressed()))
+            .map_err(|_| SignatureError::Key)
+    }
+
     fn verify_account(
         &self,
         algorithm: Algorithm,
