@@ -1,31 +1,113 @@
-//! Bounded compression.
+//! Compression with a bound: what inflates to more than the caller allows is given up on as soon as it does.
+
+use flate2::{Compression, bufread, write};
+use std::io::{Read, Write};
 
 /// The container of a deflate stream.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
     /// RFC 1950.
     Zlib,
-    /// RFC 1952.
+    /// RFC 1952, one member.
     Gzip,
 }
 
-/// Inflates at most `max` bytes.
-pub(crate) fn inflate(bytes: &[u8], encoding: Encoding, max: usize) -> Result<Vec<u8>, InflateError> {
-    todo!("{}{encoding:?}{max}", bytes.len())
-}
-
-/// Deflates.
-pub(crate) fn deflate(bytes: &[u8], encoding: Encoding) -> Vec<u8> {
-    todo!("{}{encoding:?}", bytes.len())
-}
-
 /// Why bytes do not inflate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InflateError {
-    /// Inflates to more than allowed.
-    #[error("inflates to more than allowed")]
+    /// To more than allowed.
     TooLarge,
-    /// Not one complete stream.
-    #[error("not one complete stream")]
+    /// Not one complete stream with the right checksum and nothing after it.
     Corrupt,
+}
+
+/// Inflates one complete stream into at most `max` bytes. Memory stays within `max` and a constant.
+pub(crate) fn inflate(bytes: &[u8], encoding: Encoding, max: usize) -> Result<Vec<u8>, InflateError> {
+    fn read(reader: impl Read, max: usize) -> Result<Vec<u8>, InflateError> {
+        let mut out = Vec::new();
+        let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
+        reader
+            .take(limit)
+            .read_to_end(&mut out)
+            .map_err(|_| InflateError::Corrupt)?;
+        if out.len() > max {
+            Err(InflateError::TooLarge)
+        } else {
+            Ok(out)
+        }
+    }
+    let (out, rest) = match encoding {
+        Encoding::Zlib => {
+            let mut reader = bufread::ZlibDecoder::new(bytes);
+            (read(&mut reader, max)?, reader.into_inner())
+        }
+        Encoding::Gzip => {
+            let mut reader = bufread::GzDecoder::new(bytes);
+            (read(&mut reader, max)?, reader.into_inner())
+        }
+    };
+    // Bytes after the end would be outside every checksum.
+    if rest.is_empty() {
+        Ok(out)
+    } else {
+        Err(InflateError::Corrupt)
+    }
+}
+
+/// Deflates at the best level. The same bytes always give the same stream (gzip's time field is zero).
+pub(crate) fn deflate(bytes: &[u8], encoding: Encoding) -> Vec<u8> {
+    const INTO_MEMORY: &str = "a vector takes every write";
+    match encoding {
+        Encoding::Zlib => {
+            let mut writer = write::ZlibEncoder::new(Vec::new(), Compression::best());
+            writer.write_all(bytes).expect(INTO_MEMORY);
+            writer.finish().expect(INTO_MEMORY)
+        }
+        Encoding::Gzip => {
+            let mut writer = write::GzEncoder::new(Vec::new(), Compression::best());
+            writer.write_all(bytes).expect(INTO_MEMORY);
+            writer.finish().expect(INTO_MEMORY)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gives_back_what_was_deflated_and_refuses_every_changed_byte() {
+        let text = b"the quick brown fox jumps over the lazy dog, the quick brown fox again".repeat(3);
+        for encoding in [Encoding::Zlib, Encoding::Gzip] {
+            let stream = deflate(&text, encoding);
+            assert_eq!(inflate(&stream, encoding, text.len()), Ok(text.clone()));
+            assert_eq!(inflate(&stream, encoding, text.len() - 1), Err(InflateError::TooLarge));
+            for end in 0..stream.len() {
+                assert_eq!(
+                    inflate(&stream[..end], encoding, 1 << 16),
+                    Err(InflateError::Corrupt),
+                    "cut at {end}"
+                );
+            }
+            let mut longer = stream.clone();
+            longer.push(0);
+            assert_eq!(inflate(&longer, encoding, 1 << 16), Err(InflateError::Corrupt));
+            // The text itself never comes out of a changed stream; gzip's header alone (time, system) is not under a checksum.
+            let first = if encoding == Encoding::Gzip { 10 } else { 0 };
+            for at in first..stream.len() {
+                let mut changed = stream.clone();
+                changed[at] ^= 0x10;
+                assert!(inflate(&changed, encoding, 1 << 16).is_err(), "{encoding:?} byte {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_given_up_on() {
+        for encoding in [Encoding::Zlib, Encoding::Gzip] {
+            let bomb = deflate(&vec![0; 32 << 20], encoding);
+            assert!(bomb.len() < 64 << 10);
+            assert_eq!(inflate(&bomb, encoding, 64 << 10), Err(InflateError::TooLarge));
+        }
+    }
 }
