@@ -47,8 +47,10 @@ impl DocumentGroup {
 /// Relying party of a presentation (ISO/IEC 18013-5 annex B.1.7, `mdlReaderAuth`). Without any usage an access certificate would pass for a
 /// document signer of every group.
 const READER: [u64; 6] = [1, 0, 18013, 5, 1, 6];
-/// Signing of JSON Web Tokens (RFC 9509 §3, `id-kp-jwt`); the status list draft's own identifier is not assigned.
+/// Signing of JSON Web Tokens (RFC 9509 §3, `id-kp-jwt`): the offline bundle.
 const JWT: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 37];
+/// Signing of status lists (draft-ietf-oauth-status-list, Extended Key Usage: `id-kp-oauthStatusSigning`).
+const STATUS: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 30];
 
 /// Who is certified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,7 +208,7 @@ impl Authority {
         now: Timestamp,
         entropy: &mut dyn Entropy,
     ) -> Result<Vec<u8>, Error> {
-        self.issue(key, subject, vec![JWT.to_vec()], Vec::new(), validity, now, entropy)
+        self.issue(key, subject, vec![STATUS.to_vec(), JWT.to_vec()], Vec::new(), validity, now, entropy)
     }
 
     #[allow(clippy::too_many_arguments, reason = "each is one line of the certificate")]
