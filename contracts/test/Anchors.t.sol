@@ -138,9 +138,9 @@ contract AnchorsTest is Test {
     }
 
     function _stands(bytes32 root, uint256 number, uint256 time, uint256 size) private view {
-        (uint64 blockNumber, uint64 at, uint64 commitments) = _anchors.anchored(root);
+        (uint64 blockNumber, uint64 stamp, uint64 commitments) = _anchors.anchored(root);
         vm.assertEq(blockNumber, number, "block");
-        vm.assertEq(at, time, "time");
+        vm.assertEq(stamp, time, "time");
         vm.assertEq(commitments, size, "size");
     }
 }
