@@ -79,6 +79,7 @@ reasons! {
     KeyUnknown = "key_unknown", Signature, Failed;
     KeyExpired = "key_expired", Signature, Failed;
     KeyRevoked = "key_revoked", Signature, Failed;
+    KeyRevokedSince = "key_revoked_since", Signature, Missing;
     KeyUsage = "key_usage", Signature, Failed;
     KeyUnavailable = "key_unavailable", Signature, Missing;
     IssuerOk = "issuer_ok", Issuer, Passed;
@@ -97,7 +98,10 @@ reasons! {
     NonceOk = "nonce_ok", Nonce, Passed;
     NonceMismatch = "nonce_mismatch", Nonce, Failed;
     AudienceMismatch = "audience_mismatch", Nonce, Failed;
+    PurposeMismatch = "purpose_mismatch", Nonce, Failed;
     PresentationExpired = "presentation_expired", Nonce, Failed;
+    PresentationMissing = "presentation_missing", Nonce, Missing;
+    RequestMissing = "request_missing", Nonce, Missing;
     NonceNotApplicable = "nonce_not_applicable", Nonce, NotApplicable;
     CounterSignatureOk = "counter_signature_ok", CounterSignature, Passed;
     CounterSignatureInvalid = "counter_signature_invalid", CounterSignature, Failed;

@@ -2,12 +2,15 @@
 //!
 //! Pure: callers pass `now`, entropy and a [`vidimus_core::Provider`].
 
+pub mod card;
 pub mod category;
 pub mod check;
+pub mod countersign;
 pub mod format;
 pub mod intake;
 pub mod json;
 pub mod jws;
+pub mod presentation;
 pub mod statement;
 pub mod status;
 pub mod x509;

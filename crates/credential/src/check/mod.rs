@@ -1,1 +1,46 @@
-//! (being written)
+//! The check: one pure function from an input and what is known to a verdict with reasons.
+//!
+//! Every test that can be evaluated is evaluated, each with its own [`Reason`](vidimus_core::reason::Reason). A test that failed makes the
+//! verdict *invalid*; one that the category (or the request) requires and that could not be decided, because something is missing or too
+//! old, makes it *undetermined*; what a form of certificate cannot have is said to be *not applicable*. Nothing is ever passed because
+//! something was not at hand.
+//!
+//! Decisions that a reader might look for:
+//! - **Time of signing** is the `issued_at` that the issuer signed, but not later than a proven anchor. A key that was revoked from some time
+//!   on is judged by the anchor alone, since whoever stole a key can write any date: anchored before, it holds; anchored later, it is
+//!   revoked; without a proven anchor it is revoked if it says so itself, and otherwise undetermined.
+//! - **Suspended now** fails whatever was signed when: a suspension is a doubt about everything the issuer did. Revoked now fails for good.
+//!   A category that was withdrawn leaves what was signed before it in force.
+//! - **Absence** in a list that is older than the policy allows proves nothing; presence of a revocation does.
+//! - **Acceptance** is the one test whose failure does not make the verdict invalid by itself: the category decides.
+
+pub mod bundle;
+mod context;
+mod envelope;
+mod evaluate;
+mod input;
+mod lists;
+pub mod registry;
+mod report;
+mod roots;
+mod signer;
+mod trust;
+
+pub use bundle::Bundle;
+pub use context::{Context, Expected, Policy};
+pub use envelope::Envelope;
+pub use evaluate::check;
+pub use input::{Input, MAX_INPUT};
+pub use lists::{ListError, StatusLists};
+pub use registry::{Head, Registry};
+pub use report::{Ages, Certificate, IssuerSummary, Report, TestResult, Verdict, Verified};
+pub use roots::{Root, Roots};
+pub use trust::{MAX_TRUST_LIST, Signer, TrustList, TrustListError, Usage};
+
+/// Reads `bytes` and checks what they are ([`Input::parse`], [`check`]).
+pub fn check_bytes(bytes: &[u8], context: &Context<'_>) -> Report {
+    match Input::parse(bytes) {
+        Ok(input) => check(&input, context),
+        Err(reason) => Report::refused(reason, context.now),
+    }
+}

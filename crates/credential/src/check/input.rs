@@ -1,0 +1,157 @@
+//! What is checked, in any of the forms it is shown in.
+
+use super::Envelope;
+use crate::{
+    format::{self, Content, FormatError, Parsed},
+    json,
+    jws::JwsError,
+    presentation::{MAX_PRESENTATION, Presentation, PresentationError},
+    statement::{Format, Statement, StatusReference},
+};
+use vidimus_core::{Digest, Provider, Receipt, Salt, reason::Reason, receipt::Anchor};
+
+/// The most bytes an input may have: a presentation that carries an envelope.
+pub const MAX_INPUT: usize = MAX_PRESENTATION;
+
+/// Something to check: a copy, and what came with it. Read, not verified.
+#[derive(Clone, PartialEq)]
+pub struct Input {
+    pub(super) copy: Parsed,
+    pub(super) salt: Option<Salt>,
+    pub(super) receipt: Option<Receipt>,
+    pub(super) counter_signature: Option<String>,
+    pub(super) presentation: Option<Presentation>,
+}
+
+impl std::fmt::Debug for Input {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Input")
+            .field("format", &self.copy.format)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Input {
+    /// Reads an input, whichever it is: the text of a copy (a VC as JWT, or `HC1:…`), an [`Envelope`] as JSON, or a presentation as JWT that
+    /// shows one copy. The error is the reason that a report gives.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Reason> {
+        if bytes.len() > MAX_INPUT {
+            return Err(Reason::TooLarge);
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| Reason::Malformed)?.trim();
+        if text.starts_with('{') {
+            let value = json::parse(text.as_bytes(), MAX_INPUT).map_err(|_| Reason::Malformed)?;
+            let envelope = serde_json::from_value(value).map_err(|_| Reason::Malformed)?;
+            return Self::from_envelope(envelope);
+        }
+        match format::parse(text) {
+            Ok(copy) => Ok(Self::from_copy(copy)),
+            // A presentation is a JWT too, longer than a certificate may be.
+            Err(error) if !text.starts_with(format::hcert::PREFIX) => Self::parse_presentation(text, error),
+            Err(error) => Err(error.reason()),
+        }
+    }
+
+    /// A copy alone.
+    pub fn from_copy(copy: Parsed) -> Self {
+        Self {
+            copy,
+            salt: None,
+            receipt: None,
+            counter_signature: None,
+            presentation: None,
+        }
+    }
+
+    /// A copy and what belongs to it.
+    pub fn from_envelope(envelope: Envelope) -> Result<Self, Reason> {
+        let Envelope {
+            copy,
+            salt,
+            receipt,
+            counter_signature,
+        } = envelope;
+        let copy = format::parse(&copy).map_err(FormatError::reason)?;
+        Ok(Self {
+            copy,
+            salt,
+            receipt: accept(receipt)?,
+            counter_signature,
+            presentation: None,
+        })
+    }
+
+    /// All copies that a presentation shows, each as an input of its own.
+    pub fn from_presentation(presentation: &Presentation) -> Result<Vec<Self>, Reason> {
+        let one = |envelope: &Envelope| {
+            let mut input = Self::from_envelope(envelope.clone())?;
+            input.presentation = Some(presentation.clone());
+            Ok(input)
+        };
+        presentation.envelopes.iter().map(one).collect()
+    }
+
+    fn parse_presentation(text: &str, as_copy: FormatError) -> Result<Self, Reason> {
+        match Presentation::parse(text) {
+            Ok(mut presentation) if presentation.envelopes.len() == 1 => {
+                let envelope = presentation.envelopes.remove(0);
+                let mut input = Self::from_envelope(envelope)?;
+                input.presentation = Some(presentation);
+                Ok(input)
+            }
+            Ok(_) => Err(Reason::UnsupportedFormat),
+            Err(PresentationError::NotOne | PresentationError::Jws(JwsError::TooLarge(_))) => Err(as_copy.reason()),
+            Err(PresentationError::Jws(JwsError::Algorithm)) => Err(Reason::AlgorithmNotAllowed),
+            Err(PresentationError::Jws(_)) => Err(as_copy.reason()),
+            Err(PresentationError::Claim(_)) => Err(Reason::Malformed),
+        }
+    }
+
+    /// Adds what was fetched elsewhere: paper carries neither salt nor receipt, and asks for them by digest.
+    #[must_use]
+    pub fn with_receipt(mut self, salt: Salt, receipt: Receipt) -> Self {
+        self.salt = Some(salt);
+        self.receipt = Some(receipt);
+        self
+    }
+
+    /// The form of the copy.
+    pub fn format(&self) -> Format {
+        self.copy.format
+    }
+    /// SHA-256 of the issuer-signed bytes.
+    pub fn digest(&self, provider: &dyn Provider) -> Digest {
+        self.copy.digest(provider)
+    }
+    /// The status lists that a check of this needs, so that they can be fetched first. A claim: fetch only from where the deployment serves
+    /// them, or through a client that is safe against forged addresses.
+    pub fn status(&self) -> Option<&StatusReference> {
+        status_of(&self.copy)
+    }
+    /// The anchor that its receipt names, so that the ledger can be asked first.
+    pub fn anchor(&self) -> Option<&Anchor> {
+        self.receipt.as_ref().map(|receipt| &receipt.anchor)
+    }
+    /// The statement, where the format carries one. Not verified.
+    pub fn statement(&self) -> Option<&Statement> {
+        self.copy.statement()
+    }
+    /// The presentation it was shown in.
+    pub fn presentation(&self) -> Option<&Presentation> {
+        self.presentation.as_ref()
+    }
+}
+
+pub(super) fn status_of(copy: &Parsed) -> Option<&StatusReference> {
+    match &copy.content {
+        Content::Statement(statement) => statement.status.as_ref(),
+        Content::Hcert(content) => content.status.as_ref(),
+    }
+}
+
+fn accept(receipt: Option<Receipt>) -> Result<Option<Receipt>, Reason> {
+    match receipt {
+        Some(receipt) if receipt.version != 1 => Err(Reason::UnsupportedFormat),
+        receipt => Ok(receipt),
+    }
+}

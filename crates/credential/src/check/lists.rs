@@ -1,0 +1,232 @@
+//! The status lists at hand, verified when they are taken in.
+
+use crate::{
+    status::{Status, bitstring::BitstringList, token_list::TokenList},
+    x509,
+};
+use std::collections::HashMap;
+use vidimus_core::{Algorithm, Provider, Timestamp};
+
+/// By how many seconds a list may seem to come from the future.
+const CLOCK_SKEW: i64 = 60;
+
+/// Status lists by URL.
+///
+/// Only a list that a status signer of the deployment signed gets in: `x5c` leads to a root that the caller trusts, and the leaf may sign
+/// status lists. A list that is not so signed is remembered as refused, so that a check says *invalid list* and not *no list*; it never
+/// replaces a good one, and neither does an older one.
+#[derive(Debug, Clone, Default)]
+pub struct StatusLists {
+    lists: HashMap<String, Entry>,
+}
+
+#[derive(Debug, Clone)]
+enum Entry {
+    Good(Listed),
+    Refused,
+}
+
+/// A verified list.
+#[derive(Debug, Clone)]
+struct Listed {
+    kind: Kind,
+    issued_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    ttl: Option<u64>,
+    read_at: Timestamp,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Token(TokenList),
+    Bitstring(BitstringList),
+}
+
+/// Why a status list is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ListError {
+    /// It does not read.
+    #[error("the status list does not read")]
+    Malformed(#[source] crate::status::StatusError),
+    /// Its `sub` or `id` is another list's.
+    #[error("the status list is another list than the one that was asked for")]
+    Uri,
+    /// Its signer's certificate does not lead to a trusted root.
+    #[error("the status list's signer is not trusted")]
+    Chain(#[source] x509::CertificateError),
+    /// Its signer's certificate is not one for status lists.
+    #[error("the certificate of the status list's signer is for something else")]
+    Usage,
+    /// The signature does not verify.
+    #[error("the status list's signature does not verify")]
+    Signature,
+    /// Dated in the future.
+    #[error("the status list is dated in the future")]
+    Future,
+    /// Older than the one at hand.
+    #[error("the status list is older than the one at hand")]
+    Older,
+}
+
+/// What a list says about one entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// No list, or only one that cannot answer.
+    None,
+    /// A list that was refused, or has no such entry.
+    Refused,
+    /// The status, the list's age in seconds, and whether its own time or the policy's has run out.
+    Status { status: Status, age: i64, stale: bool },
+}
+
+impl StatusLists {
+    /// None.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Verifies a Token Status List and takes it in. `uri` is where it was fetched, `read_at` when.
+    pub fn add_token_list(
+        &mut self,
+        uri: &str,
+        token: &str,
+        roots: &[x509::Certificate],
+        read_at: Timestamp,
+        provider: &dyn Provider,
+    ) -> Result<(), ListError> {
+        let listed = TokenList::parse(token).map_err(ListError::Malformed).and_then(|list| {
+            let terms = list.terms.clone();
+            verify(&list.signed, &terms.uri, uri, terms.issued_at, roots, read_at, provider)?;
+            let (issued_at, expires_at, ttl) = (terms.issued_at, terms.expires_at, terms.ttl);
+            Ok(Listed {
+                kind: Kind::Token(list),
+                issued_at,
+                expires_at,
+                ttl,
+                read_at,
+            })
+        });
+        self.insert(uri, listed)
+    }
+
+    /// Verifies a Bitstring Status List credential and takes it in. A list of one purpose can show that a copy is revoked (or suspended), but
+    /// not that it is neither, so a token list is still needed for that.
+    pub fn add_bitstring_list(
+        &mut self,
+        uri: &str,
+        token: &str,
+        roots: &[x509::Certificate],
+        read_at: Timestamp,
+        provider: &dyn Provider,
+    ) -> Result<(), ListError> {
+        let listed = BitstringList::parse(token)
+            .map_err(ListError::Malformed)
+            .and_then(|list| {
+                let terms = list.terms.clone();
+                verify(
+                    &list.signed,
+                    &terms.uri,
+                    uri,
+                    terms.valid_from,
+                    roots,
+                    read_at,
+                    provider,
+                )?;
+                let (issued_at, expires_at, ttl) = (terms.valid_from, terms.valid_until, terms.ttl);
+                Ok(Listed {
+                    kind: Kind::Bitstring(list),
+                    issued_at,
+                    expires_at,
+                    ttl,
+                    read_at,
+                })
+            });
+        self.insert(uri, listed)
+    }
+
+    /// Whether a verified list is at hand for `uri`.
+    pub fn contains(&self, uri: &str) -> bool {
+        matches!(self.lists.get(uri), Some(Entry::Good(_)))
+    }
+
+    /// When the list at hand for `uri` was made.
+    pub fn issued_at(&self, uri: &str) -> Option<Timestamp> {
+        match self.lists.get(uri)? {
+            Entry::Good(listed) => Some(listed.issued_at),
+            Entry::Refused => None,
+        }
+    }
+
+    fn insert(&mut self, uri: &str, listed: Result<Listed, ListError>) -> Result<(), ListError> {
+        match (listed, self.lists.get(uri)) {
+            (Ok(new), Some(Entry::Good(old))) if new.issued_at < old.issued_at => Err(ListError::Older),
+            (Ok(new), _) => {
+                self.lists.insert(uri.to_owned(), Entry::Good(new));
+                Ok(())
+            }
+            (Err(error), Some(Entry::Good(_))) => Err(error),
+            (Err(error), _) => {
+                self.lists.insert(uri.to_owned(), Entry::Refused);
+                Err(error)
+            }
+        }
+    }
+
+    /// What is known of entry `index` of the list at `uri`. The age counts from when the list was made, not fetched: who replays an old
+    /// list gains nothing.
+    pub(super) fn status(&self, uri: &str, index: u64, now: Timestamp, max_age: i64, grace: i64) -> Answer {
+        let listed = match self.lists.get(uri) {
+            None => return Answer::None,
+            Some(Entry::Refused) => return Answer::Refused,
+            Some(Entry::Good(listed)) => listed,
+        };
+        let status = match &listed.kind {
+            Kind::Token(list) => list.status(index),
+            Kind::Bitstring(list) => match list.is_set(index) {
+                Ok(true) => Ok(list.purpose.status()),
+                Ok(false) => return Answer::None,
+                Err(error) => Err(error),
+            },
+        };
+        let Ok(status) = status else { return Answer::Refused };
+        let age = now.since(listed.issued_at).max(0);
+        let past = |end: Timestamp| now > end.plus(grace);
+        let ttl = listed
+            .ttl
+            .and_then(|ttl| i64::try_from(ttl).ok())
+            .map(|ttl| listed.read_at.plus(ttl));
+        let stale = age > max_age || listed.expires_at.is_some_and(past) || ttl.is_some_and(past);
+        Answer::Status { status, age, stale }
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+fn verify(
+    signed: &crate::jws::Signed,
+    named: &str,
+    uri: &str,
+    issued_at: Timestamp,
+    roots: &[x509::Certificate],
+    now: Timestamp,
+    provider: &dyn Provider,
+) -> Result<(), ListError> {
+    if named != uri {
+        return Err(ListError::Uri);
+    }
+    let signer = x509::leaf_of_chain(&signed.header.x5c, roots, now, provider).map_err(ListError::Chain)?;
+    if !signer
+        .extended_key_usage
+        .iter()
+        .any(|oid| oid == x509::usage::STATUS_LIST)
+    {
+        return Err(ListError::Usage);
+    }
+    signed
+        .verify(provider, Algorithm::Es256, &signer.public_key)
+        .map_err(|_| ListError::Signature)?;
+    if issued_at > now.plus(CLOCK_SKEW) {
+        Err(ListError::Future)
+    } else {
+        Ok(())
+    }
+}

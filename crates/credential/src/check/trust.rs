@@ -1,0 +1,234 @@
+//! Foreign document signers that a caller trusts: what a national or EU trust list of HCERT issuers holds.
+
+use crate::x509;
+use serde_json::Value;
+use std::collections::HashMap;
+use vidimus_core::{Digest, Provider, Timestamp, encoding};
+
+/// The most bytes a trust list may have; the EU's holds some thousand certificates of a kilobyte each.
+pub const MAX_TRUST_LIST: usize = 16 << 20;
+
+/// A document signer of somebody else.
+#[derive(Debug, Clone)]
+pub struct Signer {
+    /// Its certificate.
+    pub certificate: x509::Certificate,
+    /// SHA-256 of the certificate's DER.
+    pub digest: Digest,
+    /// ISO 3166-1 alpha-2 code of the country that the list puts it under, or that its certificate names.
+    pub country: Option<String>,
+}
+
+/// Document signers by `kid`.
+///
+/// The list gives trust as it stands: who fetched it verified its own signature, or chose to trust its source.
+#[derive(Debug, Clone)]
+pub struct TrustList {
+    read_at: Timestamp,
+    signers: HashMap<Vec<u8>, Vec<Signer>>,
+    count: usize,
+}
+
+/// Why a trust list is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TrustListError {
+    /// Larger than [`MAX_TRUST_LIST`].
+    #[error("the trust list is larger than {MAX_TRUST_LIST} bytes")]
+    TooLarge,
+    /// Not one of the forms that [`TrustList::parse`] reads.
+    #[error("not a trust list: expected PEM, or JSON with X.509 certificates in base64")]
+    Malformed,
+    /// It reads, but holds no certificate that can be used.
+    #[error("the trust list holds no certificate that can be used")]
+    Empty,
+}
+
+impl TrustList {
+    /// A list without entries, known at `read_at`.
+    pub fn new(read_at: Timestamp) -> Self {
+        Self {
+            read_at,
+            signers: HashMap::new(),
+            count: 0,
+        }
+    }
+
+    /// Takes in a certificate under the `kid` that the HCERT specification gives it, the first 8 bytes of SHA-256 of its DER, and under `kid` if the
+    /// list names another. `false` when it does not read.
+    pub fn add(&mut self, der: &[u8], kid: Option<&[u8]>, country: Option<&str>, provider: &dyn Provider) -> bool {
+        let Ok(certificate) = x509::Certificate::from_der(der) else {
+            return false;
+        };
+        let digest = provider.sha256(&[der]);
+        let own = &digest.0[..8];
+        let signer = Signer {
+            certificate,
+            digest,
+            country: country.map(str::to_owned),
+        };
+        for kid in [Some(own), kid.filter(|kid| *kid != own)].into_iter().flatten() {
+            let signers = self.signers.entry(kid.to_vec()).or_default();
+            if signers.iter().all(|known| known.digest != digest) {
+                signers.push(signer.clone());
+            }
+        }
+        self.count += 1;
+        true
+    }
+
+    /// Reads a trust list in any of the forms in use: PEM; a JSON array of base64 DER, or of `{kid, rawData, country, …}` as the EU gateway
+    /// gives them; `{"certificates": […]}` as several national backends wrap it; `{"dsc_trust_list": {"AT": {"keys": [{"kid", "x5c"}]}}}` or a
+    /// plain JWK set with `x5c`. Entries that are not document signers, or do not read, are left out.
+    pub fn parse(bytes: &[u8], read_at: Timestamp, provider: &dyn Provider) -> Result<Self, TrustListError> {
+        if bytes.len() > MAX_TRUST_LIST {
+            return Err(TrustListError::TooLarge);
+        }
+        let mut list = Self::new(read_at);
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| TrustListError::Malformed)?
+            .trim();
+        if text.contains("-----BEGIN CERTIFICATE-----") {
+            for block in text.split("-----BEGIN CERTIFICATE-----").skip(1) {
+                let body = block.split("-----END CERTIFICATE-----").next().unwrap_or_default();
+                list.add_base64(body, None, None, provider);
+            }
+        } else {
+            let value: Value = serde_json::from_str(text).map_err(|_| TrustListError::Malformed)?;
+            list.read(&value, None, provider, 0);
+        }
+        if list.count == 0 {
+            Err(TrustListError::Empty)
+        } else {
+            Ok(list)
+        }
+    }
+
+    /// When the list was fetched.
+    pub fn read_at(&self) -> Timestamp {
+        self.read_at
+    }
+    /// Number of certificates taken in.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+    /// Signers under a `kid`. Eight bytes can collide: each has to be tried.
+    pub fn find(&self, kid: &[u8]) -> &[Signer] {
+        self.signers.get(kid).map_or(&[], Vec::as_slice)
+    }
+
+    fn add_base64(&mut self, text: &str, kid: Option<&[u8]>, country: Option<&str>, provider: &dyn Provider) {
+        let text: String = text.split_ascii_whitespace().collect();
+        if let Ok(der) = encoding::from_base64(&text) {
+            self.add(&der, kid, country, provider);
+        }
+    }
+
+    fn read(&mut self, value: &Value, country: Option<&str>, provider: &dyn Provider, depth: u8) {
+        if depth > 5 {
+            return;
+        }
+        match value {
+            Value::String(text) => self.add_base64(text, None, country, provider),
+            Value::Array(entries) => {
+                for entry in entries {
+                    self.read(entry, country, provider, depth + 1);
+                }
+            }
+            Value::Object(entry) => {
+                let text = |name: &str| entry.get(name).and_then(Value::as_str);
+                if text("certificateType").is_some_and(|kind| kind != "DSC") {
+                    return;
+                }
+                let kid = text("kid").and_then(read_kid);
+                let country = text("country").or(country);
+                let chain = entry
+                    .get("x5c")
+                    .and_then(Value::as_array)
+                    .and_then(|chain| chain.first());
+                let der = text("rawData").or_else(|| chain.and_then(Value::as_str));
+                if let Some(der) = der {
+                    self.add_base64(der, kid.as_deref(), country, provider);
+                    return;
+                }
+                for (name, inner) in entry {
+                    let country = if is_country(name) { Some(name.as_str()) } else { country };
+                    if inner.is_array() || inner.is_object() {
+                        self.read(inner, country, provider, depth + 1);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_country(name: &str) -> bool {
+    name.len() == 2 && name.bytes().all(|b| b.is_ascii_uppercase())
+}
+
+/// Lists write a `kid` in base64, in its URL form, with and without padding.
+fn read_kid(text: &str) -> Option<Vec<u8>> {
+    let plain: String = text
+        .trim_end_matches('=')
+        .chars()
+        .map(|c| match c {
+            '+' => '-',
+            '/' => '_',
+            other => other,
+        })
+        .collect();
+    encoding::from_base64url(&plain).ok()
+}
+
+/// What a document signer may sign: the EU's extended key usages (Annex IV, 1.3.6.1.4.1.1847.2021.1.x), and the arc with a zero too many that
+/// the first certificates carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usage {
+    /// Test certificates (`…1`).
+    Test,
+    /// Vaccination certificates (`…2`).
+    Vaccination,
+    /// Recovery certificates (`…3`).
+    Recovery,
+}
+
+impl Usage {
+    const fn oids(self) -> [&'static str; 2] {
+        match self {
+            Self::Test => x509::usage::TEST,
+            Self::Vaccination => x509::usage::VACCINATION,
+            Self::Recovery => x509::usage::RECOVERY,
+        }
+    }
+
+    /// Whether a document signer with these extended key usages may sign this. One that names none of the three may sign all of them.
+    pub fn permitted(self, certificate: &x509::Certificate) -> bool {
+        let names = |usage: Self| {
+            certificate
+                .extended_key_usage
+                .iter()
+                .any(|oid| usage.oids().contains(&oid.as_str()))
+        };
+        names(self) || ![Self::Test, Self::Vaccination, Self::Recovery].into_iter().any(names)
+    }
+
+    /// Which of the three a DCC payload needs: by its member `t`, `v` or `r`.
+    pub fn of_payload(payload: &Value) -> Option<Self> {
+        let has = |name: &str| {
+            payload
+                .get(name)
+                .and_then(Value::as_array)
+                .is_some_and(|entries| !entries.is_empty())
+        };
+        match (has("t"), has("v"), has("r")) {
+            (true, false, false) => Some(Self::Test),
+            (false, true, false) => Some(Self::Vaccination),
+            (false, false, true) => Some(Self::Recovery),
+            _ => None,
+        }
+    }
+}
