@@ -5,8 +5,11 @@
 //! the protected one winning, whole or fractional numeric dates, tagged date texts. What is made has one form: tag 18, both
 //! parameters protected, deterministic CBOR (RFC 8949 §4.2.1).
 
-use super::{Content as AnyContent, Encoding, FormatError, KeyHint, MAX_CERTIFICATE, Parsed, cbor, deflate, inflate};
-use crate::{Format, StatusReference, format::inflate::InflateError};
+use super::{
+    Content as AnyContent, Encoding, FormatError, InflateError, KeyHint, MAX_CERTIFICATE, Parsed, cbor, deflate,
+    inflate,
+};
+use crate::{Format, StatusReference};
 use ciborium::Value as Cbor;
 use coset::{AsCborValue, CborSerializable, CoseSign1, Header, RegisteredLabelWithPrivate, iana};
 use serde_json::Value;

@@ -10,7 +10,8 @@ pub mod vc_jwt;
 mod cbor;
 mod inflate;
 
-pub(crate) use inflate::{Encoding, deflate, inflate};
+pub(crate) use inflate::{Encoding, InflateError, deflate, inflate};
+pub(crate) use vc_jwt::numeric_date;
 
 use crate::{Format, Statement, json::JsonError, jws, jws::JwsError};
 use vidimus_core::{Algorithm, Digest, Provider, reason::Reason};
