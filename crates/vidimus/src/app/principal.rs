@@ -47,6 +47,23 @@ pub enum Permission {
     Operate,
 }
 
+impl Permission {
+    /// The name as it stands in APIs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Issue => "issue",
+            Self::Check => "check",
+            Self::Admin => "admin",
+            Self::Operate => "operate",
+        }
+    }
+    /// The inverse of [`Self::name`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Read, Self::Issue, Self::Check, Self::Admin, Self::Operate].into_iter().find(|p| p.name() == name)
+    }
+}
+
 /// An authenticated caller.
 #[derive(Debug, Clone)]
 pub struct Principal {

@@ -1,0 +1,260 @@
+//! API keys of machines: `vk_<id>_<secret>`, the secret 256 random bits of which only a keyed hash is kept. Whoever reads the table can
+//! neither use a key nor try candidates without the root key.
+
+use crate::app::{
+    App,
+    error::Error,
+    principal::{Permission, Principal, Role},
+    requests::{ApiKeyView, NewApiKey},
+};
+use std::{fmt, str::FromStr};
+use subtle::ConstantTimeEq;
+use vidimus_core::{
+    Digest, Entropy, Secret, Timestamp, encoding,
+    id::{ApiKeyId, ParticipantId},
+};
+use vidimus_store::{Scope, api_keys, participants};
+
+/// Longest life of a key.
+const MOST_DAYS: u32 = 730;
+
+const DAY: i64 = 86_400;
+
+/// An API key as a caller presents it.
+#[derive(Debug)]
+pub struct Presented {
+    id: ApiKeyId,
+    secret: Secret<[u8; 32]>,
+}
+
+/// The text is not an API key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAnApiKey;
+
+impl FromStr for Presented {
+    type Err = NotAnApiKey;
+
+    fn from_str(text: &str) -> Result<Self, NotAnApiKey> {
+        let (id, secret) = text.strip_prefix("vk_").and_then(|rest| rest.split_once('_')).ok_or(NotAnApiKey)?;
+        let exact = id.len() == 32 && secret.len() == 64 && !text.bytes().any(|byte| byte.is_ascii_uppercase());
+        if !exact {
+            return Err(NotAnApiKey);
+        }
+        Ok(Self {
+            id: ApiKeyId::from_bytes(encoding::from_hex_exact(id).map_err(|_| NotAnApiKey)?),
+            secret: Secret::new(encoding::from_hex_exact(secret).map_err(|_| NotAnApiKey)?),
+        })
+    }
+}
+
+/// A key that was just made: its row, and the text that is shown this once.
+pub struct Made {
+    /// To be stored.
+    pub row: api_keys::ApiKey,
+    /// `vk_…`.
+    pub text: Secret<String>,
+}
+
+impl fmt::Debug for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Made").field("id", &self.row.id).finish_non_exhaustive()
+    }
+}
+
+/// Makes a key for `participant`; the caller stores the row in the transaction that needs it.
+pub fn make(
+    app: &App,
+    entropy: &mut dyn Entropy,
+    participant: ParticipantId,
+    label: &str,
+    permissions: &[Permission],
+    days: u32,
+) -> Made {
+    let now = app.clock.now();
+    let id = ApiKeyId::generate(entropy);
+    let mut secret = [0; 32];
+    entropy.fill(&mut secret);
+    let secret = Secret::new(secret);
+    let names: Vec<_> = permissions.iter().map(|permission| permission.name()).collect();
+    Made {
+        text: Secret::new(format!("vk_{}_{}", encoding::hex(id.as_bytes()), encoding::hex(secret.expose()))),
+        row: api_keys::ApiKey {
+            id,
+            participant,
+            name: label.to_owned(),
+            secret_hash: hash(app, &secret),
+            permissions: names.join(" "),
+            created: now,
+            expires: now.plus(i64::from(days) * DAY),
+            revoked: None,
+            last_used_day: None,
+        },
+    }
+}
+
+fn hash(app: &App, secret: &Secret<[u8; 32]>) -> Digest {
+    Digest(app.keys.credential_hash("api-key", secret.expose()))
+}
+
+/// What a participant of this role may be given a key for, at most.
+pub const fn permissions_of(role: Role) -> &'static [Permission] {
+    use Permission::{Admin, Check, Issue, Operate, Read};
+    match role {
+        Role::Authority => &[Read, Admin, Operate],
+        Role::Issuer => &[Read, Issue, Admin, Operate],
+        Role::Verifier => &[Read, Check, Admin, Operate],
+    }
+}
+
+/// Who presents this key; `None` when it is unknown, wrong, expired or revoked, which all take the same time and answer alike.
+///
+/// A participant that is suspended may still read what is its own; one that is revoked may do nothing.
+pub async fn authenticate(app: &App, presented: &Presented) -> Result<Option<(Principal, participants::State)>, Error> {
+    let id = presented.id;
+    let found = app
+        .store
+        .read(move |tx| {
+            let Some(key) = api_keys::find(tx, id)? else { return Ok(None) };
+            let participant = participants::find(tx, key.participant)?;
+            Ok::<_, vidimus_store::Error>(participant.map(|participant| (key, participant)))
+        })
+        .await?;
+    let now = app.clock.now();
+    let hash = hash(app, &presented.secret);
+    let stored = found.as_ref().map_or(Digest([0; 32]), |(key, _)| key.secret_hash);
+    let same = bool::from(hash.as_bytes().ct_eq(stored.as_bytes()));
+    let Some((key, participant)) = found else { return Ok(None) };
+    if !same || key.revoked.is_some() || key.expires <= now {
+        return Ok(None);
+    }
+    note_use(app, &key, now);
+    let principal = Principal {
+        participant: participant.id,
+        role: role(participant.role),
+        api_key: Some(id),
+        permissions: key.permissions.split(' ').filter_map(Permission::from_name).collect(),
+    };
+    Ok(Some((principal, participant.state)))
+}
+
+/// Notes the day of use, once a day. It is worth nothing to the request, so the request does not wait for it or fail by it.
+fn note_use(app: &App, key: &api_keys::ApiKey, now: Timestamp) {
+    let (id, day) = (key.id, now.0.div_euclid(DAY));
+    if key.last_used_day.is_none_or(|last| last < day) {
+        let store = app.store.clone();
+        tokio::spawn(async move {
+            let _ = store.write(move |tx| api_keys::touch(tx, id, day)).await;
+        });
+    }
+}
+
+/// The role as the application has it.
+fn role(stored: participants::Role) -> Role {
+    match stored {
+        participants::Role::Authority => Role::Authority,
+        participants::Role::Issuer => Role::Issuer,
+        participants::Role::Verifier => Role::Verifier,
+    }
+}
+
+/// Makes another key for the caller's own participant, with no more than the caller's own permissions.
+pub async fn create(app: &App, caller: &Principal, request: NewApiKey) -> Result<ApiKeyView, Error> {
+    let beyond = request.permissions.iter().find(|wanted| !caller.permissions.contains(wanted));
+    if let Some(wanted) = beyond {
+        return Err(Error::forbidden(
+            "permission-beyond-own",
+            format!("this API key does not have the permission `{}` itself", wanted.name()),
+            "use an API key that has it, or leave it out",
+        ));
+    }
+    let made = checked(app, caller.participant, &request)?;
+    store(app, Scope::authenticated(caller.participant), made).await
+}
+
+/// Makes a key for another participant: the first one, or one to replace what was lost. For the authority.
+pub async fn create_for(app: &App, participant: ParticipantId, request: NewApiKey) -> Result<ApiKeyView, Error> {
+    let found = app.store.read(move |tx| participants::find(tx, participant)).await?;
+    let Some(found) = found else { return Err(Error::NotFound("participant")) };
+    let allowed = permissions_of(role(found.role));
+    if let Some(wanted) = request.permissions.iter().find(|wanted| !allowed.contains(wanted)) {
+        return Err(Error::invalid(
+            "permission-beyond-role",
+            format!("a participant of role {} has no use for the permission `{}`", found.role, wanted.name()),
+            "leave it out",
+        ));
+    }
+    let made = checked(app, participant, &request)?;
+    store(app, Scope::system(), made).await
+}
+
+fn checked(app: &App, participant: ParticipantId, request: &NewApiKey) -> Result<Made, Error> {
+    if request.permissions.is_empty() {
+        return Err(Error::invalid("no-permissions", "an API key without permissions is of no use", "name at least one"));
+    }
+    if !(1..=MOST_DAYS).contains(&request.days) {
+        return Err(Error::invalid("days", "an API key lasts 1 to 730 days", "give `days` in that range"));
+    }
+    if request.label.chars().count() > 100 || request.label.chars().any(char::is_control) {
+        return Err(Error::invalid("label", "a label has at most 100 characters, none of them control characters", "mend `label`"));
+    }
+    let mut permissions = request.permissions.clone();
+    permissions.sort_unstable();
+    permissions.dedup();
+    Ok(make(app, &mut *app.entropy(), participant, &request.label, &permissions, request.days))
+}
+
+async fn store(app: &App, scope: Scope, made: Made) -> Result<ApiKeyView, Error> {
+    let row = made.row.clone();
+    app.store.write(move |tx| api_keys::insert(tx, &scope, &row)).await?;
+    Ok(ApiKeyView { secret: Some(made.text.expose().clone()), ..view(&made.row) })
+}
+
+/// The caller's participant's keys, newest first.
+pub async fn list(app: &App, caller: &Principal) -> Result<Vec<ApiKeyView>, Error> {
+    let own = caller.participant;
+    let rows = app.store.read(move |tx| api_keys::list(tx, &Scope::authenticated(own), own)).await?;
+    Ok(rows.iter().map(view).collect())
+}
+
+/// Revokes one of the caller's participant's keys; from the next request on it is not accepted.
+pub async fn revoke(app: &App, caller: &Principal, id: ApiKeyId) -> Result<(), Error> {
+    let (scope, now) = (Scope::authenticated(caller.participant), app.clock.now());
+    let known = app
+        .store
+        .write(move |tx| {
+            if api_keys::revoke(tx, &scope, id, now)? {
+                return Ok::<_, vidimus_store::Error>(true);
+            }
+            // Revoked before: the caller has what it asked for.
+            Ok(api_keys::find(tx, id)?.is_some_and(|key| scope.covers(key.participant)))
+        })
+        .await?;
+    if known { Ok(()) } else { Err(Error::NotFound("API key")) }
+}
+
+fn view(row: &api_keys::ApiKey) -> ApiKeyView {
+    ApiKeyView {
+        id: row.id.to_string(),
+        label: row.name.clone(),
+        permissions: row.permissions.split(' ').filter_map(Permission::from_name).collect(),
+        created: row.created.0,
+        expires: row.expires.0,
+        revoked: row.revoked.is_some(),
+        secret: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_one_spelling_is_a_key() {
+        let good = format!("vk_{}_{}", "0a".repeat(16), "5f".repeat(32));
+        assert!(good.parse::<Presented>().is_ok());
+        assert!(!format!("{:?}", good.parse::<Presented>().unwrap()).contains("5f5f"));
+        for bad in ["", "vk_", "vk__", &good[3..], &good[..good.len() - 1], &good.to_uppercase(), &format!("{good}0"), &good.replace("5f", "zz")] {
+            assert!(bad.parse::<Presented>().is_err(), "{bad}");
+        }
+    }
+}

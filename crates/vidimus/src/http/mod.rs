@@ -1,0 +1,93 @@
+//! HTTP: extracts, calls one application function, answers. One file per resource.
+//!
+//! - [`operation`] is the authorization matrix, [`route`] the only way past it.
+//! - [`edge`] is the outermost layer: request id, time limit, load, rates, problem documents, log line.
+//! - [`error`] alone knows status codes.
+
+pub mod auth;
+pub mod description;
+pub mod edge;
+pub mod error;
+pub mod extract;
+pub mod health;
+pub mod limit;
+pub mod log;
+pub mod metrics;
+pub mod operation;
+pub mod route;
+pub mod server;
+
+use crate::app::App;
+use axum::{Extension, Router, middleware};
+use limit::Buckets;
+use metrics::Metrics;
+use operation::Operation;
+use route::Routes;
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use tokio::sync::Semaphore;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::routes;
+use vidimus_core::id::ApiKeyId;
+
+/// What HTTP keeps beside the application: limits and counters of this process.
+#[derive(Debug)]
+pub struct Guard {
+    /// The application.
+    pub app: Arc<App>,
+    /// Counters.
+    pub metrics: Metrics,
+    key_rate: Buckets<ApiKeyId>,
+    address_rate: Buckets<IpAddr>,
+    permits: Semaphore,
+    stopping: AtomicBool,
+}
+
+impl Guard {
+    /// Limits as configured, counters at zero.
+    pub fn new(app: Arc<App>) -> Arc<Self> {
+        let limits = &app.config.server.limits;
+        Arc::new(Self {
+            metrics: Metrics::default(),
+            key_rate: Buckets::new(limits.key_requests_per_minute),
+            address_rate: Buckets::new(limits.address_requests_per_minute),
+            permits: Semaphore::new(limits.concurrency.min(Semaphore::MAX_PERMITS)),
+            stopping: AtomicBool::new(false),
+            app,
+        })
+    }
+    /// From now on answers ask clients to go elsewhere, and the instance is not ready.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+    /// Whether the process is about to end.
+    pub fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+}
+
+/// Every route there is. A new one needs an [`Operation`] first, and with it a row of the authorization matrix.
+fn routes() -> Routes {
+    Routes::default()
+        .on(Operation::Live, routes!(health::live))
+        .on(Operation::Ready, routes!(health::ready))
+        .on(Operation::ReadMetrics, routes!(health::metrics))
+        .on(Operation::ReadOpenApi, routes!(description::read))
+        .on(Operation::SetUp, routes!(setup::set_up))
+}
+
+/// The service.
+pub fn router(guard: &Arc<Guard>) -> Router {
+    routes()
+        .router(guard)
+        .fallback(edge::not_found)
+        .method_not_allowed_fallback(edge::method_not_allowed)
+        .layer(Extension(guard.clone()))
+        .layer(middleware::from_fn_with_state(guard.clone(), edge::edge))
+        .with_state(guard.app.clone())
+}
