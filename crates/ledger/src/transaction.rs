@@ -98,6 +98,12 @@ impl Unsigned {
         &self.hash
     }
 
+    /// The bytes whose Keccak-256 is [`hash`](Self::hash): `0x02 ‖ rlp(…)` without a signature (EIP-1559). For whoever holds the
+    /// key to see what is signed.
+    pub fn encoded(&self) -> Vec<u8> {
+        self.transaction.encoded_for_signing()
+    }
+
     /// The address that a contract created by this transaction will have when `sender` signs it.
     pub fn contract(&self, sender: Address) -> Address {
         convert::from_address(convert::to_address(sender).create(self.transaction.nonce))

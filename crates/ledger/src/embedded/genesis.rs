@@ -1,4 +1,8 @@
-use crate::eth::{Address, Bytes, U256};
+use super::state::Overlay;
+use crate::eth::{Address, Bytes, U256, keccak256};
+use alloy::consensus::Header;
+use alloy::consensus::constants::{EMPTY_OMMER_ROOT_HASH, EMPTY_WITHDRAWALS};
+use revm::state::{AccountInfo, Bytecode};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -84,5 +88,47 @@ impl Genesis {
     pub fn funded(mut self, account: Address, balance: U256) -> Self {
         self.alloc.entry(account).or_default().balance = balance;
         self
+    }
+}
+
+impl Genesis {
+    /// The genesis block's header, without its roots.
+    pub(super) fn header(&self) -> Header {
+        let (BaseFee::Constant(base_fee) | BaseFee::Eip1559(base_fee)) = self.base_fee;
+        Header {
+            ommers_hash: EMPTY_OMMER_ROOT_HASH,
+            beneficiary: self.coinbase,
+            gas_limit: self.gas_limit,
+            timestamp: self.timestamp,
+            base_fee_per_gas: Some(base_fee),
+            withdrawals_root: (self.fork == Fork::Shanghai).then_some(EMPTY_WITHDRAWALS),
+            ..Default::default()
+        }
+    }
+
+    /// Puts the first accounts into an empty state.
+    pub(super) fn allocate(&self, overlay: &mut Overlay) {
+        for (address, allocation) in &self.alloc {
+            if allocation.balance.is_zero() && allocation.code.as_ref().is_none_or(|code| code.is_empty()) {
+                // EIP-161: an empty account is no account.
+                continue;
+            }
+            let mut info = AccountInfo {
+                balance: allocation.balance,
+                code: None,
+                ..Default::default()
+            };
+            if let Some(code) = allocation.code.as_ref().filter(|code| !code.is_empty()) {
+                info.code_hash = keccak256(code);
+                // A contract's nonce starts at 1 (EIP-161).
+                info.nonce = 1;
+                overlay.codes.insert(info.code_hash, Bytecode::new_raw(code.clone()));
+            }
+            let slots = allocation.storage.iter().filter(|(_, value)| !value.is_zero());
+            overlay
+                .slots
+                .insert(*address, slots.map(|(slot, value)| (*slot, *value)).collect());
+            overlay.accounts.insert(*address, Some(info));
+        }
     }
 }

@@ -32,3 +32,12 @@ pub async fn handle(ledger: &dyn Ledger, limits: Limits, body: &[u8]) -> Vec<u8>
     let _ = (ledger, limits, body);
     Vec::new()
 }
+
+use crate::error::CallerError;
+use crate::eth::Bytes;
+
+/// A revert, with its text where the data is `Error(string)` or `Panic(uint256)`.
+pub(crate) fn reverted(data: Bytes) -> CallerError {
+    let reason = alloy::sol_types::decode_revert_reason(&data);
+    CallerError::Reverted { data, reason }
+}
