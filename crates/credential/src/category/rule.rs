@@ -1,0 +1,186 @@
+//! Rules as data: conditions on claims, and times computed from them. A small closed language, so that a file cannot run code.
+
+use super::span::{Moment, Span};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::{cmp::Ordering, collections::BTreeMap};
+use vidimus_core::Timestamp;
+
+/// A named condition and, by language, the sentence for whoever does not meet it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rule {
+    pub(crate) name: String,
+    pub(crate) holds: Condition,
+    /// The claim a violation points to.
+    #[serde(default)]
+    pub(crate) claim: Option<String>,
+    pub(crate) texts: BTreeMap<String, String>,
+}
+
+impl Rule {
+    pub(crate) fn text(&self) -> &str {
+        self.texts.get("en").map_or("", String::as_str)
+    }
+}
+
+/// A condition on claims. A claim that is not there equals nothing, is in nothing and compares with nothing.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Condition {
+    Equals {
+        claim: String,
+        value: Value,
+    },
+    In {
+        claim: String,
+        values: Vec<Value>,
+    },
+    Present {
+        claim: String,
+    },
+    Not(Box<Condition>),
+    And(Vec<Condition>),
+    Or(Vec<Condition>),
+    Compare {
+        left: Operand,
+        is: Comparison,
+        right: Operand,
+    },
+}
+
+/// One side of a comparison: numbers compare as numbers, dates and times by their first second.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub(crate) enum Operand {
+    Claim {
+        claim: String,
+        #[serde(default)]
+        add: Option<Span>,
+    },
+    Value {
+        value: Value,
+    },
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Comparison {
+    LessThan,
+    AtMost,
+    AtLeast,
+    MoreThan,
+}
+
+impl Condition {
+    pub(crate) fn holds(&self, claims: &Map<String, Value>) -> bool {
+        match self {
+            Self::Equals { claim, value } => at(claims, claim) == Some(value),
+            Self::In { claim, values } => at(claims, claim).is_some_and(|found| values.contains(found)),
+            Self::Present { claim } => at(claims, claim).is_some(),
+            Self::Not(inner) => !inner.holds(claims),
+            Self::And(all) => all.iter().all(|inner| inner.holds(claims)),
+            Self::Or(any) => any.iter().any(|inner| inner.holds(claims)),
+            Self::Compare { left, is, right } => {
+                let order = match (left.resolve(claims), right.resolve(claims)) {
+                    (Some(Resolved::Number(left)), Some(Resolved::Number(right))) => left.cmp(&right),
+                    (Some(Resolved::Time(left)), Some(Resolved::Time(right))) => left.cmp(&right),
+                    _ => return false,
+                };
+                match is {
+                    Comparison::LessThan => order == Ordering::Less,
+                    Comparison::AtMost => order != Ordering::Greater,
+                    Comparison::AtLeast => order != Ordering::Less,
+                    Comparison::MoreThan => order == Ordering::Greater,
+                }
+            }
+        }
+    }
+
+    /// Every claim that the condition reads.
+    pub(crate) fn pointers<'a>(&'a self, into: &mut Vec<&'a str>) {
+        match self {
+            Self::Equals { claim, .. } | Self::In { claim, .. } | Self::Present { claim } => into.push(claim),
+            Self::Not(inner) => inner.pointers(into),
+            Self::And(all) | Self::Or(all) => all.iter().for_each(|inner| inner.pointers(into)),
+            Self::Compare { left, right, .. } => {
+                for operand in [left, right] {
+                    if let Operand::Claim { claim, .. } = operand {
+                        into.push(claim);
+                    }
+                }
+            }
+        }
+    }
+}
+
+enum Resolved {
+    Number(i64),
+    Time(Timestamp),
+}
+
+impl Operand {
+    fn resolve(&self, claims: &Map<String, Value>) -> Option<Resolved> {
+        let (value, add) = match self {
+            Self::Claim { claim, add } => (at(claims, claim)?, *add),
+            Self::Value { value } => (value, None),
+        };
+        match value {
+            Value::Number(number) => number.as_i64().map(Resolved::Number),
+            Value::String(text) => Some(Resolved::Time(
+                Moment::parse(text)?.plus(add.unwrap_or_default())?.start(),
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// A time computed from a claim, or from the moment of issue.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Term {
+    /// JSON pointer to a claim, or `issued_at`.
+    pub(crate) of: String,
+    #[serde(default)]
+    pub(crate) add: Option<Span>,
+}
+
+impl Term {
+    pub(crate) const ISSUED_AT: &'static str = "issued_at";
+
+    pub(crate) fn resolve(&self, claims: &Map<String, Value>, issued_at: Timestamp) -> Option<Moment> {
+        let base = if self.of == Self::ISSUED_AT {
+            Moment::at(issued_at)?
+        } else {
+            Moment::parse(at(claims, &self.of)?.as_str()?)?
+        };
+        base.plus(self.add.unwrap_or_default())
+    }
+}
+
+/// When a certificate speaks, where `when` holds: from the latest of `from` to the earliest of `until`. Days count from their first second
+/// in `from`, to their last in `until`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Window {
+    #[serde(rename = "$comment", default)]
+    _comment: Option<String>,
+    #[serde(default)]
+    pub(crate) when: Option<Condition>,
+    pub(crate) from: Vec<Term>,
+    pub(crate) until: Vec<Term>,
+}
+
+/// The claim at a JSON pointer (RFC 6901).
+pub(crate) fn at<'a>(claims: &'a Map<String, Value>, pointer: &str) -> Option<&'a Value> {
+    let rest = pointer.strip_prefix('/')?;
+    let (first, tail) = rest
+        .split_once('/')
+        .map_or((rest, None), |(first, tail)| (first, Some(tail)));
+    let first = first.replace("~1", "/").replace("~0", "~");
+    let found = claims.get(&first)?;
+    match tail {
+        None => Some(found),
+        Some(tail) => found.pointer(&format!("/{tail}")),
+    }
+}

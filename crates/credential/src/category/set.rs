@@ -1,0 +1,270 @@
+//! The categories a deployment knows: those built in, and those its files add.
+
+use super::{
+    Category, CategoryError, ValueSet, ValueSets,
+    file::{File, Group},
+    rule::{Condition, Term},
+    schema::Schema,
+};
+use crate::statement::{CategoryId, Format};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
+
+macro_rules! files {
+    ($folder:literal: $($name:literal),* $(,)?) => {
+        [$((concat!($folder, "/", $name, ".json"), include_str!(concat!("../../", $folder, "/", $name, ".json")))),*]
+    };
+}
+
+const VALUE_SETS: [(&str, &str); 9] = files!["value-sets":
+    "disease-agent-targeted", "test-type", "test-result", "test-manufacturer-and-name", "antibody-test-type", "vaccine-prophylaxis",
+    "vaccine-medicinal-product", "vaccine-mah-manf", "country-codes",
+];
+
+const CATEGORIES: [(&str, &str); 5] = files!["categories":
+    "sars-cov-2-naat", "sars-cov-2-antigen", "sars-cov-2-antibody", "sars-cov-2-recovery", "sars-cov-2-vaccination",
+];
+
+static BUILT_IN: LazyLock<Categories> = LazyLock::new(|| {
+    let mut set = Categories {
+        categories: BTreeMap::new(),
+        value_sets: ValueSets::default(),
+    };
+    for (file, json) in VALUE_SETS {
+        set.load_value_set(file, json)
+            .expect("compiled in, and loaded by a test");
+    }
+    for (file, json) in CATEGORIES {
+        set.load(file, json).expect("compiled in, and loaded by a test");
+    }
+    set
+});
+
+static FILE_SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+    let json = include_str!("../../categories/category.schema.json");
+    let schema = serde_json::from_str(json).expect("compiled in, and used by a test");
+    Schema::compile(&schema)
+        .map_err(|(pointer, _)| pointer)
+        .expect("compiled in, and used by a test")
+});
+
+/// Categories by name, with the value sets they use. Cloning is cheap: categories are shared.
+#[derive(Debug, Clone)]
+pub struct Categories {
+    categories: BTreeMap<CategoryId, Arc<Category>>,
+    value_sets: ValueSets,
+}
+
+impl Categories {
+    /// The five SARS-CoV-2 categories and the EU value sets. Parsed and compiled once in a process.
+    pub fn built_in() -> Self {
+        BUILT_IN.clone()
+    }
+
+    /// The category of that name.
+    pub fn category(&self, id: &CategoryId) -> Option<&Arc<Category>> {
+        self.categories.get(id)
+    }
+
+    /// All categories, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Category>> {
+        self.categories.values()
+    }
+
+    /// The value sets.
+    pub fn value_sets(&self) -> &ValueSets {
+        &self.value_sets
+    }
+
+    /// Adds the value set in `json`, or replaces the one of its name for every category bound to it. Load value sets before categories.
+    pub fn load_value_set(&mut self, file: &str, json: &str) -> Result<String, CategoryError> {
+        let id = self.value_sets.load(file, json)?;
+        let set = self.value_sets.value_set(&id).expect("just loaded");
+        for category in self.categories.values_mut() {
+            if category.value_sets.iter().any(|(_, bound)| bound.id == id) {
+                let bound = &mut Arc::make_mut(category).value_sets;
+                bound
+                    .iter_mut()
+                    .filter(|(_, old)| old.id == id)
+                    .for_each(|(_, old)| *old = Arc::clone(set));
+            }
+        }
+        Ok(id)
+    }
+
+    /// Adds the category in `json`, or replaces the one of its name. `file` names it in errors; reading it is the caller's.
+    pub fn load(&mut self, file: &str, json: &str) -> Result<CategoryId, CategoryError> {
+        let error = |pointer: &str, message: String, next: &str| CategoryError {
+            file: file.to_owned(),
+            pointer: if pointer.is_empty() {
+                "/".to_owned()
+            } else {
+                pointer.to_owned()
+            },
+            message,
+            next: next.to_owned(),
+        };
+        let value: Value =
+            serde_json::from_str(json).map_err(|e| error("/", format!("not JSON: {e}"), "correct the file"))?;
+        if let Some(violation) = FILE_SCHEMA.violations(&value).into_iter().next() {
+            return Err(error(
+                &violation.pointer,
+                violation.message,
+                "see categories/category.schema.json",
+            ));
+        }
+        let parsed: File = serde_json::from_value(value)
+            .map_err(|e| error("/", e.to_string(), "see categories/category.schema.json"))?;
+        let schema = Schema::compile(&parsed.schema)
+            .map_err(|(pointer, message)| error(&format!("/schema{pointer}"), message, "correct the schema"))?;
+        let mut value_sets = Vec::new();
+        for (pointer, name) in &parsed.value_sets {
+            let set = self.value_sets.value_set(name).ok_or_else(|| {
+                let place = format!("/value_sets/{}", escape(pointer));
+                error(
+                    &place,
+                    format!("there is no value set {name}"),
+                    "load the value set's file first",
+                )
+            })?;
+            value_sets.push((pointer.clone(), Arc::clone(set)));
+        }
+        consistent(&parsed, &value_sets)
+            .map_err(|(pointer, message)| error(&pointer, message, "make the two places of the file agree"))?;
+        let id = parsed.id.clone();
+        self.categories.insert(
+            id.clone(),
+            Arc::new(Category {
+                file: Arc::new(parsed),
+                schema: Arc::new(schema),
+                value_sets,
+            }),
+        );
+        Ok(id)
+    }
+}
+
+fn escape(pointer: &str) -> String {
+    pointer.replace('~', "~0").replace('/', "~1")
+}
+
+/// What one part of a file says about another: every claim that is named exists, and the renderings fit.
+fn consistent(file: &File, value_sets: &[(String, Arc<ValueSet>)]) -> Result<(), (String, String)> {
+    let known = |place: String, claim: &str| {
+        let path = claim.split('/').skip(1).collect::<Vec<_>>().join("/properties/");
+        match file.schema.pointer(&format!("/properties/{path}")) {
+            Some(_) => Ok(()),
+            None => Err((place, format!("the schema has no claim {claim}"))),
+        }
+    };
+    let condition = |place: &str, condition: &Condition| {
+        let mut pointers = Vec::new();
+        condition.pointers(&mut pointers);
+        pointers
+            .into_iter()
+            .try_for_each(|claim| known(place.to_owned(), claim))
+    };
+    let term = |place: String, term: &Term| match term.of.as_str() {
+        Term::ISSUED_AT => Ok(()),
+        claim => known(place, claim),
+    };
+    for (pointer, _) in value_sets {
+        known(format!("/value_sets/{}", escape(pointer)), pointer)?;
+    }
+    for name in file.constants.keys() {
+        known(format!("/constants/{name}"), &format!("/{name}"))?;
+    }
+    for (name, default) in &file.defaults {
+        known(format!("/defaults/{name}"), &format!("/{name}"))?;
+        term(format!("/defaults/{name}"), default)?;
+    }
+    for (i, claim) in file.past.iter().enumerate() {
+        known(format!("/past/{i}"), claim)?;
+    }
+    for (part, rules) in [("constraints", &file.constraints), ("acceptance", &file.acceptance)] {
+        for (i, rule) in rules.iter().enumerate() {
+            condition(&format!("/{part}/{i}/holds"), &rule.holds)?;
+            if let Some(claim) = &rule.claim {
+                known(format!("/{part}/{i}/claim"), claim)?;
+            }
+        }
+    }
+    for (i, window) in file.validity.iter().enumerate() {
+        if let Some(when) = &window.when {
+            condition(&format!("/validity/{i}/when"), when)?;
+        }
+        for (part, terms) in [("from", &window.from), ("until", &window.until)] {
+            terms
+                .iter()
+                .try_for_each(|inner| term(format!("/validity/{i}/{part}"), inner))?;
+        }
+    }
+    for (i, claim) in file.uniqueness.claims.iter().enumerate() {
+        known(format!("/uniqueness/claims/{i}"), claim)?;
+    }
+    for (i, disclosure) in file.disclosures.iter().enumerate() {
+        if let Some(claim) = disclosure.pointer.strip_prefix("/claims") {
+            known(format!("/disclosures/{i}/pointer"), claim)?;
+        }
+        if file.disclosures[..i].iter().any(|other| other.name == disclosure.name) {
+            return Err((format!("/disclosures/{i}/name"), "named twice".to_owned()));
+        }
+    }
+    match (&file.hcert, file.formats.contains(&Format::Hcert)) {
+        (None, true) => return Err(("/formats".to_owned(), "hcert needs the mapping at /hcert".to_owned())),
+        (Some(_), false) => return Err(("/hcert".to_owned(), "hcert is not among the formats".to_owned())),
+        (None, false) => {}
+        (Some(hcert), true) => {
+            let required: &[&str] = match hcert.group {
+                Group::V => &["tg", "vp", "mp", "ma", "dn", "sd", "dt", "co", "is"],
+                Group::T => &["tg", "tt", "sc", "tr", "co", "is"],
+                Group::R => &["tg", "fr", "co", "is", "df", "du"],
+            };
+            if let Some(missing) = required.iter().find(|key| !hcert.fields.contains_key(**key)) {
+                return Err((
+                    "/hcert/fields".to_owned(),
+                    format!("the group's required key {missing} is not mapped"),
+                ));
+            }
+            for (key, claim) in &hcert.fields {
+                known(format!("/hcert/fields/{key}"), claim)?;
+            }
+        }
+    }
+    for (i, mapping) in file.fhir.iter().enumerate() {
+        for name in mapping.claims.keys() {
+            known(format!("/fhir/{i}/claims/{name}"), &format!("/{name}"))?;
+        }
+        for (j, meaning) in mapping.codes.iter().enumerate() {
+            for name in meaning.claims.keys() {
+                known(format!("/fhir/{i}/codes/{j}/claims/{name}"), &format!("/{name}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_built_in_load() {
+        let set = Categories::built_in();
+        let names: Vec<_> = set.iter().map(|category| category.id().to_string()).collect();
+        assert_eq!(
+            names,
+            [
+                "sars-cov-2-antibody",
+                "sars-cov-2-antigen",
+                "sars-cov-2-naat",
+                "sars-cov-2-recovery",
+                "sars-cov-2-vaccination"
+            ]
+        );
+        assert_eq!(set.value_sets().iter().count(), VALUE_SETS.len());
+    }
+}
