@@ -27,8 +27,9 @@ pub mod usage {
     pub const VACCINATION: [&str; 2] = ["1.3.6.1.4.1.1847.2021.1.2", "1.3.6.1.4.1.0.1847.2021.1.2"];
     /// May sign recovery certificates.
     pub const RECOVERY: [&str; 2] = ["1.3.6.1.4.1.1847.2021.1.3", "1.3.6.1.4.1.0.1847.2021.1.3"];
-    /// May sign status lists (`id-kp-oauthStatusSigning`, draft-ietf-oauth-status-list §10).
-    pub const STATUS_LIST: &str = "1.3.6.1.5.5.7.3.30";
+    /// May sign JSON Web Tokens (`id-kp-jwt`, RFC 9509 §3), as status lists are. The draft's own `id-kp-oauthStatusSigning`
+    /// (draft-ietf-oauth-status-list §10) has no number yet.
+    pub const STATUS_LIST: &str = "1.3.6.1.5.5.7.3.37";
 }
 
 /// Why a certificate is not read or not trusted.
