@@ -28,6 +28,8 @@ abstract contract Authorized is IAuthorized {
 
     /// @inheritdoc IAuthorized
     function offerAuthority(address to) external override onlyAuthority {
+        // Zero takes an offer back; it can accept nothing.
+        // slither-disable-next-line missing-zero-check
         pendingAuthority = to;
         emit AuthorityOffered(msg.sender, to);
     }

@@ -5,14 +5,14 @@ import {IEthereumDIDRegistry} from "./interfaces/IEthereumDIDRegistry.sol";
 
 /// @title ERC-1056: Ethereum lightweight identity
 /// @dev Where the ERC and its published implementation leave a choice:
-/// - Zero recovered: `ecrecover` answers zero for a signature that is none. It is refused, so that `address(0)` is not an
-///   identity that everybody may change. This is the one input on which the published implementation differs.
-/// - High s: accepted, as there. The nonce is spent with the change, so a mirrored signature buys nothing: it could only
-///   make the same change once, instead of the original.
-/// - Zero owner: `changeOwner(identity, 0)` gives the identity back to itself here; did:ethr resolvers read the event as
-///   deactivation. Both as published.
-/// - Chain: the hash names the registry's address and not the chain. Registries on two chains must not share an address,
-///   or a signature for one is good for the other.
+/// - Zero recovered: `ecrecover` answers zero for a signature that is none. It is refused, so that `address(0)` is not
+///   an identity that everybody may change. This is the one input on which the published implementation differs.
+/// - High s: accepted, as there. The nonce is spent with the change, so a mirrored signature buys nothing: it could
+///   only make the same change once, instead of the original.
+/// - Zero owner: `changeOwner(identity, 0)` gives the identity back to itself here; did:ethr resolvers read the event
+///   as deactivation. Both as published.
+/// - Chain: the hash names the registry's address and not the chain. Registries on two chains must not share an
+///   address, or a signature for one is good for the other.
 /// - Errors are custom ones; the ERC names none.
 contract EthereumDIDRegistry is IEthereumDIDRegistry {
     /// @inheritdoc IEthereumDIDRegistry
@@ -142,6 +142,8 @@ contract EthereumDIDRegistry is IEthereumDIDRegistry {
         override
         returns (bool)
     {
+        // The ERC's own comparison; a validator's few seconds are nothing to a delegate's days.
+        // slither-disable-next-line timestamp
         return delegates[identity][_key(delegateType)][delegate] > block.timestamp;
     }
 

@@ -30,13 +30,13 @@ contract IssuerRegistry is IIssuerRegistry, Participants {
 
     /// @inheritdoc IIssuerRegistry
     function grantCategories(address issuer, string[] calldata categories) external override onlyAuthority {
-        _book.standing(issuer);
+        _book.mustStand(issuer);
         _grant(issuer, categories);
     }
 
     /// @inheritdoc IIssuerRegistry
     function withdrawCategories(address issuer, string[] calldata categories) external override onlyAuthority {
-        _book.standing(issuer);
+        _book.mustStand(issuer);
         Names.some(categories);
         for (uint256 i = 0; i < categories.length; ++i) {
             NameId id = _categories[issuer].remove(categories[i]);

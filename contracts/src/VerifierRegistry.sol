@@ -33,13 +33,13 @@ contract VerifierRegistry is IVerifierRegistry, Participants {
 
     /// @inheritdoc IVerifierRegistry
     function grantAttributes(address verifier, string[] calldata attributes) external override onlyAuthority {
-        _book.standing(verifier);
+        _book.mustStand(verifier);
         _grantAttributes(verifier, attributes);
     }
 
     /// @inheritdoc IVerifierRegistry
     function withdrawAttributes(address verifier, string[] calldata attributes) external override onlyAuthority {
-        _book.standing(verifier);
+        _book.mustStand(verifier);
         Names.some(attributes);
         for (uint256 i = 0; i < attributes.length; ++i) {
             NameId id = _attributes[verifier].remove(attributes[i]);
@@ -49,13 +49,13 @@ contract VerifierRegistry is IVerifierRegistry, Participants {
 
     /// @inheritdoc IVerifierRegistry
     function grantPurposes(address verifier, string[] calldata purposes) external override onlyAuthority {
-        _book.standing(verifier);
+        _book.mustStand(verifier);
         _grantPurposes(verifier, purposes);
     }
 
     /// @inheritdoc IVerifierRegistry
     function withdrawPurposes(address verifier, string[] calldata purposes) external override onlyAuthority {
-        _book.standing(verifier);
+        _book.mustStand(verifier);
         Names.some(purposes);
         for (uint256 i = 0; i < purposes.length; ++i) {
             NameId id = _purposes[verifier].remove(purposes[i]);

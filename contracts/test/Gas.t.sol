@@ -9,7 +9,8 @@ import {VerifierRegistry} from "../src/VerifierRegistry.sol";
 import {Identity} from "./support/Identity.sol";
 import {Test} from "./support/Test.sol";
 
-/// @notice What each change costs as a transaction of its own, its base and calldata included; kept in snapshots/ and compared.
+/// @notice What each change costs as a transaction of its own, its base and calldata included; kept in snapshots/ and
+/// compared.
 /// forge-config: default.isolate = true
 contract GasTest is Identity {
     Anchors private _anchors;
@@ -124,7 +125,8 @@ contract GasTest is Identity {
     }
 }
 
-/// @notice What each deployment costs as a transaction: the creation itself, and the base and calldata that London charges for.
+/// @notice What each deployment costs as a transaction: the creation itself, and the base and calldata that London
+/// charges for.
 contract DeploymentGasTest is Test {
     function test_deployments() public {
         bytes memory first = abi.encode(AUTHORITY);

@@ -6,8 +6,8 @@ import {IEthereumDIDRegistry} from "../src/interfaces/IEthereumDIDRegistry.sol";
 import {Identity} from "./support/Identity.sol";
 import {Vm} from "./support/Vm.sol";
 
-/// @notice The same changes on this registry and on the published one (npm `ethr-did-registry`, its own bytecode) leave the
-/// same events and the same state.
+/// @notice The same changes on this registry and on the published one (npm `ethr-did-registry`, its own bytecode) leave
+/// the same events and the same state.
 contract PublishedTest is Identity {
     string private constant ARTIFACT =
         "node_modules/ethr-did-registry/artifacts/contracts/EthereumDIDRegistry.sol/EthereumDIDRegistry.json";

@@ -26,7 +26,7 @@ interface IAnchors is IAuthorized {
     function setAnchorer(address account, bool allowed) external;
     /// @notice Anchors a root once. One storage slot, one event. Only an anchorer.
     function anchor(bytes32 root, uint64 size) external;
-    /// @notice Where a root stands: block number, block timestamp (Unix seconds), number of commitments; zeros when it does
-    /// not.
+    /// @notice Where a root stands: block number, block timestamp (Unix seconds), number of commitments; zeros when it
+    /// does not.
     function anchored(bytes32 root) external view returns (uint64 blockNumber, uint64 time, uint64 size);
 }

@@ -10,8 +10,8 @@ interface IAuthorized {
     /// @notice The zero address cannot take part.
     error ZeroAddress();
 
-    /// @notice The authority offered its role; nothing changes until the other side accepts. The zero address takes an offer
-    /// back.
+    /// @notice The authority offered its role; nothing changes until the other side accepts. The zero address takes an
+    /// offer back.
     event AuthorityOffered(address indexed from, address indexed to);
     /// @notice The role went over.
     event AuthorityTransferred(address indexed from, address indexed to);

@@ -2,10 +2,11 @@
 pragma solidity 0.8.37;
 
 /// @title ERC-1056: Ethereum lightweight identity
-/// @notice Every account is an identity, owned by itself until it says otherwise. The names, parameters and events are the ERC's.
+/// @notice Every account is an identity, owned by itself until it says otherwise. The names, parameters and events are
+/// the ERC's.
 /// @dev A `…Signed` function takes the owner's raw secp256k1 signature (v is 27 or 28) over
-/// `keccak256(0x19 ‖ 0x00 ‖ registry ‖ nonce[identityOwner(identity)] ‖ identity ‖ "<function name without Signed>" ‖ arguments)`,
-/// tightly packed, so that somebody else may send and pay for the transaction.
+/// `keccak256(0x19 ‖ 0x00 ‖ registry ‖ nonce[identityOwner(identity)] ‖ identity ‖ "<function name without Signed>" ‖
+/// arguments)`, tightly packed, so that somebody else may send and pay for the transaction.
 interface IEthereumDIDRegistry {
     /// @notice `actor` does not own `identity`.
     error BadActor(address identity, address actor);

@@ -11,8 +11,8 @@ enum Status {
     Revoked
 }
 
-/// @notice A participant's keys beside its account: a P-256 signing key (0x04-less x and y), an X25519 sealing key, and the
-/// SHA-256 of the DER of the P-256 key's X.509 certificate. Zero where there is none.
+/// @notice A participant's keys beside its account: a P-256 signing key (0x04-less x and y), an X25519 sealing key, and
+/// the SHA-256 of the DER of the P-256 key's X.509 certificate. Zero where there is none.
 struct Keys {
     bytes32 p256x;
     bytes32 p256y;
@@ -21,8 +21,8 @@ struct Keys {
 }
 
 /// @title What issuer and verifier registries have in common
-/// @notice The whole history can be rebuilt from the events; times are block timestamps. Every change is the authority's.
-/// Names and reasons have 1 to 64 bytes.
+/// @notice The whole history can be rebuilt from the events; times are block timestamps. Every change is the
+/// authority's. Names and reasons have 1 to 64 bytes.
 interface IParticipants is IAuthorized {
     /// @notice Approved before. A participant is admitted once; a revoked one never again.
     error AlreadyKnown(address participant);
@@ -32,7 +32,8 @@ interface IParticipants is IAuthorized {
     error WrongStatus(address participant, Status status);
     /// @notice The participant never had keys of this version.
     error NoSuchKeys(address participant, uint32 version);
-    /// @notice The version counts as revoked already, from this time on; a revocation only ever moves to an earlier time.
+    /// @notice The version counts as revoked already, from this time on; a revocation only ever moves to an earlier
+    /// time.
     error KeysRevokedAlready(address participant, uint32 version, uint64 from);
     /// @notice An empty or over-long (64 bytes) name or reason, a name granted already, or one to withdraw that is not
     /// granted.
@@ -40,15 +41,15 @@ interface IParticipants is IAuthorized {
     /// @notice Nothing to do: the list is empty.
     error EmptyList();
 
-    /// @notice Admitted. `profile` is the SHA-256 of the participant's public profile (name, country, address), which is
-    /// served off-chain.
+    /// @notice Admitted. `profile` is the SHA-256 of the participant's public profile (name, country, address), which
+    /// is served off-chain.
     event Approved(address indexed participant, bytes32 profile);
     /// @notice The participant's public profile is a new one.
     event ProfileChanged(address indexed participant, bytes32 profile);
     /// @notice New keys, versions counted from 1; the version before stays valid for what it signed before.
     event KeysRotated(address indexed participant, uint32 indexed version, Keys keys);
-    /// @notice Keys of a version count as revoked for anything signed at or after `from` (Unix seconds). Of several such
-    /// events for one version the last, which is the earliest time, holds.
+    /// @notice Keys of a version count as revoked for anything signed at or after `from` (Unix seconds). Of several
+    /// such events for one version the last, which is the earliest time, holds.
     event KeysRevoked(address indexed participant, uint32 indexed version, uint64 from);
     /// @notice Out of action until resumed. Reasons are codes, never text about a person.
     event Suspended(address indexed participant, string reason);
@@ -68,8 +69,8 @@ interface IParticipants is IAuthorized {
     function changeProfile(address participant, bytes32 profile) external;
     /// @notice Gives an active or suspended participant its next keys. Only the authority.
     function rotateKeys(address participant, Keys calldata newKeys) external;
-    /// @notice Says that keys of a version are not to be trusted for anything signed at or after `from`, which may lie in the
-    /// past. Whatever the participant's status. Only the authority.
+    /// @notice Says that keys of a version are not to be trusted for anything signed at or after `from`, which may lie
+    /// in the past. Whatever the participant's status. Only the authority.
     function revokeKeys(address participant, uint32 version, uint64 from) external;
     /// @notice Takes an active participant out of action. Only the authority.
     function suspend(address participant, string calldata reason) external;

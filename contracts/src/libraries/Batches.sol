@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 import {IAnchors} from "../interfaces/IAnchors.sol";
 
 /// @title Where each root stands
-/// @dev A batch is one storage slot, written once and never again. Its size is never zero, which is what tells a slot in use.
+/// @dev A batch is one storage slot, written once and never again. Its size is never zero, which is what tells a slot
+/// in use.
 library Batches {
     struct Batch {
         uint64 blockNumber;

@@ -19,32 +19,37 @@ library Names {
 
     /// @notice Puts `name` into `set`.
     function add(Set storage set, string calldata name) internal returns (NameId id) {
-        id = parse(name);
+        fits(name);
+        id = _id(name);
         if (set.held[id]) revert IParticipants.BadName(name);
         set.held[id] = true;
     }
 
     /// @notice Takes `name` out of `set`.
     function remove(Set storage set, string calldata name) internal returns (NameId id) {
-        id = parse(name);
+        fits(name);
+        id = _id(name);
         if (!set.held[id]) revert IParticipants.BadName(name);
         delete set.held[id];
     }
 
     /// @notice Whether `name` is in `set`.
     function has(Set storage set, string calldata name) internal view returns (bool) {
-        return set.held[NameId.wrap(keccak256(bytes(name)))];
+        return set.held[_id(name)];
     }
 
-    /// @notice The id of a name of 1 to 64 bytes; anything else is refused.
-    function parse(string calldata name) internal pure returns (NameId) {
+    /// @notice Refuses a name or reason that has not 1 to 64 bytes.
+    function fits(string calldata name) internal pure {
         uint256 length = bytes(name).length;
         if (length == 0 || length > LONGEST) revert IParticipants.BadName(name);
-        return NameId.wrap(keccak256(bytes(name)));
     }
 
     /// @notice Refuses an empty list.
     function some(string[] calldata names) internal pure {
         if (names.length == 0) revert IParticipants.EmptyList();
+    }
+
+    function _id(string calldata name) private pure returns (NameId) {
+        return NameId.wrap(keccak256(bytes(name)));
     }
 }

@@ -34,19 +34,19 @@ library Participation {
 
     /// @notice A new profile, while the participant is active or suspended.
     function changeProfile(Book storage book, address who, bytes32 profile) internal {
-        standing(book, who);
+        mustStand(book, who);
         emit IParticipants.ProfileChanged(who, profile);
     }
 
     /// @notice The next version of the keys, while the participant is active or suspended.
     function rotateKeys(Book storage book, address who, Keys calldata keys) internal {
-        _setKeys(standing(book, who), who, keys);
+        _setKeys(_standing(book, who), who, keys);
     }
 
     /// @notice Marks a version's keys as revoked from a time on, whatever the participant's status: a leak may be found
     /// after the participant itself was revoked. The time can only move back.
     function revokeKeys(Book storage book, address who, uint32 version, uint64 from) internal {
-        Participant storage self = known(book, who);
+        Participant storage self = _known(book, who);
         if (version == 0 || version > self.version) revert IParticipants.NoSuchKeys(who, version);
         Revocation storage revocation = self.revocations[version];
         if (revocation.revoked && from >= revocation.from) {
@@ -59,8 +59,8 @@ library Participation {
 
     /// @notice Active → suspended.
     function suspend(Book storage book, address who, string calldata reason) internal {
-        Names.parse(reason);
-        Participant storage self = known(book, who);
+        Names.fits(reason);
+        Participant storage self = _known(book, who);
         if (self.status != Status.Active) revert IParticipants.WrongStatus(who, self.status);
         self.status = Status.Suspended;
         emit IParticipants.Suspended(who, reason);
@@ -68,7 +68,7 @@ library Participation {
 
     /// @notice Suspended → active.
     function resume(Book storage book, address who) internal {
-        Participant storage self = known(book, who);
+        Participant storage self = _known(book, who);
         if (self.status != Status.Suspended) revert IParticipants.WrongStatus(who, self.status);
         self.status = Status.Active;
         emit IParticipants.Resumed(who);
@@ -76,19 +76,23 @@ library Participation {
 
     /// @notice Active or suspended → revoked.
     function revoke(Book storage book, address who, string calldata reason) internal {
-        Names.parse(reason);
-        standing(book, who).status = Status.Revoked;
+        Names.fits(reason);
+        _standing(book, who).status = Status.Revoked;
         emit IParticipants.Revoked(who, reason);
     }
 
-    /// @notice The entry of an active or suspended participant.
-    function standing(Book storage book, address who) internal view returns (Participant storage self) {
-        self = known(book, who);
+    /// @notice Refuses a participant that is neither active nor suspended.
+    function mustStand(Book storage book, address who) internal view {
+        Participant storage self = _known(book, who);
         if (self.status == Status.Revoked) revert IParticipants.WrongStatus(who, self.status);
     }
 
-    /// @notice The entry of a participant that was once admitted.
-    function known(Book storage book, address who) internal view returns (Participant storage self) {
+    function _standing(Book storage book, address who) private view returns (Participant storage) {
+        mustStand(book, who);
+        return book.entries[who];
+    }
+
+    function _known(Book storage book, address who) private view returns (Participant storage self) {
         self = book.entries[who];
         if (self.status == Status.None) revert IParticipants.NotKnown(who);
     }

@@ -6,7 +6,8 @@ import {IAnchors} from "../../src/interfaces/IAnchors.sol";
 import {IAuthorized} from "../../src/interfaces/IAuthorized.sol";
 import {Test} from "../support/Test.sol";
 
-/// @notice Anchors as anybody might, while blocks pass and anchorers come and go; keeps where each root was first seen to stand.
+/// @notice Anchors as anybody might, while blocks pass and anchorers come and go; keeps where each root was first seen
+/// to stand.
 contract AnchorsHandler is Test {
     struct Place {
         uint256 number;

@@ -4,8 +4,8 @@ pragma solidity 0.8.37;
 import {EthereumDIDRegistry} from "../../src/EthereumDIDRegistry.sol";
 import {Identity} from "../support/Identity.sol";
 
-/// @notice Changes identities as owners, former owners, relays and forgers might, with time going on, and keeps a model of
-/// owners, nonces, delegates and histories.
+/// @notice Changes identities as owners, former owners, relays and forgers might, with time going on, and keeps a model
+/// of owners, nonces, delegates and histories.
 contract IdentitiesHandler is Identity {
     struct Past {
         Change change;

@@ -9,8 +9,8 @@ import {IssuerRegistry} from "../../src/IssuerRegistry.sol";
 import {VerifierRegistry} from "../../src/VerifierRegistry.sol";
 import {Test} from "../support/Test.sol";
 
-/// @notice Calls a registry as anybody might, keeps a model of what it should hold beside it, and asserts for each call that
-/// it goes through exactly when the model says so.
+/// @notice Calls a registry as anybody might, keeps a model of what it should hold beside it, and asserts for each call
+/// that it goes through exactly when the model says so.
 abstract contract RegistryHandler is Test {
     struct Model {
         Status status;

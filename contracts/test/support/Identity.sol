@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 import {IEthereumDIDRegistry} from "../../src/interfaces/IEthereumDIDRegistry.sol";
 import {Test} from "./Test.sol";
 
-/// @notice People with keys, and changes to their identities as calls: sent by the owner, or signed by it and sent by anybody.
+/// @notice People with keys, and changes to their identities as calls: sent by the owner, or signed by it and sent by
+/// anybody.
 abstract contract Identity is Test {
     uint256 internal constant HOLDER_KEY = 0xA11CE;
     uint256 internal constant HEIR_KEY = 0xB0B;
