@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use vidimus_core::{Algorithm, Entropy, PublicKey, Signer, Timestamp};
 use x509_cert::{
     Certificate,
-    der::{Decode, Encode},
+    der::{Decode, Encode, asn1::ObjectIdentifier},
     ext::pkix::SubjectKeyIdentifier,
 };
 
@@ -47,10 +47,11 @@ impl DocumentGroup {
 /// Relying party of a presentation (ISO/IEC 18013-5 annex B.1.7, `mdlReaderAuth`). Without any usage an access certificate would pass for a
 /// document signer of every group.
 const READER: [u64; 6] = [1, 0, 18013, 5, 1, 6];
-/// Signing of JSON Web Tokens (RFC 9509 §3, `id-kp-jwt`): the offline bundle.
+/// Signing of JSON Web Tokens (RFC 9509 §3, `id-kp-jwt`): status lists and the offline bundle are such. The status list draft's own
+/// `id-kp-oauthStatusSigning` has no number yet (30, which is seen for it, is a BGPsec router's, RFC 8209).
 const JWT: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 37];
-/// Signing of status lists (draft-ietf-oauth-status-list, Extended Key Usage: `id-kp-oauthStatusSigning`).
-const STATUS: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 30];
+
+const ECDSA_WITH_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
 
 /// Who is certified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,12 +108,23 @@ impl Authority {
         let malformed = |_| Error::Malformed("root certificate");
         let root = Certificate::from_der(der).map_err(malformed)?;
         let tbs = root.tbs_certificate();
-        let point = tbs.subject_public_key_info().subject_public_key.raw_bytes();
+        let point = tbs
+            .subject_public_key_info()
+            .subject_public_key
+            .as_bytes()
+            .unwrap_or_default();
         if !matches!(key.public_key(), PublicKey::P256(own) if own == point) {
             return Err(Error::Certificate("the root certificate is of another key".into()));
         }
+        // The outer algorithm is not signed: it has to be the inner one (RFC 5280 §4.1.1.2).
+        if root.signature_algorithm() != tbs.signature() || tbs.signature().oid != ECDSA_WITH_SHA256 {
+            return Err(Error::Malformed("root certificate"));
+        }
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point)
-            .verify(&tbs.to_der().map_err(malformed)?, root.signature().raw_bytes())
+            .verify(
+                &tbs.to_der().map_err(malformed)?,
+                root.signature().as_bytes().unwrap_or_default(),
+            )
             .map_err(|_| Error::Malformed("root certificate"))?;
         let seconds = |time: x509_cert::time::Time| {
             Timestamp(i64::try_from(time.to_unix_duration().as_secs()).expect("X.509 ends with the year 9999"))
@@ -208,7 +220,7 @@ impl Authority {
         now: Timestamp,
         entropy: &mut dyn Entropy,
     ) -> Result<Vec<u8>, Error> {
-        self.issue(key, subject, vec![STATUS.to_vec(), JWT.to_vec()], Vec::new(), validity, now, entropy)
+        self.issue(key, subject, vec![JWT.to_vec()], Vec::new(), validity, now, entropy)
     }
 
     #[allow(clippy::too_many_arguments, reason = "each is one line of the certificate")]

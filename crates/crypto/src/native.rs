@@ -17,6 +17,8 @@ use std::{
 };
 use vidimus_core::{Address, Algorithm, Digest, Provider, PublicKey, SignatureError};
 
+use x509_cert::der::{Decode, Reader, SliceReader, asn1::UintRef};
+
 /// Keys kept parsed. A deployment's issuers are fewer; whoever sends many keys only pushes out what is parsed again in microseconds.
 const KEPT: usize = 4096;
 
@@ -76,9 +78,27 @@ impl Parsed {
             PublicKey::P256(point) if point[0] == 4 => other(&ECDSA_P256_SHA256_FIXED, point),
             PublicKey::Secp256k1(_) | PublicKey::P256(_) => Err(SignatureError::Key),
             PublicKey::Ed25519(key) => other(&ED25519, key),
-            PublicKey::Rsa(der) => other(&RSA_PSS_2048_8192_SHA256, der),
+            PublicKey::Rsa(der) if modulus_bits(der).is_some_and(|bits| (2048..=8192).contains(&bits)) => {
+                other(&RSA_PSS_2048_8192_SHA256, der)
+            }
+            PublicKey::Rsa(_) => Err(SignatureError::Key),
         }
     }
+}
+
+/// The size of an RSA key. `None` unless `der` is an `RSAPublicKey` (RFC 8017 A.1.1) and nothing else.
+fn modulus_bits(der: &[u8]) -> Option<usize> {
+    let mut reader = SliceReader::new(der).ok()?;
+    let modulus: UintRef<'_> = reader
+        .sequence(|fields| {
+            let modulus = UintRef::decode(fields)?;
+            UintRef::decode(fields)?;
+            Ok::<_, x509_cert::der::Error>(modulus)
+        })
+        .ok()?;
+    let bytes = modulus.as_bytes();
+    let bits = bytes.len() * 8 - usize::try_from(bytes.first()?.leading_zeros()).ok()?;
+    reader.is_finished().then_some(bits)
 }
 
 impl Provider for Native {
