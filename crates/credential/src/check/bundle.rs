@@ -1,7 +1,7 @@
 //! The offline bundle: everything a checker without a network needs, as one signed file.
 //!
 //! A compact JWS (`typ` `vidimus-bundle+jwt`) signed with ES256 by a key whose certificate (`x5c`) leads to the deployment's root and may sign
-//! lists. It carries the registries' whole event histories, so that a checker rebuilds them with the same code as the server; the roots
+//! JSON Web Tokens (RFC 9509). It carries the registries' whole event histories, so that a checker rebuilds them with the same code as the server; the roots
 //! that were anchored; the status lists as they are served, each with its own signature; document signers' certificates, profiles, and the
 //! category files that are not built in.
 //!
@@ -22,6 +22,8 @@ use vidimus_core::{Address, Algorithm, Provider, Timestamp, encoding};
 pub const TYPE: &str = "vidimus-bundle+jwt";
 /// The longest bundle that is read.
 pub const MAX_BUNDLE: usize = 64 << 20;
+/// Extended key usage of who may sign bundles: `id-kp-jwt` (RFC 9509 §3). Document signers do not have it.
+pub const USAGE: &str = "1.3.6.1.5.5.7.3.37";
 /// By how many seconds a bundle may seem to come from the future.
 const CLOCK_SKEW: i64 = 60;
 
@@ -178,11 +180,7 @@ impl Bundle {
             return Err(BundleError::Malformed);
         }
         let signer = x509::leaf_of_chain(&token.header().x5c, roots, now, provider).map_err(BundleError::Chain)?;
-        if !signer
-            .extended_key_usage
-            .iter()
-            .any(|oid| oid == x509::usage::STATUS_LIST)
-        {
+        if !signer.extended_key_usage.iter().any(|oid| oid == USAGE) {
             return Err(BundleError::Usage);
         }
         provider

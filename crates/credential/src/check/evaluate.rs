@@ -349,20 +349,10 @@ impl<'a> Check<'a> {
             return (Reason::StatusNotApplicable, None);
         };
         let policy = &self.context.policy;
-        let ask = |uri: &str| {
-            let lists = self.context.status;
-            lists.status(
-                uri,
-                reference.index,
-                self.context.now,
-                policy.status_max_age,
-                policy.status_grace,
-            )
-        };
-        let answer = match (ask(&reference.token_list), &reference.bitstring_list) {
-            (Answer::None, Some(uri)) => ask(uri),
-            (answer, _) => answer,
-        };
+        let answer =
+            self.context
+                .status
+                .status(reference, self.context.now, policy.status_max_age, policy.status_grace);
         match answer {
             Answer::None => (Reason::StatusMissing, None),
             Answer::Refused => (Reason::StatusInvalid, None),

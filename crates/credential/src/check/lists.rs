@@ -1,7 +1,12 @@
 //! The status lists at hand, verified when they are taken in.
 
 use crate::{
-    status::{Status, bitstring::BitstringList, token_list::TokenList},
+    statement::StatusReference,
+    status::{
+        Status,
+        bitstring::{BitstringList, Purpose},
+        token_list::TokenList,
+    },
     x509,
 };
 use std::collections::HashMap;
@@ -71,9 +76,9 @@ pub enum ListError {
 /// What a list says about one entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// No list, or only one that cannot answer.
+    /// No list.
     None,
-    /// A list that was refused, or has no such entry.
+    /// A list that was refused, is of another kind, or has no such entry.
     Refused,
     /// The status, the list's age in seconds, and whether its own time or the policy's has run out.
     Status { status: Status, age: i64, stale: bool },
@@ -109,8 +114,8 @@ impl StatusLists {
         self.insert(uri, listed)
     }
 
-    /// Verifies a Bitstring Status List credential and takes it in. A list of one purpose can show that a copy is revoked (or suspended), but
-    /// not that it is neither, so a token list is still needed for that.
+    /// Verifies a Bitstring Status List credential and takes it in. A list has one purpose: two of them, for
+    /// revocation and for suspension, say what one token list says.
     pub fn add_bitstring_list(
         &mut self,
         uri: &str,
@@ -172,23 +177,72 @@ impl StatusLists {
         }
     }
 
-    /// What is known of entry `index` of the list at `uri`. The age counts from when the list was made, not fetched: who replays an old
-    /// list gains nothing.
-    pub(super) fn status(&self, uri: &str, index: u64, now: Timestamp, max_age: i64, grace: i64) -> Answer {
+    /// What is known of a copy's entry: by the token list, or else by the two bitstring lists together.
+    pub(super) fn status(&self, reference: &StatusReference, now: Timestamp, max_age: i64, grace: i64) -> Answer {
+        let index = reference.index;
+        let token = self.entry(&reference.token_list, now, max_age, grace, |kind| match kind {
+            Kind::Token(list) => list.status(index).ok(),
+            Kind::Bitstring(_) => None,
+        });
+        let (Answer::None, Some(revocation)) = (token, &reference.bitstring_list) else {
+            return token;
+        };
+        let bit = |uri: &str, purpose: Purpose| {
+            self.entry(uri, now, max_age, grace, |kind| match kind {
+                Kind::Bitstring(list) if list.purpose == purpose => list.status(index).ok(),
+                Kind::Bitstring(_) | Kind::Token(_) => None,
+            })
+        };
+        let revoked = bit(revocation, Purpose::Revocation);
+        let suspended = reference
+            .suspension_list
+            .as_deref()
+            .map_or(Answer::None, |uri| bit(uri, Purpose::Suspension));
+        match (revoked, suspended) {
+            (
+                Answer::Status {
+                    status: Status::Valid,
+                    age: first,
+                    stale: old,
+                },
+                Answer::Status {
+                    status,
+                    age: second,
+                    stale: older,
+                },
+            ) => Answer::Status {
+                status,
+                age: first.max(second),
+                stale: old || older,
+            },
+            // Not revoked, but perhaps suspended: no answer.
+            (
+                Answer::Status {
+                    status: Status::Valid, ..
+                },
+                other,
+            ) => other,
+            (known, _) => known,
+        }
+    }
+
+    /// What one list says. The age counts from when the list was made, not fetched: who replays an old list gains nothing.
+    fn entry(
+        &self,
+        uri: &str,
+        now: Timestamp,
+        max_age: i64,
+        grace: i64,
+        status: impl FnOnce(&Kind) -> Option<Status>,
+    ) -> Answer {
         let listed = match self.lists.get(uri) {
             None => return Answer::None,
             Some(Entry::Refused) => return Answer::Refused,
             Some(Entry::Good(listed)) => listed,
         };
-        let status = match &listed.kind {
-            Kind::Token(list) => list.status(index),
-            Kind::Bitstring(list) => match list.is_set(index) {
-                Ok(true) => Ok(list.purpose.status()),
-                Ok(false) => return Answer::None,
-                Err(error) => Err(error),
-            },
+        let Some(status) = status(&listed.kind) else {
+            return Answer::Refused;
         };
-        let Ok(status) = status else { return Answer::Refused };
         let age = now.since(listed.issued_at).max(0);
         let past = |end: Timestamp| now > end.plus(grace);
         let ttl = listed
