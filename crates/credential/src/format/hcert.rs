@@ -232,42 +232,86 @@ pub fn decompress(bytes: &[u8]) -> Result<Vec<u8>, FormatError> {
 
 /// The third step: COSE_Sign1 and the claims in it.
 pub fn parse_cose(bytes: &[u8]) -> Result<Parsed, FormatError> {
-    if bytes.len() > MAX_INFLATED {
-        return Err(FormatError::TooLarge);
-    }
-    let mut value = cbor::read(bytes).map_err(FormatError::Cbor)?;
-    for tag in [iana::CborTag::Cwt as u64, iana::CborTag::CoseSign1 as u64] {
-        value = match value {
-            Cbor::Tag(found, inner) if found == tag => *inner,
-            other => other,
-        };
-    }
-    let cose = CoseSign1::from_cbor_value(value).map_err(|_| FormatError::Cbor("not a COSE_Sign1"))?;
-    let (protected, unprotected) = (&cose.protected.header, &cose.unprotected);
-    if !protected.crit.is_empty() || !unprotected.crit.is_empty() {
-        return Err(FormatError::Cbor("a critical header parameter is not implemented"));
-    }
-    let algorithm = match protected.alg.as_ref().or(unprotected.alg.as_ref()) {
-        Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::ES256)) => Algorithm::Es256,
-        Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::PS256)) => Algorithm::Ps256,
-        _ => return Err(FormatError::Algorithm),
-    };
-    let kid = [protected, unprotected]
-        .into_iter()
-        .map(|header| &header.key_id)
-        .find(|kid| !kid.is_empty());
-    let payload = cose
-        .payload
-        .as_deref()
-        .ok_or(FormatError::Cbor("the payload is detached"))?;
+    let Sign1 {
+        algorithm,
+        kid,
+        payload,
+        message,
+        signature,
+    } = Sign1::parse(bytes)?;
+    let claims = cbor::read(&payload).map_err(FormatError::Cbor)?;
     Ok(Parsed {
         format: Format::Hcert,
-        content: AnyContent::Hcert(Box::new(Content::from_cbor(
-            &cbor::read(payload).map_err(FormatError::Cbor)?,
-        )?)),
+        content: AnyContent::Hcert(Box::new(Content::from_cbor(&claims)?)),
         algorithm,
-        key: kid.map_or(KeyHint::None, |kid| KeyHint::Bytes(kid.clone())),
-        message: cose.tbs_data(&[]),
-        signature: cose.signature,
+        key: kid.map_or(KeyHint::None, KeyHint::Bytes),
+        message,
+        signature,
     })
+}
+
+/// A COSE_Sign1 message (RFC 9052 §4.2) that was read and not verified, with any payload.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sign1 {
+    /// `alg`, claimed: ES256 or PS256.
+    pub algorithm: Algorithm,
+    /// `kid`, where there is one.
+    pub kid: Option<Vec<u8>>,
+    /// The payload.
+    pub payload: Vec<u8>,
+    /// The Sig_structure: what is signed.
+    pub message: Vec<u8>,
+    /// The signature.
+    pub signature: Vec<u8>,
+}
+
+impl fmt::Debug for Sign1 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sign1")
+            .field("algorithm", &self.algorithm)
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sign1 {
+    /// Reads a message of at most [`MAX_INFLATED`] bytes.
+    pub fn parse(bytes: &[u8]) -> Result<Self, FormatError> {
+        if bytes.len() > MAX_INFLATED {
+            return Err(FormatError::TooLarge);
+        }
+        let mut value = cbor::read(bytes).map_err(FormatError::Cbor)?;
+        for tag in [iana::CborTag::Cwt as u64, iana::CborTag::CoseSign1 as u64] {
+            value = match value {
+                Cbor::Tag(found, inner) if found == tag => *inner,
+                other => other,
+            };
+        }
+        let cose = CoseSign1::from_cbor_value(value).map_err(|_| FormatError::Cbor("not a COSE_Sign1"))?;
+        let (protected, unprotected) = (&cose.protected.header, &cose.unprotected);
+        if !protected.crit.is_empty() || !unprotected.crit.is_empty() {
+            return Err(FormatError::Cbor("a critical header parameter is not implemented"));
+        }
+        let algorithm = match protected.alg.as_ref().or(unprotected.alg.as_ref()) {
+            Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::ES256)) => Algorithm::Es256,
+            Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::PS256)) => Algorithm::Ps256,
+            _ => return Err(FormatError::Algorithm),
+        };
+        let kid = [protected, unprotected]
+            .into_iter()
+            .map(|header| &header.key_id)
+            .find(|kid| !kid.is_empty())
+            .cloned();
+        if cose.payload.is_none() {
+            return Err(FormatError::Cbor("the payload is detached"));
+        }
+        let message = cose.tbs_data(&[]);
+        Ok(Self {
+            algorithm,
+            kid,
+            payload: cose.payload.unwrap_or_default(),
+            message,
+            signature: cose.signature,
+        })
+    }
 }

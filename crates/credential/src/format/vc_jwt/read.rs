@@ -109,7 +109,7 @@ fn statement(
     valid_from: Timestamp,
     valid_until: Timestamp,
 ) -> Result<Statement, FormatError> {
-    let (credential_issuer, issuer_country) = issuer(credential)?;
+    let (credential_issuer, issuer_country) = issuer(claims, credential)?;
     let issuer = agreed("iss", text(claims, "iss")?, credential_issuer)?;
     let id = agreed("jti", text(claims, "jti")?, text(credential, "id")?)?;
     let id: CopyId = id
@@ -177,13 +177,29 @@ fn check_shape(credential: &Members, version: Version) -> Result<(), FormatError
     Ok(())
 }
 
-fn issuer(credential: &Members) -> Result<(Option<&str>, &str), FormatError> {
-    match credential.get("issuer") {
-        None => Ok((None, "")),
-        Some(Value::String(id)) => Ok((Some(id), "")),
-        Some(Value::Object(issuer)) => Ok((text(issuer, "id")?, text(issuer, "country")?.unwrap_or_default())),
-        Some(_) => Err(FormatError::Claim("issuer")),
+/// The issuer's DID as the credential has it, and its country. did-jwt-vc leaves what it does not turn into `iss` beside `vc`, so both are
+/// looked at; in 2.0 they are one.
+fn issuer<'a>(claims: &'a Members, credential: &'a Members) -> Result<(Option<&'a str>, &'a str), FormatError> {
+    let (mut ids, mut countries) = (Vec::new(), Vec::new());
+    for members in [credential, claims] {
+        match members.get("issuer") {
+            None => {}
+            Some(Value::String(id)) => ids.push(id.as_str()),
+            Some(Value::Object(issuer)) => {
+                ids.extend(text(issuer, "id")?);
+                countries.extend(text(issuer, "country")?);
+            }
+            Some(_) => return Err(FormatError::Claim("issuer")),
+        }
     }
+    let one = |values: Vec<&'a str>| {
+        if values.windows(2).all(|pair| pair[0] == pair[1]) {
+            Ok(values.first().copied())
+        } else {
+            Err(FormatError::Mismatch("issuer"))
+        }
+    };
+    Ok((one(ids)?, one(countries)?.unwrap_or_default()))
 }
 
 fn person(subject: &Members) -> Result<Person, FormatError> {

@@ -1,0 +1,8 @@
+//! The crate from outside: one module for each part.
+
+mod hcert;
+mod jws;
+mod status;
+mod support;
+mod vc_jwt;
+mod x509;
