@@ -1,5 +1,6 @@
 //! The crate from outside: one module for each part.
 
+mod check;
 mod hcert;
 mod jws;
 mod status;

@@ -1,0 +1,601 @@
+//! What does not read: cut, oversized, doubled, nested, encoded wrongly.
+
+use super::*;
+use ciborium::Value as Cbor;
+use flate2::{Compression, write::ZlibEncoder};
+use std::io::Write;
+use vidimus_core::encoding::from_base64url;
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut add = |name, says, reason: Reason, build: &dyn Fn(&mut Setup) -> Input| {
+        let mut setup = Setup::new();
+        let input = build(&mut setup);
+        cases.push(case(name, says, input, setup, &[reason]));
+    };
+    jwts(&mut add);
+    envelopes(&mut add);
+    hcerts(&mut add);
+    cases
+}
+
+type Add<'a> = &'a mut dyn FnMut(&'static str, &'static str, Reason, &dyn Fn(&mut Setup) -> Input);
+
+fn repeat(head: &str, unit: &str, times: usize, tail: &str) -> Input {
+    Input::Repeat {
+        head: head.to_owned(),
+        unit: unit.to_owned(),
+        times,
+        tail: tail.to_owned(),
+    }
+}
+
+fn jwts(add: Add<'_>) {
+    use Reason::*;
+    let lab = &LABS.lab;
+    let copy = simple(&statement(lab), lab);
+    let part = |n: usize| copy.split('.').nth(n).unwrap().to_owned();
+    let signed = |header: &str, payload: &str| -> Input {
+        raw_jws(header, payload, |message| {
+            lab.account.sign(Algorithm::Es256k, message).unwrap()
+        })
+        .into()
+    };
+    let header = String::from_utf8(from_base64url(&part(0)).unwrap()).unwrap();
+    let payload = String::from_utf8(from_base64url(&part(1)).unwrap()).unwrap();
+    add("empty", "Nothing.", UnsupportedFormat, &|_| "".into());
+    add("white-space", "Nothing but white space.", UnsupportedFormat, &|_| {
+        " \n\t ".into()
+    });
+    add("not-text", "Bytes that are not UTF-8.", Malformed, &|_| {
+        Input::Base64("//79AIBC".to_owned())
+    });
+    add("prose", "A sentence.", UnsupportedFormat, &|_| {
+        "I am vaccinated, believe me.".into()
+    });
+    add("oversized", "More than any input may have.", TooLarge, &|_| {
+        repeat("eyJ", "A", 300_000, "")
+    });
+    add(
+        "jwt-oversized",
+        "A JWT longer than a certificate may be.",
+        TooLarge,
+        &|_| repeat(&format!("{}.", part(0)), "A", 100_000, &format!(".{}", part(2))),
+    );
+    add(
+        "jwt-two-parts",
+        "A JWT without its signature part.",
+        UnsupportedFormat,
+        &|_| format!("{}.{}", part(0), part(1)).into(),
+    );
+    add(
+        "jwt-four-parts",
+        "A JWT with a part too many.",
+        UnsupportedFormat,
+        &|_| format!("{copy}.AAAA").into(),
+    );
+    add("jwt-cut", "The first half of a JWT.", UnsupportedFormat, &|_| {
+        copy[..copy.len() / 2].into()
+    });
+    add(
+        "jwt-cut-signature",
+        "The signature is cut within a character.",
+        Malformed,
+        &|_| copy[..copy.len() - 1].into(),
+    );
+    add(
+        "jwt-padded",
+        "Base64url with padding has a second spelling.",
+        Malformed,
+        &|_| format!("{copy}==").into(),
+    );
+    add(
+        "jwt-trailing-bits",
+        "The last character's unused bits are not zero.",
+        Malformed,
+        &|_| {
+            let mut text = copy.clone();
+            let last = text.pop().unwrap();
+            let next = char::from(last as u8 + 1);
+            text.push(if next.is_ascii_alphanumeric() { next } else { 'b' });
+            text.into()
+        },
+    );
+    add("jwt-base64", "The alphabet of plain base64.", Malformed, &|_| {
+        format!("{}.{}+/.{}", part(0), part(1), part(2)).into()
+    });
+    add("jwt-white-space-inside", "A line break inside.", Malformed, &|_| {
+        format!("{}.\n{}.{}", part(0), part(1), part(2)).into()
+    });
+    add("alg-none", "No signature is asked for.", AlgorithmNotAllowed, &|_| {
+        let header = header.replace("ES256K", "none");
+        format!("{}.{}.", base64url(header.as_bytes()), part(1)).into()
+    });
+    add(
+        "alg-none-case",
+        "The same, spelt otherwise.",
+        AlgorithmNotAllowed,
+        &|_| signed(&header.replace("ES256K", "nOnE"), &payload),
+    );
+    add(
+        "alg-hmac",
+        "The public key taken as an HMAC secret.",
+        AlgorithmNotAllowed,
+        &|_| signed(&header.replace("ES256K", "HS256"), &payload),
+    );
+    add(
+        "alg-rsa",
+        "An algorithm that no issuer's key has.",
+        AlgorithmNotAllowed,
+        &|_| signed(&header.replace("ES256K", "RS256"), &payload),
+    );
+    add("alg-absent", "No algorithm.", AlgorithmNotAllowed, &|_| {
+        signed(r#"{"typ":"JWT"}"#, &payload)
+    });
+    add(
+        "header-crit",
+        "An extension that must be understood, and is not.",
+        Malformed,
+        &|_| signed(&header.replacen('{', r#"{"crit":["exp"],"exp":1,"#, 1), &payload),
+    );
+    add("header-b64", "A payload that would not be encoded.", Malformed, &|_| {
+        signed(&header.replacen('{', r#"{"b64":false,"#, 1), &payload)
+    });
+    add(
+        "header-twice-alg",
+        "Two algorithms: each reader would pick its own.",
+        Malformed,
+        &|_| signed(&header.replacen('{', r#"{"alg":"none","#, 1), &payload),
+    );
+    add("header-not-an-object", "A header that is a list.", Malformed, &|_| {
+        signed("[]", &payload)
+    });
+    add("header-not-json", "A header that is not JSON.", Malformed, &|_| {
+        signed("{alg:ES256K}", &payload)
+    });
+    add("header-kid-number", "A key id that is a number.", Malformed, &|_| {
+        signed(r#"{"alg":"ES256K","typ":"JWT","kid":7}"#, &payload)
+    });
+    add("payload-not-json", "A payload that is not JSON.", Malformed, &|_| {
+        signed(&header, "<vc/>")
+    });
+    add("payload-cut", "A payload that ends too early.", Malformed, &|_| {
+        signed(&header, &payload[..payload.len() - 1])
+    });
+    add(
+        "payload-two-values",
+        "Something after the end of the payload.",
+        Malformed,
+        &|_| signed(&header, &format!("{payload} {payload}")),
+    );
+    add("payload-twice-iss", "Two issuers.", Malformed, &|_| {
+        signed(&header, &payload.replacen('{', r#"{"iss":"did:ethr:0x1","#, 1))
+    });
+    add("payload-twice-result", "Two results, deep inside.", Malformed, &|_| {
+        signed(
+            &header,
+            &payload.replacen(r#""result":"#, r#""result":"260373001","result":"#, 1),
+        )
+    });
+    add(
+        "payload-twice-escaped",
+        "Two issuers, one spelt with an escape.",
+        Malformed,
+        &|_| signed(&header, &payload.replacen('{', r#"{"\u0069ss":"did:ethr:0x1","#, 1)),
+    );
+    add("payload-deep", "Nested deeper than anything real.", Malformed, &|_| {
+        let deep = format!("{}1{}", "[".repeat(500), "]".repeat(500));
+        signed(&header, &payload.replacen('{', &format!(r#"{{"x":{deep},"#), 1))
+    });
+    add("payload-infinite", "A number beyond all numbers.", Malformed, &|_| {
+        signed(&header, &payload.replacen('{', r#"{"x":1e999,"#, 1))
+    });
+    add(
+        "payload-issuers-differ",
+        "Outside one issuer, inside another.",
+        Malformed,
+        &|_| {
+            let stranger = LABS.stranger.did();
+            signed(&header, &payload.replacen(&lab.did(), &stranger, 1))
+        },
+    );
+    add("payload-without-issuer", "Nobody issued it.", Malformed, &|_| {
+        let mut claims: Value = serde_json::from_str(&payload).unwrap();
+        claims.as_object_mut().unwrap().remove("iss");
+        claims["vc"].as_object_mut().unwrap().remove("issuer");
+        signed(&header, &claims.to_string())
+    });
+    add(
+        "payload-status-garbled",
+        "A status that is not understood is not an absent one.",
+        Malformed,
+        &|_| {
+            let mut claims: Value = serde_json::from_str(&payload).unwrap();
+            claims["status"] = "none".into();
+            signed(&header, &claims.to_string())
+        },
+    );
+    add(
+        "jwt-of-another-type",
+        "A holder card is not a certificate.",
+        UnsupportedFormat,
+        &|_| TRAVELLER.card().into(),
+    );
+    add(
+        "presentation-of-two",
+        "Two certificates in one presentation: each is checked on its own.",
+        UnsupportedFormat,
+        &|setup| {
+            let envelope = setup.anchor(&copy);
+            TRAVELLER
+                .present_as(&Show::default(), &[envelope.clone(), envelope])
+                .into()
+        },
+    );
+    add("presentation-of-none", "An empty presentation.", Malformed, &|_| {
+        TRAVELLER.present_as(&Show::default(), &[]).into()
+    });
+    add(
+        "presentation-alg-none",
+        "A presentation without a signature.",
+        AlgorithmNotAllowed,
+        &|setup| {
+            let token = shown(setup, &copy);
+            let (mut header, payload) = parts(&token);
+            header["alg"] = "none".into();
+            format!(
+                "{}.{}.",
+                base64url(header.to_string().as_bytes()),
+                base64url(payload.to_string().as_bytes())
+            )
+            .into()
+        },
+    );
+    add(
+        "presentation-of-rubbish",
+        "A presentation of something that is no certificate.",
+        UnsupportedFormat,
+        &|setup| {
+            let envelope = Envelope {
+                copy: "rubbish".to_owned(),
+                ..setup.anchor(&copy)
+            };
+            TRAVELLER.present(&envelope).into()
+        },
+    );
+    add(
+        "presentation-evidence-misfits",
+        "More evidence than certificates.",
+        Malformed,
+        &|setup| {
+            let token = shown(setup, &copy);
+            resigned(&token, Algorithm::Es256k, &TRAVELLER.account, |_, payload| {
+                payload["evidence"].as_array_mut().unwrap().push(Value::Null);
+            })
+            .into()
+        },
+    );
+}
+
+fn envelopes(add: Add<'_>) {
+    use Reason::*;
+    let lab = &LABS.lab;
+    let copy = simple(&statement(lab), lab);
+    let text = |setup: &mut Setup| json(&setup.anchor(&copy));
+    add("envelope-cut", "Half an envelope.", Malformed, &|setup| {
+        let text = text(setup);
+        text[..text.len() / 2].into()
+    });
+    add(
+        "envelope-unknown-member",
+        "A member that nobody reads.",
+        Malformed,
+        &|setup| text(setup).replacen('{', r#"{"verdict":"valid","#, 1).into(),
+    );
+    add(
+        "envelope-twice-copy",
+        "Two copies: one to show, one to check.",
+        Malformed,
+        &|setup| {
+            text(setup)
+                .replacen('{', r#"{"copy":"eyJhbGciOiJub25lIn0..","#, 1)
+                .into()
+        },
+    );
+    add(
+        "envelope-without-copy",
+        "An envelope with nothing in it.",
+        Malformed,
+        &|_| "{}".into(),
+    );
+    add("envelope-salt-short", "A salt of 31 bytes.", Malformed, &|setup| {
+        let mut value: Value = serde_json::from_str(&text(setup)).unwrap();
+        let salt = value["salt"].as_str().unwrap()[2..].to_owned();
+        value["salt"] = salt.into();
+        value.to_string().into()
+    });
+    add(
+        "envelope-receipt-version",
+        "A receipt of a version to come.",
+        UnsupportedFormat,
+        &|setup| {
+            let mut value: Value = serde_json::from_str(&text(setup)).unwrap();
+            value["receipt"]["version"] = 2.into();
+            value.to_string().into()
+        },
+    );
+    add(
+        "envelope-receipt-garbled",
+        "A receipt whose proof is a text.",
+        Malformed,
+        &|setup| {
+            let mut value: Value = serde_json::from_str(&text(setup)).unwrap();
+            value["receipt"]["proof"] = "trust me".into();
+            value.to_string().into()
+        },
+    );
+    add(
+        "envelope-index-negative",
+        "A place before the first.",
+        Malformed,
+        &|setup| {
+            let mut value: Value = serde_json::from_str(&text(setup)).unwrap();
+            value["receipt"]["proof"]["index"] = (-1).into();
+            value.to_string().into()
+        },
+    );
+    add("envelope-deep", "Braces without end.", Malformed, &|_| {
+        repeat("", r#"{"copy":"#, 20_000, "")
+    });
+    add(
+        "envelope-of-rubbish",
+        "An envelope around something that is no certificate.",
+        UnsupportedFormat,
+        &|_| r#"{"copy":"rubbish"}"#.into(),
+    );
+}
+
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn text_of(bytes: &[u8]) -> Input {
+    format!("HC1:{}", base45::encode(bytes)).into()
+}
+
+fn cbor(value: &Cbor) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    ciborium::into_writer(value, &mut bytes).unwrap();
+    bytes
+}
+
+/// A COSE_Sign1 of these parts, signed by the laboratory.
+fn cose(protected: &[u8], unprotected: Cbor, payload: &[u8]) -> Vec<u8> {
+    let structure = Cbor::Array(vec![
+        Cbor::Text("Signature1".to_owned()),
+        Cbor::Bytes(protected.to_vec()),
+        Cbor::Bytes(Vec::new()),
+        Cbor::Bytes(payload.to_vec()),
+    ]);
+    let signature = LABS.lab.keys[1].0.sign(Algorithm::Es256, &cbor(&structure)).unwrap();
+    let parts = vec![
+        Cbor::Bytes(protected.to_vec()),
+        unprotected,
+        Cbor::Bytes(payload.to_vec()),
+        Cbor::Bytes(signature),
+    ];
+    cbor(&Cbor::Tag(18, Box::new(Cbor::Array(parts))))
+}
+
+fn hcerts(add: Add<'_>) {
+    use Reason::*;
+    let lab = &LABS.lab;
+    let good = hcert_of(&hcert_content(&statement(lab)), lab.kid(2), &lab.keys[1].0);
+    let compressed = base45::decode(&good[4..]).unwrap();
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::ZlibDecoder::new(&compressed[..]), &mut bytes).unwrap();
+    let message: Cbor = ciborium::from_reader(&bytes[..]).unwrap();
+    let Cbor::Tag(18, inner) = &message else {
+        panic!("a COSE_Sign1")
+    };
+    let parts = inner.as_array().unwrap();
+    let (protected, payload) = (parts[0].as_bytes().unwrap(), parts[2].as_bytes().unwrap());
+    let empty = || Cbor::Map(Vec::new());
+    let pack = |bytes: &[u8]| text_of(&zlib(bytes));
+    add(
+        "hcert-no-prefix",
+        "Base45 without HC1: in front.",
+        UnsupportedFormat,
+        &|_| good[4..].into(),
+    );
+    add("hcert-hc2", "A version to come.", UnsupportedFormat, &|_| {
+        good.replacen("HC1:", "HC2:", 1).into()
+    });
+    add(
+        "hcert-lower-case",
+        "The prefix in lower case.",
+        UnsupportedFormat,
+        &|_| good.replacen("HC1:", "hc1:", 1).into(),
+    );
+    add("hcert-empty", "The prefix alone.", Malformed, &|_| "HC1:".into());
+    add(
+        "hcert-base45-character",
+        "A character that base45 does not have.",
+        Malformed,
+        &|_| format!("{good}_").into(),
+    );
+    add(
+        "hcert-base45-length",
+        "A single character left over.",
+        Malformed,
+        &|_| {
+            let mut text = good.clone();
+            while text[4..].len() % 3 != 1 {
+                text.pop();
+            }
+            text.into()
+        },
+    );
+    add(
+        "hcert-base45-overflow",
+        "Three characters that stand for more than two bytes.",
+        Malformed,
+        &|_| "HC1:GGW:::".into(),
+    );
+    add("hcert-cut", "The first half of a QR code.", Malformed, &|_| {
+        good[..4 + (good.len() - 4) / 6 * 3].into()
+    });
+    add("hcert-oversized", "More text than a QR code holds.", TooLarge, &|_| {
+        repeat("HC1:", "000", 40_000, "")
+    });
+    add("hcert-not-compressed", "COSE without zlib.", Malformed, &|_| {
+        text_of(&bytes)
+    });
+    add("hcert-zlib-cut", "A zlib stream without its end.", Malformed, &|_| {
+        text_of(&compressed[..compressed.len() - 5])
+    });
+    add(
+        "hcert-zlib-checksum",
+        "A zlib stream whose checksum is wrong.",
+        Malformed,
+        &|_| {
+            let mut broken = compressed.clone();
+            *broken.last_mut().unwrap() ^= 1;
+            text_of(&broken)
+        },
+    );
+    add(
+        "hcert-zlib-trailing",
+        "Something after the end of the zlib stream.",
+        Malformed,
+        &|_| text_of(&[compressed.as_slice(), b"more"].concat()),
+    );
+    add(
+        "hcert-zlib-bomb",
+        "Ten megabytes of zeros in a few characters.",
+        TooLarge,
+        &|_| text_of(&zlib(&vec![0; 10 << 20])),
+    );
+    add("hcert-cbor-cut", "CBOR that ends too early.", Malformed, &|_| {
+        pack(&bytes[..bytes.len() - 3])
+    });
+    add(
+        "hcert-cbor-trailing",
+        "Something after the end of the CBOR.",
+        Malformed,
+        &|_| pack(&[bytes.as_slice(), &[0]].concat()),
+    );
+    add(
+        "hcert-cbor-length-lie",
+        "A text that says it has four gigabytes.",
+        Malformed,
+        &|_| pack(&[0xd2, 0x84, 0x5b, 0, 0, 0, 1, 0, 0, 0, 0]),
+    );
+    add("hcert-cbor-deep", "Lists within lists.", Malformed, &|_| {
+        pack(&[&[0xd2][..], &[0x81; 5_000], &[0x00]].concat())
+    });
+    add(
+        "hcert-cbor-not-cose",
+        "CBOR, but no signed message.",
+        Malformed,
+        &|_| pack(&cbor(&Cbor::Text("hello".to_owned()))),
+    );
+    add(
+        "hcert-cose-three-parts",
+        "A message without its signature.",
+        Malformed,
+        &|_| pack(&cbor(&Cbor::Tag(18, Box::new(Cbor::Array(parts[..3].to_vec()))))),
+    );
+    add(
+        "hcert-cose-detached",
+        "The payload is somewhere else.",
+        Malformed,
+        &|_| {
+            let mut parts = parts.clone();
+            parts[2] = Cbor::Null;
+            pack(&cbor(&Cbor::Tag(18, Box::new(Cbor::Array(parts)))))
+        },
+    );
+    add(
+        "hcert-cose-mac",
+        "A message authentication code instead of a signature.",
+        Malformed,
+        &|_| pack(&cbor(&Cbor::Tag(17, inner.clone()))),
+    );
+    let header = |entries: Vec<(i64, Cbor)>| {
+        cbor(&Cbor::Map(
+            entries
+                .into_iter()
+                .map(|(key, value)| (Cbor::from(key), value))
+                .collect(),
+        ))
+    };
+    let kid = || Cbor::Bytes(lab.kid(2).to_vec());
+    add("hcert-alg-hmac", "HMAC claimed.", AlgorithmNotAllowed, &|_| {
+        pack(&cose(&header(vec![(1, Cbor::from(5)), (4, kid())]), empty(), payload))
+    });
+    add("hcert-alg-absent", "No algorithm.", AlgorithmNotAllowed, &|_| {
+        pack(&cose(&header(vec![(4, kid())]), empty(), payload))
+    });
+    add(
+        "hcert-crit",
+        "A critical parameter that nobody knows.",
+        Malformed,
+        &|_| {
+            let crit = Cbor::Array(vec![Cbor::from(99)]);
+            pack(&cose(
+                &header(vec![(1, Cbor::from(-7)), (4, kid()), (2, crit), (99, Cbor::from(1))]),
+                empty(),
+                payload,
+            ))
+        },
+    );
+    add(
+        "hcert-header-twice",
+        "Two algorithms in the header.",
+        Malformed,
+        &|_| {
+            pack(&cose(
+                &header(vec![(1, Cbor::from(-7)), (1, Cbor::from(-7)), (4, kid())]),
+                empty(),
+                payload,
+            ))
+        },
+    );
+    let claims: Cbor = ciborium::from_reader(&payload[..]).unwrap();
+    add("hcert-claims-twice", "Two expiry times.", Malformed, &|_| {
+        let mut entries = claims.as_map().unwrap().clone();
+        entries.push((Cbor::from(4), Cbor::from(4_000_000_000_u64)));
+        pack(&cose(protected, empty(), &cbor(&Cbor::Map(entries))))
+    });
+    add("hcert-claims-not-a-map", "Claims that are a list.", Malformed, &|_| {
+        pack(&cose(protected, empty(), &cbor(&Cbor::Array(vec![claims.clone()]))))
+    });
+    for (name, says, key) in [
+        ("hcert-without-exp", "It never ends.", 4),
+        ("hcert-without-iat", "It was never signed.", 6),
+        ("hcert-without-payload", "A signed message about nothing.", -260),
+    ] {
+        add(name, says, Malformed, &|_| {
+            let mut entries = claims.as_map().unwrap().clone();
+            entries.retain(|(name, _)| *name != Cbor::from(key));
+            pack(&cose(protected, empty(), &cbor(&Cbor::Map(entries))))
+        });
+    }
+    add(
+        "hcert-status-garbled",
+        "A status that is not understood is not an absent one.",
+        Malformed,
+        &|_| {
+            let mut entries = claims.as_map().unwrap().clone();
+            for (name, value) in &mut entries {
+                if *name == Cbor::from(65_535) {
+                    *value = Cbor::Text("none".to_owned());
+                }
+            }
+            pack(&cose(protected, empty(), &cbor(&Cbor::Map(entries))))
+        },
+    );
+}

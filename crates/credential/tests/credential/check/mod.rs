@@ -1,0 +1,6 @@
+//! The check, told with laboratories, travellers and airlines; its vectors, and the flipping of every byte.
+
+mod cases;
+
+mod vectors;
+mod world;

@@ -1,0 +1,345 @@
+//! `vectors/check/`: each file an input, everything it is checked with, and what the check says. Other languages read them too.
+//!
+//! The files are made by this test (`VIDIMUS_WRITE_VECTORS=1 cargo test -p vidimus-credential vectors`) and compared with what is committed;
+//! a second test reads them as a stranger would.
+
+use super::{
+    cases::{self, Case},
+    world::{self, PROVIDER, Setup},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    path::PathBuf,
+};
+use vidimus_core::{Timestamp, encoding, reason::Reason, reason::Test};
+use vidimus_credential::{
+    category::Categories,
+    check::{
+        self, Context, Expected, Head, Policy, Registry, Report, Roots, StatusLists, TrustList, Verdict,
+        bundle::{Anchors, ListKind},
+        registry::Event,
+    },
+    x509,
+};
+
+/// A vector, as it stands in a file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Vector {
+    name: String,
+    says: String,
+    now: Timestamp,
+    input: Input,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expected: Option<Expected>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    policy: Option<Policy>,
+    verdict: Verdict,
+    /// Every test, in the order of a report.
+    reasons: serde_json::Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    registry: Option<RegistryFile>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    anchors: Option<Anchors>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    status: Vec<StatusFile>,
+    /// Roots of who may sign status lists: DER in base64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    trusted_roots: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trust_list: Option<TrustFile>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// UTF-8.
+    Text(String),
+    /// Bytes that are not text.
+    Base64(String),
+    /// `head`, then `unit` `times` times, then `tail`: what would make a file large.
+    Repeat {
+        head: String,
+        unit: String,
+        times: usize,
+        tail: String,
+    },
+}
+
+impl Input {
+    fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Text(text) => text.as_bytes().to_vec(),
+            Self::Base64(text) => encoding::from_base64(text).unwrap(),
+            Self::Repeat {
+                head,
+                unit,
+                times,
+                tail,
+            } => format!("{head}{}{tail}", unit.repeat(*times)).into_bytes(),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RegistryFile {
+    head: Head,
+    events: Vec<Event>,
+    certificates: Vec<String>,
+    profiles: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StatusFile {
+    uri: String,
+    kind: ListKind,
+    read_at: Timestamp,
+    token: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrustFile {
+    read_at: Timestamp,
+    list: Value,
+}
+
+impl Vector {
+    fn of(case: &Case) -> Self {
+        let Setup {
+            now,
+            head,
+            labs,
+            certificates,
+            anchors,
+            status,
+            trusted,
+            trust_list,
+            policy,
+            expected,
+        } = case.setup.clone();
+        let mut vector = Self {
+            name: case.name.to_owned(),
+            says: case.says.to_owned(),
+            now,
+            input: case.input.clone(),
+            expected,
+            policy,
+            verdict: Verdict::Invalid,
+            reasons: serde_json::Map::new(),
+            registry: labs.map(|labs| RegistryFile {
+                head,
+                events: world::events_of(&labs),
+                certificates: labs
+                    .iter()
+                    .filter(|_| certificates)
+                    .flat_map(|lab| lab.keys.iter().map(|(_, der)| encoding::base64(der)))
+                    .collect(),
+                profiles: labs.iter().map(|lab| world::profile(lab)).collect(),
+            }),
+            anchors,
+            status: status
+                .into_iter()
+                .map(|(list, read_at)| StatusFile {
+                    uri: list.uri,
+                    kind: list.kind,
+                    read_at,
+                    token: list.token,
+                })
+                .collect(),
+            trusted_roots: trusted.iter().map(|der| encoding::base64(der)).collect(),
+            trust_list: trust_list.map(|(list, read_at)| TrustFile { read_at, list }),
+        };
+        let report = vector.check();
+        vector.verdict = report.verdict;
+        vector.reasons = reasons(&report);
+        vector
+    }
+
+    /// Runs the check with what the file holds and nothing else.
+    fn check(&self) -> Report {
+        let provider = &*PROVIDER;
+        let registry = self.registry.as_ref().map(|file| {
+            let mut registry = Registry::build(file.head, &file.events).unwrap();
+            for certificate in &file.certificates {
+                registry
+                    .add_certificate(&encoding::from_base64(certificate).unwrap(), provider)
+                    .unwrap();
+            }
+            for profile in &file.profiles {
+                assert!(registry.add_profile(profile.as_bytes(), provider));
+            }
+            registry
+        });
+        let trusted: Vec<_> = self
+            .trusted_roots
+            .iter()
+            .map(|root| x509::Certificate::from_der(&encoding::from_base64(root).unwrap()).unwrap())
+            .collect();
+        let mut status = StatusLists::new();
+        for StatusFile {
+            uri,
+            kind,
+            read_at,
+            token,
+        } in &self.status
+        {
+            // What is refused stays known as refused.
+            let _ = match kind {
+                ListKind::Token => status.add_token_list(uri, token, &trusted, *read_at, provider),
+                ListKind::Bitstring => status.add_bitstring_list(uri, token, &trusted, *read_at, provider),
+            };
+        }
+        let roots = self.anchors.as_ref().map(|anchors| {
+            let Anchors {
+                chain_id,
+                contract,
+                block_number,
+                read_at,
+                roots,
+            } = anchors.clone();
+            Roots::new(chain_id, contract, block_number, read_at, roots)
+        });
+        let trust = self
+            .trust_list
+            .as_ref()
+            .map(|file| TrustList::parse(file.list.to_string().as_bytes(), file.read_at, provider).unwrap());
+        let categories = Categories::built_in();
+        let context = Context {
+            now: self.now,
+            provider,
+            categories: &categories,
+            registry: registry.as_ref(),
+            status: &status,
+            roots: roots.as_ref(),
+            trust: trust.as_ref(),
+            policy: self.policy.unwrap_or_default(),
+            expected: self.expected.as_ref(),
+        };
+        check::check_bytes(&self.input.bytes(), &context)
+    }
+}
+
+fn reasons(report: &Report) -> serde_json::Map<String, Value> {
+    let name = |test: Test| serde_json::to_value(test).unwrap().as_str().unwrap().to_owned();
+    report
+        .tests
+        .iter()
+        .map(|result| (name(result.test), result.reason.code().into()))
+        .collect()
+}
+
+fn directory() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../vectors")
+}
+
+fn group(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Valid => "accept",
+        Verdict::Invalid => "reject",
+        Verdict::Undetermined => "undetermined",
+    }
+}
+
+/// The files as they should be: path below `vectors/` → content.
+fn files() -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for case in cases::all() {
+        let vector = Vector::of(&case);
+        let report = vector.check();
+        let why = report.reasons();
+        if why != case.reasons {
+            wrong.push(format!("{}: expected {:?}, found {why:?}", case.name, case.reasons));
+        }
+        let number = numbers.entry(group(vector.verdict)).or_default();
+        *number += 1;
+        let path = format!("check/{}/{number:03}-{}.json", group(vector.verdict), case.name);
+        let json = serde_json::to_string_pretty(&vector).unwrap() + "\n";
+        assert!(
+            files.insert(path, json).is_none(),
+            "two vectors are called {}",
+            case.name
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for key in cases::keys() {
+        let json = serde_json::to_string_pretty(&key.file()).unwrap() + "\n";
+        files.insert(format!("keys/TEST-KEY-{}.json", key.name), json);
+    }
+    files
+}
+
+/// Files that are there, below `check/` and `keys/`.
+fn present() -> Vec<String> {
+    let mut found = Vec::new();
+    for folder in ["check/accept", "check/reject", "check/undetermined", "keys"] {
+        for entry in fs::read_dir(directory().join(folder)).into_iter().flatten() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            found.push(format!("{folder}/{name}"));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn the_vectors_are_what_the_code_makes() {
+    let files = files();
+    if std::env::var_os("VIDIMUS_WRITE_VECTORS").is_some() {
+        for stale in present().iter().filter(|path| !files.contains_key(*path)) {
+            fs::remove_file(directory().join(stale)).unwrap();
+        }
+        for (path, content) in &files {
+            let path = directory().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+    }
+    assert_eq!(
+        present(),
+        files.keys().cloned().collect::<Vec<_>>(),
+        "run again with VIDIMUS_WRITE_VECTORS=1"
+    );
+    for (path, content) in &files {
+        let committed = fs::read_to_string(directory().join(path)).unwrap();
+        assert!(
+            committed == *content,
+            "{path} is not what the code makes: run with VIDIMUS_WRITE_VECTORS=1, then look"
+        );
+    }
+    let count = |group: &str| {
+        files
+            .keys()
+            .filter(|path| path.starts_with(&format!("check/{group}/")))
+            .count()
+    };
+    let (accept, reject, undetermined) = (count("accept"), count("reject"), count("undetermined"));
+    println!("vectors: {accept} accepted, {reject} rejected, {undetermined} undetermined");
+    assert!(reject > accept, "more rejects than accepts");
+}
+
+#[test]
+fn a_stranger_who_reads_only_the_files_finds_the_same() {
+    if std::env::var_os("VIDIMUS_WRITE_VECTORS").is_some() {
+        return println!("the files are being written: run again without VIDIMUS_WRITE_VECTORS");
+    }
+    let mut seen = HashSet::new();
+    for path in present().iter().filter(|path| path.starts_with("check/")) {
+        let vector: Vector = serde_json::from_str(&fs::read_to_string(directory().join(path)).unwrap()).expect(path);
+        let report = vector.check();
+        assert_eq!(report.verdict, vector.verdict, "{path}");
+        assert_eq!(reasons(&report), vector.reasons, "{path}");
+        assert!(path.starts_with(&format!("check/{}/", group(report.verdict))), "{path}");
+        seen.extend(report.tests.iter().map(|result| result.reason));
+    }
+    // A reason that no vector gives is a reason that nobody has tried.
+    let never: Vec<_> = Reason::ALL.iter().filter(|reason| !seen.contains(*reason)).collect();
+    assert!(never.is_empty(), "no vector gives {never:?}");
+}
