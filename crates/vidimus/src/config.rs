@@ -13,17 +13,6 @@ use vidimus_core::Secret;
 /// Where `serve` looks when no file is named.
 pub const DEFAULT_FILE: &str = "vidimus.toml";
 
-/// Variables beginning with `VIDIMUS_` that are not configuration keys: the command line's own, and the tests'.
-const OTHER_VARIABLES: &[&str] = &[
-    "VIDIMUS_CONFIG",
-    "VIDIMUS_URL",
-    "VIDIMUS_API_KEY",
-    "VIDIMUS_WALLET",
-    "VIDIMUS_PASSPHRASE",
-    "VIDIMUS_FOREIGN",
-    "VIDIMUS_BIN",
-];
-
 /// Why the configuration is refused. Each text says what to do; none repeats a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -526,16 +515,19 @@ fn variable(key: &str) -> String {
 }
 
 fn apply_variable(table: &mut Table, name: &str, value: &str) -> Result<(), Error> {
-    if !name.starts_with("VIDIMUS_") || OTHER_VARIABLES.contains(&name) || name.starts_with("VIDIMUS_TEST_") {
+    if !name.starts_with("VIDIMUS_") {
         return Ok(());
     }
     let Some((key, kind)) = KEYS.iter().find(|(key, _)| variable(key) == name) else {
-        let nearest = nearest(name, KEYS.iter().map(|(key, _)| variable(key)));
-        return Err(Error::UnknownKey {
-            place: "environment".into(),
-            key: name.into(),
-            nearest,
+        // The command line has variables of its own. What is written like a key, or stands in a section of this file, is meant for it.
+        let in_section = KEYS.iter().filter_map(|(key, _)| key.split_once('.')).any(|(section, _)| {
+            name.strip_prefix(&variable(section)).is_some_and(|rest| rest.starts_with('_'))
         });
+        if !in_section && KEYS.iter().all(|(key, _)| edits(&variable(key), name) > 2) {
+            return Ok(());
+        }
+        let nearest = nearest(name, KEYS.iter().map(|(key, _)| variable(key)));
+        return Err(Error::UnknownKey { place: "environment".into(), key: name.into(), nearest });
     };
     let value = match kind {
         Kind::Text => Value::String(value.into()),
@@ -929,6 +921,9 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("`VIDIMUS_SERVER_LISTEN`"), "{error}");
+        let error = parse(LEAST, &[("VIDIMUS_DATADIR", "x")]).unwrap_err().to_string();
+        assert!(error.contains("`VIDIMUS_DATA_DIR`"), "{error}");
+        assert!(parse(LEAST, &[("VIDIMUS_WALLET", "w"), ("VIDIMUS_URL", "u")]).is_ok());
     }
 
     #[test]

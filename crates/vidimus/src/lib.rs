@@ -1,4 +1,7 @@
 //! The service: HTTP, the application behind it, background jobs and the command line.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod http;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `vidimus` program.
+
+fn main() -> std::process::ExitCode {
+    vidimus::cli::main()
+}

@@ -13,7 +13,8 @@ use vidimus_core::{
     Digest, Entropy, Secret, Timestamp, encoding,
     id::{ApiKeyId, ParticipantId},
 };
-use vidimus_store::{Scope, api_keys, participants};
+use vidimus_credential::check::registry::Standing;
+use vidimus_store::{Scope, api_keys, audit, participants};
 
 /// Longest life of a key.
 const MOST_DAYS: u32 = 730;
@@ -108,8 +109,8 @@ pub const fn permissions_of(role: Role) -> &'static [Permission] {
 
 /// Who presents this key; `None` when it is unknown, wrong, expired or revoked, which all take the same time and answer alike.
 ///
-/// A participant that is suspended may still read what is its own; one that is revoked may do nothing.
-pub async fn authenticate(app: &App, presented: &Presented) -> Result<Option<(Principal, participants::State)>, Error> {
+/// With it comes where its participant stands in the registry on the chain; `None` while the chain does not have its admission yet.
+pub async fn authenticate(app: &App, presented: &Presented) -> Result<Option<(Principal, Option<Standing>)>, Error> {
     let id = presented.id;
     let found = app
         .store
@@ -134,7 +135,13 @@ pub async fn authenticate(app: &App, presented: &Presented) -> Result<Option<(Pr
         api_key: Some(id),
         permissions: key.permissions.split(' ').filter_map(Permission::from_name).collect(),
     };
-    Ok(Some((principal, participant.state)))
+    let registries = app.registries();
+    let standing = match principal.role {
+        Role::Authority => Some(Standing::Active),
+        Role::Issuer => registries.issuers.participant(&participant.account).map(|entry| entry.standing()),
+        Role::Verifier => registries.verifiers.participant(&participant.account).map(|entry| entry.standing()),
+    };
+    Ok(Some((principal, standing)))
 }
 
 /// Notes the day of use, once a day. It is worth nothing to the request, so the request does not wait for it or fail by it.
@@ -168,23 +175,28 @@ pub async fn create(app: &App, caller: &Principal, request: NewApiKey) -> Result
         ));
     }
     let made = checked(app, caller.participant, &request)?;
-    store(app, Scope::authenticated(caller.participant), made).await
+    store(app, caller, Scope::authenticated(caller.participant), made).await
 }
 
 /// Makes a key for another participant: the first one, or one to replace what was lost. For the authority.
-pub async fn create_for(app: &App, participant: ParticipantId, request: NewApiKey) -> Result<ApiKeyView, Error> {
+pub async fn create_for(
+    app: &App,
+    caller: &Principal,
+    participant: ParticipantId,
+    request: NewApiKey,
+) -> Result<ApiKeyView, Error> {
     let found = app.store.read(move |tx| participants::find(tx, participant)).await?;
     let Some(found) = found else { return Err(Error::NotFound("participant")) };
     let allowed = permissions_of(role(found.role));
     if let Some(wanted) = request.permissions.iter().find(|wanted| !allowed.contains(wanted)) {
         return Err(Error::invalid(
             "permission-beyond-role",
-            format!("a participant of role {} has no use for the permission `{}`", found.role, wanted.name()),
+            format!("a participant of role {} has no use for the permission `{}`", role(found.role).name(), wanted.name()),
             "leave it out",
         ));
     }
     let made = checked(app, participant, &request)?;
-    store(app, Scope::system(), made).await
+    store(app, caller, Scope::authenticated(participant), made).await
 }
 
 fn checked(app: &App, participant: ParticipantId, request: &NewApiKey) -> Result<Made, Error> {
@@ -203,9 +215,15 @@ fn checked(app: &App, participant: ParticipantId, request: &NewApiKey) -> Result
     Ok(make(app, &mut *app.entropy(), participant, &request.label, &permissions, request.days))
 }
 
-async fn store(app: &App, scope: Scope, made: Made) -> Result<ApiKeyView, Error> {
+async fn store(app: &App, caller: &Principal, scope: Scope, made: Made) -> Result<ApiKeyView, Error> {
     let row = made.row.clone();
-    app.store.write(move |tx| api_keys::insert(tx, &scope, &row)).await?;
+    let entry = app.audit_entry(Some(caller.participant), "create-api-key", row.id.as_bytes());
+    app.store
+        .write(move |tx| {
+            api_keys::insert(tx, &scope, &row)?;
+            audit::append(tx, &entry).map(drop)
+        })
+        .await?;
     Ok(ApiKeyView { secret: Some(made.text.expose().clone()), ..view(&made.row) })
 }
 
@@ -219,10 +237,12 @@ pub async fn list(app: &App, caller: &Principal) -> Result<Vec<ApiKeyView>, Erro
 /// Revokes one of the caller's participant's keys; from the next request on it is not accepted.
 pub async fn revoke(app: &App, caller: &Principal, id: ApiKeyId) -> Result<(), Error> {
     let (scope, now) = (Scope::authenticated(caller.participant), app.clock.now());
+    let entry = app.audit_entry(Some(caller.participant), "revoke-api-key", id.as_bytes());
     let known = app
         .store
         .write(move |tx| {
             if api_keys::revoke(tx, &scope, id, now)? {
+                audit::append(tx, &entry)?;
                 return Ok::<_, vidimus_store::Error>(true);
             }
             // Revoked before: the caller has what it asked for.

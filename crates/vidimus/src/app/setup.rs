@@ -2,7 +2,7 @@
 //! 15 minutes, works once, and only its hash is kept.
 
 use crate::app::{App, error::Error};
-use vidimus_core::{Digest, Secret, Timestamp, encoding};
+use vidimus_core::{Digest, Entropy, Secret, Timestamp, encoding};
 use vidimus_store::{Tx, participants, setup_links};
 
 /// How long a link lasts, in seconds.

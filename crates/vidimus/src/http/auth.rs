@@ -5,11 +5,15 @@ use super::{
     error::Failure,
     operation::{Access, Row},
 };
-use crate::app::principal::{Permission, Principal, Role};
+use crate::app::{
+    api_keys::{self, Presented},
+    principal::{Permission, Principal, Role},
+};
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, header, request::Parts},
 };
+use vidimus_credential::check::registry::Standing;
 
 /// The authenticated caller; only operations whose row asks for one have it.
 #[derive(Debug, Clone)]
@@ -69,6 +73,30 @@ fn require(principal: &Principal, roles: &[Role], permission: Permission) -> Res
     Ok(())
 }
 
-async fn authenticate(_guard: &Guard, _headers: &HeaderMap) -> Result<Principal, Failure> {
-    Err(Failure::no_key())
+/// The principal whose key the request carries.
+async fn authenticate(guard: &Guard, headers: &HeaderMap) -> Result<Principal, Failure> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = values.next().ok_or_else(Failure::no_key)?;
+    let text = value.to_str().ok().filter(|_| values.next().is_none()).ok_or_else(Failure::bad_key)?;
+    let (scheme, key) = text.split_once(' ').ok_or_else(Failure::bad_key)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Failure::bad_key());
+    }
+    let presented: Presented = key.trim().parse().map_err(|_| Failure::bad_key())?;
+    let found = api_keys::authenticate(&guard.app, &presented).await?;
+    let (principal, standing) = found.ok_or_else(Failure::bad_key)?;
+    if let Some(Err(seconds)) = principal.api_key.map(|key| guard.key_rate.take(key, guard.app.clock.now())) {
+        guard.metrics.limited();
+        return Err(Failure::rate().retry_after(seconds));
+    }
+    match standing {
+        // What needs the chain's word asks for it again; until then a participant can bring transactions and make keys.
+        Some(Standing::Active) | None => Ok(principal),
+        // May look at what is its own, and nothing else.
+        Some(Standing::Suspended) => {
+            let permissions = principal.permissions.iter().copied().filter(|p| *p == Permission::Read).collect();
+            Ok(Principal { permissions, ..principal })
+        }
+        Some(Standing::Revoked) => Err(Failure::participant()),
+    }
 }

@@ -103,7 +103,7 @@ failures! {
     /// The body is nested too deeply.
     too_deep = BAD_REQUEST, "too-deep", "the JSON is nested deeper than 64 levels", "send flatter JSON";
     /// The idempotency key is not one.
-    bad_idempotency_key = BAD_REQUEST, "idempotency-key", "the Idempotency-Key header is not 1 to 128 visible ASCII characters",
+    bad_idempotency_key = BAD_REQUEST, "idempotency-key", "the Idempotency-Key header is not 1 to 255 visible ASCII characters",
         "send a random key of your own, the same for each try of one request";
     /// The request took too long.
     timeout = REQUEST_TIMEOUT, "timeout", "the request was not finished in time",
@@ -115,6 +115,8 @@ failures! {
     /// The server is stopping or cannot store.
     unavailable = SERVICE_UNAVAILABLE, "unavailable", "a part that this needs is not available now; nothing was lost",
         "wait as long as Retry-After says and try again with the same Idempotency-Key";
+    /// The instance cannot do its work.
+    not_ready = SERVICE_UNAVAILABLE, "not-ready", "this instance cannot do its work now", "see `errors` for the parts that fail";
     /// The ledger does not answer.
     ledger = SERVICE_UNAVAILABLE, "ledger-unavailable", "the ledger does not answer now; nothing was lost",
         "wait as long as Retry-After says and try again";
@@ -142,6 +144,13 @@ impl Failure {
     #[must_use]
     pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.detail = detail.into();
+        self
+    }
+
+    /// The parts that are concerned.
+    #[must_use]
+    pub fn places(mut self, places: Vec<Place>) -> Self {
+        self.places = places;
         self
     }
 
@@ -215,6 +224,40 @@ impl Failure {
             headers.insert(header::ALLOW, allow.clone());
         }
         response
+    }
+}
+
+/// What an application function refuses or fails with. The cause of what is not the caller's to mend is logged here, once; the answer does not
+/// have it.
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Invalid(problem) => Self::of(StatusCode::UNPROCESSABLE_ENTITY, problem),
+            Error::Forbidden(problem) => Self::of(StatusCode::FORBIDDEN, problem),
+            Error::Conflict(problem) => Self::of(StatusCode::CONFLICT, problem),
+            Error::NotReady(problem) => Self::of(StatusCode::SERVICE_UNAVAILABLE, problem),
+            Error::NotFound(_) => Self::not_found(),
+            error => Self::ours(&error),
+        }
+    }
+}
+
+impl Failure {
+    fn ours(error: &Error) -> Self {
+        let failure = match error {
+            Error::Ledger(inner) if inner.blame() == vidimus_ledger::Blame::Retry => Self::ledger(),
+            Error::Store(inner) if inner.is_retryable() => Self::unavailable(),
+            Error::Store(inner) if inner.is_fatal() => Self::unavailable(),
+            Error::Blobs(_) => Self::unavailable(),
+            _ => Self::internal(),
+        };
+        let cause = crate::cli::with_causes(error);
+        if failure.status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(cause, "a request failed by a fault of ours");
+        } else {
+            tracing::warn!(cause, "a part that a request needs is not available");
+        }
+        failure
     }
 }
 

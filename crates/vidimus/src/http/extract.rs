@@ -151,6 +151,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 #[derive(Debug, Clone)]
 pub struct Idempotency(pub Option<String>);
 
+impl Idempotency {
+    /// The key, if the request has one.
+    pub fn key(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Idempotency {
     type Rejection = Failure;
 
@@ -158,7 +165,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Idempotency {
         let mut keys = parts.headers.get_all("idempotency-key").iter();
         let Some(key) = keys.next() else { return Ok(Self(None)) };
         let fits = keys.next().is_none()
-            && (1..=128).contains(&key.len())
+            && (1..=255).contains(&key.len())
             && key.as_bytes().iter().all(|byte| (b'!'..=b'~').contains(byte));
         match key.to_str() {
             Ok(key) if fits => Ok(Self(Some(key.to_owned()))),

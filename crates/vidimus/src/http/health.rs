@@ -1,6 +1,7 @@
 //! Whether the process lives, whether the instance can work, and its metrics.
 
-use super::{Guard, error::Failure, extract::Json};
+use super::{Guard, error::Failure, extract::Json, metrics::single};
+use crate::app::error::Place;
 use axum::{
     Extension,
     http::{HeaderValue, header},
@@ -23,4 +24,111 @@ pub struct Alive {
 #[utoipa::path(get, path = "/livez", tag = "service", responses((status = 200, body = Alive)))]
 pub(super) async fn live() -> Json<Alive> {
     Json(Alive { status: "alive".into(), version: env!("CARGO_PKG_VERSION").into() })
+}
+
+/// Whether this instance can do its work.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Readiness {
+    /// `ready`, or `degraded`: work goes on, but something that is needed in the end does not answer.
+    pub status: String,
+    /// Each part: `ok`, or what is wrong with it.
+    pub parts: Parts,
+}
+
+/// The parts that readiness looks at.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Parts {
+    /// Takes writes, and its schema is the one this program knows.
+    pub database: String,
+    /// Has the configured headroom.
+    pub disk: String,
+    /// The root key opens what is kept.
+    pub keys: String,
+    /// Answers. When it does not, certificates are issued and anchored later.
+    pub ledger: String,
+}
+
+const OK: &str = "ok";
+
+/// The instance can do its work
+///
+/// The ledger does not count: without it the instance is degraded, and still ready.
+#[utoipa::path(get, path = "/readyz", tag = "service", responses((status = 200, body = Readiness)))]
+pub(super) async fn ready(Extension(guard): Extension<Arc<Guard>>) -> Result<Json<Readiness>, Failure> {
+    let parts = parts(&guard).await;
+    let needed = [("database", &parts.database), ("disk", &parts.disk), ("keys", &parts.keys)];
+    let wrong: Vec<_> = needed
+        .into_iter()
+        .filter(|(_, state)| *state != OK)
+        .map(|(part, state)| Place { pointer: part.into(), code: "not-ready".into(), message: state.clone() })
+        .collect();
+    if guard.stopping() {
+        return Err(Failure::not_ready().detail("the process is stopping"));
+    }
+    if !wrong.is_empty() {
+        return Err(Failure::not_ready().places(wrong));
+    }
+    let status = if parts.ledger == OK { "ready" } else { "degraded" };
+    Ok(Json(Readiness { status: status.into(), parts }))
+}
+
+async fn parts(guard: &Guard) -> Parts {
+    let app = &guard.app;
+    // Opening the store has brought its schema up to date, and opening the application has tried the root key on it; a database that
+    // was put in its place since then holds another deployment, or none.
+    let own = app.keys.check_value().to_vec();
+    let database = match app.store.write(vidimus_store::deployment::probe).await {
+        Ok(true) => OK.to_owned(),
+        Ok(false) => "holds no deployment".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let keys = match app.store.read(vidimus_store::deployment::find).await {
+        Ok(Some(found)) if found.root_key_check == own => OK,
+        Ok(_) => "the database belongs to another root key",
+        // Which is the database's to report.
+        Err(_) => OK,
+    };
+    Parts {
+        database,
+        disk: disk(&app.config.data_dir, app.config.server.limits.disk_headroom_mib),
+        keys: keys.to_owned(),
+        ledger: match app.ledger.head().await {
+            Ok(_) => OK.to_owned(),
+            Err(_) => "does not answer".to_owned(),
+        },
+    }
+}
+
+fn disk(path: &std::path::Path, headroom_mib: u64) -> String {
+    match free_mib(path) {
+        Some(free) if free < headroom_mib => format!("{free} MiB are free, {headroom_mib} are needed"),
+        Some(_) => OK.to_owned(),
+        None => "the data directory is not there".to_owned(),
+    }
+}
+
+fn free_mib(path: &std::path::Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(path).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize) >> 20)
+}
+
+/// Prometheus metrics
+///
+/// Text format 0.0.4. Labels are fixed; no metric names a person, a participant or a certificate.
+#[utoipa::path(get, path = "/metrics", tag = "service", responses((status = 200, description = "Metrics", content_type = "text/plain")))]
+pub(super) async fn metrics(Extension(guard): Extension<Arc<Guard>>) -> Response {
+    let mut text = String::with_capacity(8192);
+    guard.metrics.render(&mut text);
+    if let Some(free) = free_mib(&guard.app.config.data_dir) {
+        single(&mut text, "vidimus_disk_free_mebibytes", "gauge", "Free space below the data directory.", free);
+    }
+    let ledger = guard.app.ledger.head().await;
+    single(&mut text, "vidimus_ledger_up", "gauge", "Whether the ledger answers.", u64::from(ledger.is_ok()));
+    if let Ok(head) = ledger {
+        single(&mut text, "vidimus_ledger_block", "gauge", "Number of the newest block.", head.number);
+    }
+    let mut response = text.into_response();
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
 }

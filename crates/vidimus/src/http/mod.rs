@@ -4,7 +4,9 @@
 //! - [`edge`] is the outermost layer: request id, time limit, load, rates, problem documents, log line.
 //! - [`error`] alone knows status codes.
 
+mod api_keys;
 pub mod auth;
+mod categories;
 pub mod description;
 pub mod edge;
 pub mod error;
@@ -14,8 +16,11 @@ pub mod limit;
 pub mod log;
 pub mod metrics;
 pub mod operation;
+mod participants;
 pub mod route;
+mod rpc;
 pub mod server;
+mod setup;
 
 use crate::app::App;
 use axum::{Extension, Router, middleware};
@@ -31,7 +36,6 @@ use std::{
     },
 };
 use tokio::sync::Semaphore;
-use utoipa::openapi::OpenApi;
 use utoipa_axum::routes;
 use vidimus_core::id::ApiKeyId;
 
@@ -79,6 +83,23 @@ fn routes() -> Routes {
         .on(Operation::ReadMetrics, routes!(health::metrics))
         .on(Operation::ReadOpenApi, routes!(description::read))
         .on(Operation::SetUp, routes!(setup::set_up))
+        .on(Operation::AdmitParticipant, routes!(participants::admit))
+        .on(Operation::ListParticipants, routes!(participants::list))
+        .on(Operation::ReadParticipant, routes!(participants::read))
+        .on(Operation::ChangeParticipant, routes!(participants::change))
+        .on(Operation::SuspendParticipant, routes!(participants::suspend))
+        .on(Operation::ResumeParticipant, routes!(participants::resume))
+        .on(Operation::RevokeParticipant, routes!(participants::revoke))
+        .on(Operation::RotateKeys, routes!(participants::rotate_keys))
+        .on(Operation::BringTransaction, routes!(participants::bring_transaction))
+        .on(Operation::ReadProfile, routes!(participants::profile))
+        .on(Operation::CreateParticipantApiKey, routes!(api_keys::create_for))
+        .on(Operation::CreateApiKey, routes!(api_keys::create))
+        .on(Operation::ListApiKeys, routes!(api_keys::list))
+        .on(Operation::RevokeApiKey, routes!(api_keys::revoke))
+        .on(Operation::ListCategories, routes!(categories::list))
+        .on(Operation::ReadCategory, routes!(categories::read))
+        .on(Operation::CallLedger, routes!(rpc::call))
 }
 
 /// The service.

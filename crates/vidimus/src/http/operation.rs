@@ -89,11 +89,9 @@ macro_rules! operations {
     };
 }
 
-use Permission::{Admin, Check, Issue, Read};
+use Permission::{Admin, Read};
 
 const AUTHORITY: &[Role] = &[Role::Authority];
-const ISSUER: &[Role] = &[Role::Issuer];
-const VERIFIER: &[Role] = &[Role::Verifier];
 const ANY_ROLE: &[Role] = &[Role::Authority, Role::Issuer, Role::Verifier];
 
 operations! {
@@ -108,4 +106,43 @@ operations! {
 
     /// Makes the authority, once.
     SetUp = POST "/v1/setup", Anybody, None, Small;
+
+    /// Admits an issuer or a verifier.
+    AdmitParticipant = POST "/v1/participants", Only(AUTHORITY, Admin), None, Small;
+    /// Lists all participants.
+    ListParticipants = GET "/v1/participants", Only(AUTHORITY, Read), None, Empty;
+    /// Reads one participant.
+    ReadParticipant = GET "/v1/participants/{participant}", Only(AUTHORITY, Read), Shared, Empty;
+    /// Changes what a participant is admitted for.
+    ChangeParticipant = PATCH "/v1/participants/{participant}", Only(AUTHORITY, Admin), Shared, Small;
+    /// Suspends a participant.
+    SuspendParticipant = POST "/v1/participants/{participant}/suspend", Only(AUTHORITY, Admin), Shared, Small;
+    /// Ends a suspension.
+    ResumeParticipant = POST "/v1/participants/{participant}/resume", Only(AUTHORITY, Admin), Shared, Empty;
+    /// Revokes a participant, for good.
+    RevokeParticipant = POST "/v1/participants/{participant}/revoke", Only(AUTHORITY, Admin), Shared, Small;
+    /// Gives a participant new keys.
+    RotateKeys = POST "/v1/participants/{participant}/keys", Only(AUTHORITY, Admin), Shared, Small;
+    /// Makes an API key for a participant: its first one.
+    CreateParticipantApiKey = POST "/v1/participants/{participant}/api-keys", Only(AUTHORITY, Admin), Shared, Small;
+
+    /// Takes a transaction that the caller's own account signed to the ledger.
+    BringTransaction = POST "/v1/transactions", Only(ANY_ROLE, Admin), None, Small;
+
+    /// Reads the caller's own participant.
+    ReadProfile = GET "/v1/profile", Only(ANY_ROLE, Read), None, Empty;
+    /// Makes another API key for the caller's participant.
+    CreateApiKey = POST "/v1/api-keys", Only(ANY_ROLE, Admin), None, Small;
+    /// Lists the API keys of the caller's participant.
+    ListApiKeys = GET "/v1/api-keys", Only(ANY_ROLE, Admin), None, Empty;
+    /// Revokes an API key of the caller's participant.
+    RevokeApiKey = DELETE "/v1/api-keys/{api_key}", Only(ANY_ROLE, Admin), Own, Empty;
+
+    /// Lists the categories.
+    ListCategories = GET "/v1/categories", Anybody, None, Empty;
+    /// Reads one category.
+    ReadCategory = GET "/v1/categories/{category}", Anybody, None, Empty;
+
+    /// The embedded or the network's ledger, as JSON-RPC.
+    CallLedger = POST "/rpc", Rpc, None, Large;
 }

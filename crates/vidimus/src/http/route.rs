@@ -3,7 +3,6 @@
 use super::{
     Guard, auth,
     edge::Matched,
-    error::Failure,
     operation::{Access, BodyLimit, Operation, Row},
 };
 use crate::app::App;

@@ -1,0 +1,36 @@
+//! `vidimus setup-link`.
+
+use super::{Failure, Output, clock};
+use crate::{
+    app::{App, setup},
+    config::Config,
+};
+use serde_json::json;
+use std::sync::Arc;
+
+/// Make a new one-time setup link, while there is no authority yet.
+///
+/// Links made before are withdrawn. With the embedded ledger, stop `serve` first: one process at a time opens the ledger's file.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  vidimus setup-link")]
+pub struct Arguments {}
+
+pub(super) async fn run(_: Arguments, config: Config, output: Output) -> Result<(), Failure> {
+    let app = App::open(Arc::new(config), clock()).await.map_err(|error| Failure::setup(&error))?;
+    let made = setup::make_link(&app).await;
+    app.close().await;
+    print(&app, &made?, output);
+    Ok(())
+}
+
+/// Prints a link to standard output: never to the logs, which are kept and read by others.
+pub(super) fn print(app: &App, link: &setup::Link, output: Output) {
+    let url = app.url("/v1/setup");
+    let token = link.token.expose();
+    let text = format!(
+        "This deployment has no authority yet. Within 15 minutes, once:\n\n  \
+         curl {url} -H 'Content-Type: application/json' \\\n    \
+         -d '{{\"token\": \"{token}\", \"name\": \"Ministry of Health\", \"country\": \"AT\"}}'\n"
+    );
+    output.answer(&text, &json!({"setup": {"url": url, "token": token, "expires": link.expires.0}}));
+}
