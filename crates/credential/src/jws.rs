@@ -219,8 +219,8 @@ impl<'a> Jws<'a> {
     }
 }
 
-/// The signed half of a JWS whose payload has been interpreted. Not verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The signed half of a JWS whose payload has been interpreted. Not verified. The payload may be personal: `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Signed {
     /// The header: claims about the key.
     pub header: Header,
@@ -228,6 +228,14 @@ pub struct Signed {
     pub message: Vec<u8>,
     /// The signature.
     pub signature: Vec<u8>,
+}
+
+impl fmt::Debug for Signed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signed")
+            .field("header", &self.header)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Signed {

@@ -24,7 +24,9 @@ impl CategoryId {
             && text.starts_with(|c: char| c.is_ascii_lowercase())
             && !text.ends_with('-')
             && !text.contains("--")
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if fits { Ok(Self(text)) } else { Err(CategoryIdError) }
     }
     /// The name.
@@ -125,7 +127,10 @@ pub struct Statement {
 
 impl fmt::Debug for Statement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Statement").field("id", &self.id).field("category", &self.category).finish_non_exhaustive()
+        f.debug_struct("Statement")
+            .field("id", &self.id)
+            .field("category", &self.category)
+            .finish_non_exhaustive()
     }
 }
 
@@ -154,6 +159,8 @@ impl Format {
     }
     /// The inverse of [`Self::name`].
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::VcJwt11, Self::VcJwt20, Self::Hcert].into_iter().find(|f| f.name() == name)
+        [Self::VcJwt11, Self::VcJwt20, Self::Hcert]
+            .into_iter()
+            .find(|f| f.name() == name)
     }
 }

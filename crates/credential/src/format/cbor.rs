@@ -79,7 +79,7 @@ fn encode(value: &Cbor) -> Vec<u8> {
 }
 
 /// The value of `key` in a map read by [`read`].
-pub(super) fn member<'a>(map: &'a [(Cbor, Cbor)], key: i64) -> Option<&'a Cbor> {
+pub(super) fn member(map: &[(Cbor, Cbor)], key: i64) -> Option<&Cbor> {
     map.iter().find(|(k, _)| *k == Cbor::from(key)).map(|(_, value)| value)
 }
 

@@ -14,6 +14,7 @@ pub(crate) use inflate::{Encoding, InflateError, deflate, inflate};
 pub(crate) use vc_jwt::numeric_date;
 
 use crate::{Format, Statement, json::JsonError, jws, jws::JwsError};
+use std::fmt;
 use vidimus_core::{Algorithm, Digest, Provider, reason::Reason};
 
 /// The longest text of one certificate that is read, in bytes.
@@ -70,8 +71,8 @@ impl FormatError {
     }
 }
 
-/// A certificate as it was read. Nothing in it is verified.
-#[derive(Debug, Clone, PartialEq)]
+/// A certificate as it was read. Nothing in it is verified. Personal: `Debug` hides what is signed.
+#[derive(Clone, PartialEq)]
 pub struct Parsed {
     /// Which rendering it is.
     pub format: Format,
@@ -85,6 +86,17 @@ pub struct Parsed {
     pub message: Vec<u8>,
     /// The signature, raw (r ‖ s for ECDSA).
     pub signature: Vec<u8>,
+}
+
+impl fmt::Debug for Parsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parsed")
+            .field("format", &self.format)
+            .field("content", &self.content)
+            .field("algorithm", &self.algorithm)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Parsed {

@@ -57,6 +57,8 @@ pub const CONTEXT_PATH: &str = "/contexts/certificate/v1";
 
 /// The terms of `credentialStatus` for data model 1.1, which has none itself (Bitstring Status List 1.0 §2).
 const STATUS_CONTEXT: &str = "https://www.w3.org/ns/credentials/status/v1";
+/// The years 0 to 9999: what RFC 3339 can write.
+const WRITABLE: std::ops::RangeInclusive<i64> = -62_167_219_200..=253_402_300_799;
 const CREDENTIAL: &str = "VerifiableCredential";
 const CERTIFICATE: &str = "VidimusCertificate";
 const STATUS_ENTRY: &str = "BitstringStatusListEntry";
@@ -97,6 +99,15 @@ pub fn prepare(
 ) -> Result<jws::Unsigned, FormatError> {
     if algorithm == Algorithm::Ps256 {
         return Err(FormatError::Algorithm);
+    }
+    for (name, time) in [
+        ("iat", statement.issued_at),
+        ("nbf", statement.valid_from),
+        ("exp", statement.valid_until),
+    ] {
+        if !WRITABLE.contains(&time.0) {
+            return Err(FormatError::Claim(name));
+        }
     }
     let mut header = object(json!({ "alg": algorithm.name() }));
     let payload = match version {
