@@ -166,7 +166,7 @@ pub(super) fn call(
         value: request.value.unwrap_or_default(),
         data: request.input.input().cloned().unwrap_or_default(),
         nonce: state.account(sender)?.map_or(0, |account| account.nonce),
-        chain_id: request.chain_id,
+        chain_id: Some(request.chain_id.unwrap_or(genesis.chain_id)),
         access_list: request.access_list.clone().unwrap_or_default(),
         gas_priority_fee: request.max_priority_fee_per_gas,
         ..Default::default()

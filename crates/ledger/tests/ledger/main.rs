@@ -1,0 +1,5 @@
+//! The ledger's tests, in one binary: it links the virtual machine once.
+
+mod embedded;
+mod network;
+mod support;

@@ -1,0 +1,62 @@
+//! Clocks, chains in temporary files, and a server for JSON-RPC.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use vidimus_core::Timestamp;
+use vidimus_core::time::Clock;
+use vidimus_ledger::conformance::Chain;
+use vidimus_ledger::eth::U256;
+use vidimus_ledger::rpc::{self, Limits};
+use vidimus_ledger::{Embedded, Genesis, Ledger};
+
+/// A clock that tests set.
+#[derive(Debug)]
+pub struct Hand(AtomicI64);
+
+impl Hand {
+    pub fn at(seconds: i64) -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(seconds)))
+    }
+    pub fn set(&self, seconds: i64) {
+        self.0.store(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// When most tests take place.
+pub const NOW: i64 = 1_790_000_000;
+
+/// The suite's accounts, funded.
+pub fn genesis() -> Genesis {
+    Chain::accounts().iter().fold(Genesis::default(), |genesis, account| {
+        genesis.funded(account.eth(), U256::from(Chain::FUNDS))
+    })
+}
+
+pub fn open(path: &Path) -> Embedded {
+    Embedded::open(path, genesis(), Hand::at(NOW)).unwrap()
+}
+
+/// Serves `ledger` on a free loopback port; returns its address.
+pub async fn serve(ledger: Arc<dyn Ledger>, limits: Limits) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answer = move |body: axum::body::Bytes| {
+        let ledger = Arc::clone(&ledger);
+        async move {
+            (
+                [("content-type", "application/json")],
+                rpc::handle(&*ledger, limits, &body).await,
+            )
+        }
+    };
+    let router = axum::Router::new().route("/", axum::routing::post(answer));
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    url
+}
