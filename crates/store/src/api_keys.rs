@@ -1,6 +1,6 @@
 //! API keys of machines. A key is an id and a secret of 256 random bits; only the secret's SHA-256 is kept.
 
-use crate::{Error, Scope, Tx, value::params, value::Row};
+use crate::{Error, Scope, Tx, value::Row, value::params};
 use vidimus_core::{
     Digest, Timestamp,
     id::{ApiKeyId, ParticipantId},
@@ -51,7 +51,15 @@ pub fn insert(tx: &mut Tx<'_>, scope: &Scope, key: &ApiKey) -> Result<(), Error>
     tx.execute(
         "INSERT INTO api_keys (id, participant_id, name, secret_hash, permissions, created, expires) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        params![key.id, key.participant, key.name, key.secret_hash, key.permissions, key.created, key.expires],
+        params![
+            key.id,
+            key.participant,
+            key.name,
+            key.secret_hash,
+            key.permissions,
+            key.created,
+            key.expires
+        ],
     )
     .map(drop)
 }

@@ -81,7 +81,14 @@ pub fn append(tx: &mut Tx<'_>, event: &Event) -> Result<Entry, Error> {
         "INSERT INTO audit_entries (sequence, time, actor, operation, object, details, previous, hash) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         params![
-            sequence, event.time, event.actor, event.operation, event.object, event.details, previous, hash
+            sequence,
+            event.time,
+            event.actor,
+            event.operation,
+            event.object,
+            event.details,
+            previous,
+            hash
         ],
     )?;
     // Takes only on the very state that the entry was chained to: a fork is a conflict here and at the entries' key.
@@ -92,13 +99,17 @@ pub fn append(tx: &mut Tx<'_>, event: &Event) -> Result<Entry, Error> {
     if rows != 1 {
         return Err(tx.conflict("audit_head"));
     }
-    Ok(Entry { sequence, event: event.clone(), previous, hash })
+    Ok(Entry {
+        sequence,
+        event: event.clone(),
+        previous,
+        hash,
+    })
 }
 
 /// Takes the next number: locks the head, and gives the hash that it still has.
 fn next(tx: &mut Tx<'_>, time: Timestamp) -> Result<Row, Error> {
-    const TAKE: &str =
-        "UPDATE audit_head SET sequence = sequence + 1, time = $1 WHERE id = 1 RETURNING sequence, hash";
+    const TAKE: &str = "UPDATE audit_head SET sequence = sequence + 1, time = $1 WHERE id = 1 RETURNING sequence, hash";
     if let Some(row) = tx.query_one(TAKE, params![time])? {
         return Ok(row);
     }
@@ -112,8 +123,16 @@ fn next(tx: &mut Tx<'_>, time: Timestamp) -> Result<Row, Error> {
 /// Where the log ends.
 pub fn head(tx: &mut Tx<'_>) -> Result<Head, Error> {
     match tx.query_one("SELECT sequence, hash, time FROM audit_head WHERE id = 1", &[])? {
-        Some(mut row) => Ok(Head { sequence: row.take(0)?, hash: row.take(1)?, time: row.take(2)? }),
-        None => Ok(Head { sequence: 0, hash: Digest([0; 32]), time: Timestamp(0) }),
+        Some(mut row) => Ok(Head {
+            sequence: row.take(0)?,
+            hash: row.take(1)?,
+            time: row.take(2)?,
+        }),
+        None => Ok(Head {
+            sequence: 0,
+            hash: Digest([0; 32]),
+            time: Timestamp(0),
+        }),
     }
 }
 
@@ -143,18 +162,24 @@ fn read(mut row: Row) -> Result<Entry, Error> {
 
 /// Entries after a sequence number, in order.
 pub fn list(tx: &mut Tx<'_>, after: u64, limit: u32) -> Result<Vec<Entry>, Error> {
-    tx.query(columns!("WHERE sequence > $1 ORDER BY sequence LIMIT $2"), params![after, limit])?
-        .into_iter()
-        .map(read)
-        .collect()
+    tx.query(
+        columns!("WHERE sequence > $1 ORDER BY sequence LIMIT $2"),
+        params![after, limit],
+    )?
+    .into_iter()
+    .map(read)
+    .collect()
 }
 
 /// What happened to one object, in order.
 pub fn of_object(tx: &mut Tx<'_>, object: &[u8]) -> Result<Vec<Entry>, Error> {
-    tx.query(columns!("WHERE object = $1 ORDER BY sequence LIMIT 1000"), params![*object])?
-        .into_iter()
-        .map(read)
-        .collect()
+    tx.query(
+        columns!("WHERE object = $1 ORDER BY sequence LIMIT 1000"),
+        params![*object],
+    )?
+    .into_iter()
+    .map(read)
+    .collect()
 }
 
 /// Walks the whole log in pages and holds it against its hashes and its head.
@@ -163,11 +188,18 @@ pub fn verify(tx: &mut Tx<'_>) -> Result<Verdict, Error> {
     let provider = tx.provider();
     let (mut sequence, mut previous) = (0, Digest([0; 32]));
     loop {
-        let page = list(tx, sequence, PAGE)?;
+        let page = tx.query(
+            columns!("WHERE sequence > $1 ORDER BY sequence LIMIT $2"),
+            params![sequence, PAGE],
+        )?;
         if page.is_empty() {
             break;
         }
-        for entry in page {
+        for row in page {
+            // An entry that does not even read is as broken as one that reads otherwise.
+            let Ok(entry) = read(row) else {
+                return Ok(Verdict::Broken { sequence: sequence + 1 });
+            };
             let follows = entry.sequence == sequence + 1
                 && entry.previous == previous
                 && entry.hash == hash(provider, entry.sequence, &entry.event, &previous);

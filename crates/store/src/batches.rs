@@ -64,13 +64,7 @@ fn read(mut row: Row) -> Result<Batch, Error> {
 }
 
 /// Claims at most `limit` waiting commitments of a chain for a new batch and gives them in their order; empty, and no batch, when none waits.
-pub fn gather(
-    tx: &mut Tx<'_>,
-    id: BatchId,
-    chain: u64,
-    limit: u32,
-    now: Timestamp,
-) -> Result<Vec<Commitment>, Error> {
+pub fn gather(tx: &mut Tx<'_>, id: BatchId, chain: u64, limit: u32, now: Timestamp) -> Result<Vec<Commitment>, Error> {
     tx.execute(
         "INSERT INTO batches (id, chain, state, size, created) VALUES ($1, $2, 'gathered', 0, $3)",
         params![id, chain, now],
@@ -90,10 +84,13 @@ pub fn gather(
 
 /// The commitments of a batch, in their order.
 pub fn commitments(tx: &mut Tx<'_>, id: BatchId) -> Result<Vec<Commitment>, Error> {
-    tx.query("SELECT commitment FROM outbox WHERE batch_id = $1 ORDER BY commitment", params![id])?
-        .into_iter()
-        .map(|mut row| row.take(0))
-        .collect()
+    tx.query(
+        "SELECT commitment FROM outbox WHERE batch_id = $1 ORDER BY commitment",
+        params![id],
+    )?
+    .into_iter()
+    .map(|mut row| row.take(0))
+    .collect()
 }
 
 /// Records the root; in the same transaction, queue the transaction that anchors it. `false` when it was built already.
@@ -117,9 +114,12 @@ pub fn finish(tx: &mut Tx<'_>, id: BatchId, place: &Place) -> Result<bool, Error
 
 /// A batch.
 pub fn find(tx: &mut Tx<'_>, id: BatchId) -> Result<Option<Batch>, Error> {
-    tx.query_one("SELECT id, chain, state, size, root, created FROM batches WHERE id = $1", params![id])?
-        .map(read)
-        .transpose()
+    tx.query_one(
+        "SELECT id, chain, state, size, root, created FROM batches WHERE id = $1",
+        params![id],
+    )?
+    .map(read)
+    .transpose()
 }
 
 /// The batch with this root.

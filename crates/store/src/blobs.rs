@@ -22,7 +22,9 @@ const SHA2_256: u64 = 0x12;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The blob is larger than one raw block.
-    #[error("a blob of {size} bytes is larger than {LARGEST}, the largest single block; blobs of several blocks (UnixFS) are not supported yet")]
+    #[error(
+        "a blob of {size} bytes is larger than {LARGEST}, the largest single block; blobs of several blocks (UnixFS) are not supported yet"
+    )]
     TooLarge {
         /// Its size.
         size: usize,
@@ -72,7 +74,11 @@ impl std::str::FromStr for ContentId {
     fn from_str(text: &str) -> Result<Self, Error> {
         let cid: Cid = text.parse().map_err(|_| Error::Id)?;
         let kind = (cid.version(), cid.codec(), cid.hash().code(), cid.hash().size());
-        if kind == (cid::Version::V1, RAW, SHA2_256, 32) && cid.to_string() == text { Ok(Self(cid)) } else { Err(Error::Id) }
+        if kind == (cid::Version::V1, RAW, SHA2_256, 32) && cid.to_string() == text {
+            Ok(Self(cid))
+        } else {
+            Err(Error::Id)
+        }
     }
 }
 
@@ -94,9 +100,15 @@ impl Blobs {
     pub fn local(directory: &Path, provider: Arc<dyn Provider>) -> Result<Self, Error> {
         std::fs::create_dir_all(directory).map_err(Error::Open)?;
         #[cfg(unix)]
-        std::fs::set_permissions(directory, std::os::unix::fs::PermissionsExt::from_mode(0o700)).map_err(Error::Open)?;
-        let objects = LocalFileSystem::new_with_prefix(directory).map_err(Error::Unavailable)?.with_fsync(true);
-        Ok(Self { objects: Arc::new(objects), provider })
+        std::fs::set_permissions(directory, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+            .map_err(Error::Open)?;
+        let objects = LocalFileSystem::new_with_prefix(directory)
+            .map_err(Error::Unavailable)?
+            .with_fsync(true);
+        Ok(Self {
+            objects: Arc::new(objects),
+            provider,
+        })
     }
 
     /// The id that [`Self::put`] would give.
@@ -112,7 +124,10 @@ impl Blobs {
         }
         let id = self.id(&bytes);
         if self.get(id).await.ok().flatten().is_none() {
-            self.objects.put(&path(id), PutPayload::from(bytes)).await.map_err(Error::Unavailable)?;
+            self.objects
+                .put(&path(id), PutPayload::from(bytes))
+                .await
+                .map_err(Error::Unavailable)?;
         }
         Ok(id)
     }
@@ -125,11 +140,18 @@ impl Blobs {
             Err(error) => return Err(Error::Unavailable(error)),
         };
         let sound = found.meta.size <= LARGEST as u64;
-        let bytes = if sound { found.bytes().await.map_err(Error::Unavailable)? } else { Bytes::new() };
+        let bytes = if sound {
+            found.bytes().await.map_err(Error::Unavailable)?
+        } else {
+            Bytes::new()
+        };
         if sound && self.id(&bytes) == id {
             return Ok(Some(bytes));
         }
-        self.objects.rename(&path(id), &set_aside(id)).await.map_err(Error::Unavailable)?;
+        self.objects
+            .rename(&path(id), &set_aside(id))
+            .await
+            .map_err(Error::Unavailable)?;
         tracing::error!(blob = %id, "a blob was damaged and set aside");
         Err(Error::Damaged(id))
     }
@@ -147,7 +169,9 @@ impl Blobs {
         let mut names = self.objects.list(Some(&ObjectPath::from(KEPT)));
         let mut damaged = Vec::new();
         while let Some(object) = names.try_next().await.map_err(Error::Unavailable)? {
-            let Some(Ok(id)) = object.location.filename().map(str::parse) else { continue };
+            let Some(Ok(id)) = object.location.filename().map(str::parse) else {
+                continue;
+            };
             match self.get(id).await {
                 Ok(_) => {}
                 Err(Error::Damaged(id)) => damaged.push(id),

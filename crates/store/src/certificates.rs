@@ -99,17 +99,18 @@ pub fn insert(tx: &mut Tx<'_>, scope: &Scope, new: &Certificate) -> Result<(), E
 
 /// A certificate.
 pub fn find(tx: &mut Tx<'_>, scope: &Scope, id: CertificateId) -> Result<Option<Certificate>, Error> {
-    tx.query_one(columns!("WHERE id = $1 AND (participant_id = $2 OR $2 IS NULL)"), params![id, scope.participant()])?
-        .map(read)
-        .transpose()
+    tx.query_one(
+        columns!("WHERE id = $1 AND (participant_id = $2 OR $2 IS NULL)"),
+        params![id, scope.participant()],
+    )?
+    .map(read)
+    .transpose()
 }
 
 /// The live certificate of a result.
 pub fn find_by_result(tx: &mut Tx<'_>, scope: &Scope, result: ResultId) -> Result<Option<Certificate>, Error> {
     tx.query_one(
-        columns!(
-            "WHERE result_id = $1 AND state IN ('valid', 'suspended') AND (participant_id = $2 OR $2 IS NULL)"
-        ),
+        columns!("WHERE result_id = $1 AND state IN ('valid', 'suspended') AND (participant_id = $2 OR $2 IS NULL)"),
         params![result, scope.participant()],
     )?
     .map(read)

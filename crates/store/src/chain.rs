@@ -68,7 +68,11 @@ pub fn cursor(tx: &mut Tx<'_>, chain: u64) -> Result<Option<Cursor>, Error> {
         params![chain],
     )?;
     row.map(|mut row| {
-        Ok(Cursor { block_number: row.take(0)?, block_hash: row.take(1)?, block_time: row.take(2)? })
+        Ok(Cursor {
+            block_number: row.take(0)?,
+            block_hash: row.take(1)?,
+            block_time: row.take(2)?,
+        })
     })
     .transpose()
 }
@@ -93,7 +97,12 @@ pub fn advance(
             "UPDATE chain_cursors SET block_number = $1, block_hash = $2, block_time = $3 \
              WHERE chain = $4 AND block_number = $5 AND block_hash = $6",
             params![
-                after.block_number, after.block_hash, after.block_time, chain, before.block_number, before.block_hash
+                after.block_number,
+                after.block_hash,
+                after.block_time,
+                chain,
+                before.block_number,
+                before.block_hash
             ],
         )?,
     };
@@ -128,8 +137,14 @@ pub fn rewind(tx: &mut Tx<'_>, chain: u64, from: Cursor, to: Cursor) -> Result<b
     if !advance(tx, chain, Some(from), to, &[], &[])? {
         return Ok(false);
     }
-    tx.execute("DELETE FROM chain_events WHERE chain = $1 AND block_number > $2", params![chain, to.block_number])?;
-    tx.execute("DELETE FROM chain_anchors WHERE chain = $1 AND block_number > $2", params![chain, to.block_number])?;
+    tx.execute(
+        "DELETE FROM chain_events WHERE chain = $1 AND block_number > $2",
+        params![chain, to.block_number],
+    )?;
+    tx.execute(
+        "DELETE FROM chain_anchors WHERE chain = $1 AND block_number > $2",
+        params![chain, to.block_number],
+    )?;
     Ok(true)
 }
 
@@ -137,7 +152,8 @@ pub fn rewind(tx: &mut Tx<'_>, chain: u64, from: Cursor, to: Cursor) -> Result<b
 pub fn drop_derived(tx: &mut Tx<'_>, chain: u64) -> Result<(), Error> {
     tx.execute("DELETE FROM chain_events WHERE chain = $1", params![chain])?;
     tx.execute("DELETE FROM chain_anchors WHERE chain = $1", params![chain])?;
-    tx.execute("DELETE FROM chain_cursors WHERE chain = $1", params![chain]).map(drop)
+    tx.execute("DELETE FROM chain_cursors WHERE chain = $1", params![chain])
+        .map(drop)
 }
 
 macro_rules! events {
@@ -166,10 +182,13 @@ fn read_event(mut row: Row) -> Result<Event, Error> {
 
 /// Everything about one account, in order.
 pub fn events_of(tx: &mut Tx<'_>, chain: u64, subject: Address) -> Result<Vec<Event>, Error> {
-    tx.query(events!("AND subject = $2 ORDER BY block_number, log_index"), params![chain, subject])?
-        .into_iter()
-        .map(read_event)
-        .collect()
+    tx.query(
+        events!("AND subject = $2 ORDER BY block_number, log_index"),
+        params![chain, subject],
+    )?
+    .into_iter()
+    .map(read_event)
+    .collect()
 }
 
 /// Events after a place in the order (block, log index), in order.
@@ -211,15 +230,20 @@ fn read_root(mut row: Row) -> Result<Root, Error> {
 
 /// Where a root stands.
 pub fn root(tx: &mut Tx<'_>, chain: u64, root: &Digest) -> Result<Option<Root>, Error> {
-    tx.query_one(roots!("AND root = $2"), params![chain, root])?.map(read_root).transpose()
+    tx.query_one(roots!("AND root = $2"), params![chain, root])?
+        .map(read_root)
+        .transpose()
 }
 
 /// Roots from a block on, in order of block and root; for bundles that are checked offline.
 pub fn roots(tx: &mut Tx<'_>, chain: u64, from_block: u64, limit: u32) -> Result<Vec<Root>, Error> {
-    tx.query(roots!("AND block_number >= $2 ORDER BY block_number, root LIMIT $3"), params![chain, from_block, limit])?
-        .into_iter()
-        .map(read_root)
-        .collect()
+    tx.query(
+        roots!("AND block_number >= $2 ORDER BY block_number, root LIMIT $3"),
+        params![chain, from_block, limit],
+    )?
+    .into_iter()
+    .map(read_root)
+    .collect()
 }
 
 /// A digest over all that was read from a chain, to compare before and after reading it again.
@@ -251,7 +275,10 @@ pub fn digest(tx: &mut Tx<'_>, chain: u64) -> Result<Digest, Error> {
     }
     let mut after = Digest([0; 32]);
     loop {
-        let page = tx.query(roots!("AND root > $2 ORDER BY root LIMIT $3"), params![chain, after, PAGE])?;
+        let page = tx.query(
+            roots!("AND root > $2 ORDER BY root LIMIT $3"),
+            params![chain, after, PAGE],
+        )?;
         let page = page.into_iter().map(read_root).collect::<Result<Vec<_>, _>>()?;
         for root in &page {
             digest = Transcript::new("vidimus/chain/root/v1")

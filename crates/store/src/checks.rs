@@ -31,7 +31,14 @@ pub fn insert(tx: &mut Tx<'_>, scope: &Scope, check: &Check) -> Result<(), Error
     scope.check(check.participant)?;
     tx.execute(
         "INSERT INTO checks (id, participant_id, category, verdict, reasons, time) VALUES ($1, $2, $3, $4, $5, $6)",
-        params![check.id, check.participant, check.category, check.verdict, check.reasons, check.time],
+        params![
+            check.id,
+            check.participant,
+            check.category,
+            check.verdict,
+            check.reasons,
+            check.time
+        ],
     )
     .map(drop)
 }

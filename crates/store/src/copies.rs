@@ -124,7 +124,10 @@ pub struct Copy {
 
 impl std::fmt::Debug for Copy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Copy").field("id", &self.id).field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("Copy")
+            .field("id", &self.id)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }
 
@@ -218,19 +221,26 @@ pub fn stale_intents(tx: &mut Tx<'_>, before: Timestamp, limit: u32) -> Result<V
 
 /// A copy.
 pub fn find(tx: &mut Tx<'_>, scope: &Scope, id: CopyId) -> Result<Option<Copy>, Error> {
-    tx.query_one(columns!("WHERE id = $1 AND (participant_id = $2 OR $2 IS NULL)"), params![id, scope.participant()])?
-        .map(read)
-        .transpose()
+    tx.query_one(
+        columns!("WHERE id = $1 AND (participant_id = $2 OR $2 IS NULL)"),
+        params![id, scope.participant()],
+    )?
+    .map(read)
+    .transpose()
 }
 
 /// By the digest of its signed bytes, whoever's: who has the digest has the copy.
 pub fn find_by_digest(tx: &mut Tx<'_>, digest: &Digest) -> Result<Option<Copy>, Error> {
-    tx.query_one(columns!("WHERE digest = $1 LIMIT 1"), params![digest])?.map(read).transpose()
+    tx.query_one(columns!("WHERE digest = $1 LIMIT 1"), params![digest])?
+        .map(read)
+        .transpose()
 }
 
 /// By the content id of its sealed payload, whoever's: the payload opens only with the holder's key.
 pub fn find_by_content(tx: &mut Tx<'_>, content: &str) -> Result<Option<Copy>, Error> {
-    tx.query_one(columns!("WHERE content = $1 LIMIT 1"), params![*content])?.map(read).transpose()
+    tx.query_one(columns!("WHERE content = $1 LIMIT 1"), params![*content])?
+        .map(read)
+        .transpose()
 }
 
 /// All copies of a certificate, oldest first.
@@ -278,8 +288,10 @@ pub fn unpublished(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(CopyId, String, V
 
 /// Notes that a payload is in the blob store.
 pub fn set_published(tx: &mut Tx<'_>, id: CopyId) -> Result<bool, Error> {
-    let rows =
-        tx.execute("UPDATE copies SET state = 'published' WHERE id = $1 AND state = 'signed'", params![id])?;
+    let rows = tx.execute(
+        "UPDATE copies SET state = 'published' WHERE id = $1 AND state = 'signed'",
+        params![id],
+    )?;
     Ok(rows == 1)
 }
 

@@ -25,7 +25,14 @@ pub fn create(tx: &mut Tx<'_>, new: &Deployment) -> Result<bool, Error> {
     let rows = tx.execute(
         "INSERT INTO deployment (id, deployment, chain, contracts, public_url, root_key_check, created) \
          VALUES (1, $1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-        params![new.deployment, new.chain, new.contracts, new.public_url, new.root_key_check, new.created],
+        params![
+            new.deployment,
+            new.chain,
+            new.contracts,
+            new.public_url,
+            new.root_key_check,
+            new.created
+        ],
     )?;
     Ok(rows == 1)
 }
@@ -60,12 +67,20 @@ pub fn set_contracts(tx: &mut Tx<'_>, before: &str, contracts: &str) -> Result<b
 
 /// Moves the deployment to another public URL; certificates that were signed keep the old one.
 pub fn set_public_url(tx: &mut Tx<'_>, public_url: &str) -> Result<(), Error> {
-    tx.execute("UPDATE deployment SET public_url = $1 WHERE id = 1", params![*public_url]).map(drop)
+    tx.execute(
+        "UPDATE deployment SET public_url = $1 WHERE id = 1",
+        params![*public_url],
+    )
+    .map(drop)
 }
 
 /// Replaces the check value of the root key, for a rotation of that key.
 pub fn set_root_key_check(tx: &mut Tx<'_>, check: &[u8]) -> Result<(), Error> {
-    tx.execute("UPDATE deployment SET root_key_check = $1 WHERE id = 1", params![*check]).map(drop)
+    tx.execute(
+        "UPDATE deployment SET root_key_check = $1 WHERE id = 1",
+        params![*check],
+    )
+    .map(drop)
 }
 
 /// Writes what is there already: whether the database takes writes at all, for `/readyz`.

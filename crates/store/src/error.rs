@@ -33,7 +33,9 @@ pub enum Error {
         place: Arc<str>,
     },
     /// Written by a newer version of Vidimus.
-    #[error("the database has schema {found}, this version knows {known}: start the version that wrote it, or a newer one")]
+    #[error(
+        "the database has schema {found}, this version knows {known}: start the version that wrote it, or a newer one"
+    )]
     SchemaNewer {
         /// Newest migration in the database.
         found: u32,
@@ -41,7 +43,9 @@ pub enum Error {
         known: u32,
     },
     /// An applied migration is not the one this program carries.
-    #[error("migration {number} ({name}) was applied in another wording: this database was not made by a release of this program")]
+    #[error(
+        "migration {number} ({name}) was applied in another wording: this database was not made by a release of this program"
+    )]
     SchemaChanged {
         /// The migration.
         number: u32,
@@ -120,12 +124,17 @@ impl Error {
         Self::Corrupt { place: place.into() }
     }
     pub(crate) fn unavailable(reason: &'static str, code: &str) -> Self {
-        Self::Unavailable { reason, code: Code::new(code) }
+        Self::Unavailable {
+            reason,
+            code: Code::new(code),
+        }
     }
     pub(crate) fn open(reason: impl Into<Arc<str>>) -> Self {
         Self::Open { reason: reason.into() }
     }
     pub(crate) fn conflict(constraint: &str) -> Self {
-        Self::Conflict { constraint: constraint.into() }
+        Self::Conflict {
+            constraint: constraint.into(),
+        }
     }
 }

@@ -41,10 +41,15 @@ pub fn read(tx: &mut Tx<'_>, now: Timestamp) -> Result<Figures, Error> {
             &[],
         )?,
         copies_unpublished: one("SELECT COUNT(*) FROM copies WHERE state = 'signed'", &[])?,
-        jobs_due: one("SELECT COUNT(*) FROM jobs WHERE run_at <= $1 AND lease_until <= $1", params![now])?,
+        jobs_due: one(
+            "SELECT COUNT(*) FROM jobs WHERE run_at <= $1 AND lease_until <= $1",
+            params![now],
+        )?,
         jobs_failing: one("SELECT COUNT(*) FROM jobs WHERE last_error IS NOT NULL", &[])?,
         audit_entries: crate::audit::head(tx)?.sequence,
-        audit_time: Some(crate::audit::head(tx)?).filter(|head| head.sequence > 0).map(|head| head.time),
+        audit_time: Some(crate::audit::head(tx)?)
+            .filter(|head| head.sequence > 0)
+            .map(|head| head.time),
     })
 }
 

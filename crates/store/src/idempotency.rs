@@ -65,7 +65,13 @@ pub fn begin(
          AND lease_until <= $4",
         params![lease_until, participant, *key, now],
     )?;
-    Ok(if taken == 1 { Begin::Resumed { reference: row.take(3)? } } else { Begin::Running })
+    Ok(if taken == 1 {
+        Begin::Resumed {
+            reference: row.take(3)?,
+        }
+    } else {
+        Begin::Running
+    })
 }
 
 /// Keeps the answer. Commit this together with the results. `false` when the key is not running any more.

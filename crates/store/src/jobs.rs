@@ -120,13 +120,7 @@ pub fn repeat(tx: &mut Tx<'_>, job: &Job, owner: &[u8; 16], run_at: Timestamp) -
 }
 
 /// Puts a job that failed back for `retry_at`, with a code. `false` when the lease was lost.
-pub fn fail(
-    tx: &mut Tx<'_>,
-    id: JobId,
-    owner: &[u8; 16],
-    code: &str,
-    retry_at: Timestamp,
-) -> Result<bool, Error> {
+pub fn fail(tx: &mut Tx<'_>, id: JobId, owner: &[u8; 16], code: &str, retry_at: Timestamp) -> Result<bool, Error> {
     let rows = tx.execute(
         "UPDATE jobs SET lease_owner = NULL, lease_until = 0, last_error = $1, run_at = $2 WHERE id = $3 AND lease_owner = $4",
         params![*code, retry_at, id, *owner],

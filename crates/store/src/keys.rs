@@ -140,7 +140,13 @@ pub fn find(tx: &mut Tx<'_>, scope: &Scope, id: KeyId) -> Result<Option<Key>, Er
 }
 
 /// The newest active key for a purpose and kind.
-pub fn active(tx: &mut Tx<'_>, scope: &Scope, owner: Option<ParticipantId>, purpose: &str, kind: Kind) -> Result<Option<Key>, Error> {
+pub fn active(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    owner: Option<ParticipantId>,
+    purpose: &str,
+    kind: Kind,
+) -> Result<Option<Key>, Error> {
     check(scope, owner)?;
     tx.query_one(
         columns!(
@@ -169,13 +175,20 @@ pub fn list(tx: &mut Tx<'_>, scope: &Scope, owner: Option<ParticipantId>) -> Res
 
 /// Moves a key from `before` to `after`; `false` when it does not stand at `before`.
 pub fn set_state(tx: &mut Tx<'_>, id: KeyId, before: State, after: State) -> Result<bool, Error> {
-    let rows =
-        tx.execute("UPDATE keys SET state = $1 WHERE id = $2 AND state = $3", params![after, id, before])?;
+    let rows = tx.execute(
+        "UPDATE keys SET state = $1 WHERE id = $2 AND state = $3",
+        params![after, id, before],
+    )?;
     Ok(rows == 1)
 }
 
 /// Gives a key its certificate.
-pub fn set_certificate(tx: &mut Tx<'_>, id: KeyId, certificate: &[u8], until: Option<Timestamp>) -> Result<bool, Error> {
+pub fn set_certificate(
+    tx: &mut Tx<'_>,
+    id: KeyId,
+    certificate: &[u8],
+    until: Option<Timestamp>,
+) -> Result<bool, Error> {
     let rows = tx.execute(
         "UPDATE keys SET certificate = $1, valid_until = $2 WHERE id = $3",
         params![*certificate, until, id],

@@ -19,7 +19,11 @@ pub fn hit(tx: &mut Tx<'_>, kind: &str, subject: &[u8], seconds: i64, now: Times
 
 /// Forgets the count, after the right guess.
 pub fn clear(tx: &mut Tx<'_>, kind: &str, subject: &[u8]) -> Result<(), Error> {
-    tx.execute("DELETE FROM limits WHERE kind = $1 AND subject = $2", params![*kind, *subject]).map(drop)
+    tx.execute(
+        "DELETE FROM limits WHERE kind = $1 AND subject = $2",
+        params![*kind, *subject],
+    )
+    .map(drop)
 }
 
 /// Removes windows that are over.

@@ -30,19 +30,35 @@ impl Migration {
     }
 
     fn for_sqlite(&self) -> String {
-        self.filled([("{bytes}", "BLOB"), ("{int}", "INTEGER"), ("{text}", "TEXT"), ("{table}", "STRICT")])
+        self.filled([
+            ("{bytes}", "BLOB"),
+            ("{int}", "INTEGER"),
+            ("{text}", "TEXT"),
+            ("{table}", "STRICT"),
+        ])
     }
 
     fn for_postgres(&self) -> String {
-        self.filled([("{bytes}", "BYTEA"), ("{int}", "BIGINT"), ("{text}", "TEXT COLLATE \"C\""), ("{table}", "")])
+        self.filled([
+            ("{bytes}", "BYTEA"),
+            ("{int}", "BIGINT"),
+            ("{text}", "TEXT COLLATE \"C\""),
+            ("{table}", ""),
+        ])
     }
 
     fn filled(&self, words: [(&str, &str); 4]) -> String {
-        words.iter().fold(self.text.to_owned(), |text, (word, by)| text.replace(word, by))
+        words
+            .iter()
+            .fold(self.text.to_owned(), |text, (word, by)| text.replace(word, by))
     }
 
     fn failed(&self, source: Error) -> Error {
-        Error::Migration { number: self.number, name: self.name.into(), source: Box::new(source) }
+        Error::Migration {
+            number: self.number,
+            name: self.name.into(),
+            source: Box::new(source),
+        }
     }
 }
 
@@ -60,13 +76,19 @@ fn missing<'a>(
     for (place, mut row) in applied.into_iter().enumerate() {
         let (number, name, checksum) = (row.take::<u32>(0)?, row.take::<String>(1)?, row.take::<Digest>(2)?);
         if number > newest {
-            return Err(Error::SchemaNewer { found: number, known: newest });
+            return Err(Error::SchemaNewer {
+                found: number,
+                known: newest,
+            });
         }
         let same = known.get(place).is_some_and(|migration| {
             migration.number == number && migration.name == name && migration.checksum(provider) == checksum
         });
         if !same {
-            return Err(Error::SchemaChanged { number, name: name.into() });
+            return Err(Error::SchemaChanged {
+                number,
+                name: name.into(),
+            });
         }
     }
     Ok(&known[count..])
@@ -84,7 +106,9 @@ fn sqlite_steps(connection: &sqlite::Connection, provider: &dyn Provider, known:
             connection.run_batch(
                 "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum BLOB NOT NULL) STRICT",
             )?;
-            let Some(next) = missing(known, connection.query(LIST, &[])?, provider)?.first() else { return Ok(false) };
+            let Some(next) = missing(known, connection.query(LIST, &[])?, provider)?.first() else {
+                return Ok(false);
+            };
             let apply = || {
                 connection.run_batch(&next.for_sqlite())?;
                 let checksum = next.checksum(provider);

@@ -38,7 +38,10 @@ pub fn waiting(tx: &mut Tx<'_>, chain: u64) -> Result<Waiting, Error> {
         "SELECT COUNT(*), MIN(created) FROM outbox WHERE chain = $1 AND batch_id IS NULL",
         params![chain],
     )?;
-    Ok(Waiting { count: row.take(0)?, oldest: row.take(1)? })
+    Ok(Waiting {
+        count: row.take(0)?,
+        oldest: row.take(1)?,
+    })
 }
 
 /// Where a commitment stands on the chain, when its block is final.
@@ -76,7 +79,11 @@ pub fn anchored(tx: &mut Tx<'_>, commitment: &Commitment) -> Result<Option<Ancho
         Ok(Anchored {
             copy: row.take(0)?,
             chain: row.take(1)?,
-            proof: merkle::Proof { index: row.take(2)?, size: row.take(3)?, path: unpack(&row.take::<Vec<u8>>(4)?)? },
+            proof: merkle::Proof {
+                index: row.take(2)?,
+                size: row.take(3)?,
+                path: unpack(&row.take::<Vec<u8>>(4)?)?,
+            },
             batch: row.take(5)?,
             root: row.take(6)?,
             transaction: row.take(7)?,
@@ -108,5 +115,9 @@ fn pack(path: &[Digest]) -> Vec<u8> {
 
 fn unpack(bytes: &[u8]) -> Result<Vec<Digest>, Error> {
     let (whole, rest) = bytes.as_chunks::<32>();
-    if rest.is_empty() { Ok(whole.iter().map(|hash| Digest(*hash)).collect()) } else { Err(Error::corrupt("outbox")) }
+    if rest.is_empty() {
+        Ok(whole.iter().map(|hash| Digest(*hash)).collect())
+    } else {
+        Err(Error::corrupt("outbox"))
+    }
 }

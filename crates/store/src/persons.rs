@@ -29,11 +29,19 @@ const READ: &str =
 fn read(mut row: Row) -> Result<Person, Error> {
     let data_key = match row.take::<Option<String>>(1)? {
         None => None,
-        Some(kek_id) => {
-            Some(Wrapped { kek_id, kek_version: row.take(2)?, nonce: row.take(3)?, ciphertext: row.take(4)? })
-        }
+        Some(kek_id) => Some(Wrapped {
+            kek_id,
+            kek_version: row.take(2)?,
+            nonce: row.take(3)?,
+            ciphertext: row.take(4)?,
+        }),
     };
-    Ok(Person { person: row.take(0)?, data_key, created: row.take(5)?, erased: row.take(6)? })
+    Ok(Person {
+        person: row.take(0)?,
+        data_key,
+        created: row.take(5)?,
+        erased: row.take(6)?,
+    })
 }
 
 /// The person with this index. When there is none yet, records it with `data_key`; when two do so at once, both get the one that was first.
@@ -69,7 +77,14 @@ pub fn rewrap(tx: &mut Tx<'_>, person: &PersonIndex, before: u32, after: &Wrappe
     let rows = tx.execute(
         "UPDATE persons SET kek_id = $1, kek_version = $2, nonce = $3, data_key_ciphertext = $4 \
          WHERE person = $5 AND kek_version = $6",
-        params![after.kek_id, after.kek_version, after.nonce, after.ciphertext, person, before],
+        params![
+            after.kek_id,
+            after.kek_version,
+            after.nonce,
+            after.ciphertext,
+            person,
+            before
+        ],
     )?;
     Ok(rows == 1)
 }

@@ -41,7 +41,11 @@ enum Try<T, E> {
     /// Nothing was written; worth another try.
     Again(Error),
     /// The reply to COMMIT did not come.
-    Lost { result: T, transaction: String, code: Code },
+    Lost {
+        result: T,
+        transaction: String,
+        code: Code,
+    },
 }
 
 impl Postgres {
@@ -63,8 +67,16 @@ impl Postgres {
                 "PostgreSQL is reached over a Unix socket or loopback only: put a TLS tunnel (stunnel, pgbouncer) beside this instance",
             ));
         }
-        config.connect_timeout(Duration::from_secs(5)).application_name("vidimus");
-        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        config
+            .connect_timeout(Duration::from_secs(5))
+            .application_name("vidimus");
+        let manager = Manager::from_config(
+            config,
+            NoTls,
+            ManagerConfig {
+                recycling_method: RecyclingMethod::Fast,
+            },
+        );
         let pool = Pool::builder(manager)
             .max_size(connections.max(2))
             .wait_timeout(Some(Duration::from_secs(10)))
@@ -140,9 +152,18 @@ impl Postgres {
                 Err(panic) => resume_unwind(panic),
                 Ok(Try::Ended(result)) => return result,
                 Ok(Try::Again(error)) => last = error,
-                Ok(Try::Lost { result, transaction, code }) => match self.look_up(&transaction).await {
+                Ok(Try::Lost {
+                    result,
+                    transaction,
+                    code,
+                }) => match self.look_up(&transaction).await {
                     Some(true) => return Ok(result),
-                    Some(false) => last = Error::Unavailable { reason: "PostgreSQL went away", code },
+                    Some(false) => {
+                        last = Error::Unavailable {
+                            reason: "PostgreSQL went away",
+                            code,
+                        }
+                    }
                     None => return Err(self.health.poison(code).into()),
                 },
             }
@@ -152,10 +173,16 @@ impl Postgres {
 
     async fn connect(&self) -> Result<Connection, Error> {
         match self.pool.get().await {
-            Ok(client) => Ok(Connection { client, runtime: Handle::current() }),
+            Ok(client) => Ok(Connection {
+                client,
+                runtime: Handle::current(),
+            }),
             Err(deadpool_postgres::PoolError::Backend(error)) => Err(unavailable(&error)),
             Err(deadpool_postgres::PoolError::Closed) => Err(Error::unavailable("the store is closed", "closed")),
-            Err(_) => Err(Error::unavailable("no connection to PostgreSQL became free in time", "pool")),
+            Err(_) => Err(Error::unavailable(
+                "no connection to PostgreSQL became free in time",
+                "pool",
+            )),
         }
     }
 
@@ -163,8 +190,16 @@ impl Postgres {
     async fn look_up(&self, transaction: &str) -> Option<bool> {
         for _ in 0..LOOKUPS {
             if let Ok(connection) = self.connect().await {
-                let asked = connection.client.query_one("SELECT pg_xact_status($1::text::xid8)", &[&transaction]).await;
-                match asked.ok().and_then(|row| row.try_get::<_, Option<String>>(0).ok()).flatten().as_deref() {
+                let asked = connection
+                    .client
+                    .query_one("SELECT pg_xact_status($1::text::xid8)", &[&transaction])
+                    .await;
+                match asked
+                    .ok()
+                    .and_then(|row| row.try_get::<_, Option<String>>(0).ok())
+                    .flatten()
+                    .as_deref()
+                {
                     Some("committed") => return Some(true),
                     Some("aborted") => return Some(false),
                     // Its connection is not buried yet, or the server is still starting.
@@ -229,8 +264,10 @@ impl Connection {
         } else {
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         };
-        let answers =
-            self.runtime.block_on(self.client.simple_query(statement)).map_err(|error| pg_error(statement, &error))?;
+        let answers = self
+            .runtime
+            .block_on(self.client.simple_query(statement))
+            .map_err(|error| pg_error(statement, &error))?;
         let id = answers.iter().find_map(|answer| match answer {
             SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
             _ => None,
@@ -251,10 +288,18 @@ impl Connection {
         let known = error.as_db_error().is_some_and(|db| db.severity() == "ERROR");
         if !known {
             drop(Object::take(self.client));
-            return Try::Lost { result, transaction, code: pg_code(error) };
+            return Try::Lost {
+                result,
+                transaction,
+                code: pg_code(error),
+            };
         }
         let error = pg_error("COMMIT", error);
-        if is_transient(&error) { Try::Again(error) } else { Try::Ended(Err(error.into())) }
+        if is_transient(&error) {
+            Try::Again(error)
+        } else {
+            Try::Ended(Err(error.into()))
+        }
     }
 
     pub(crate) fn execute(&self, statement: &'static str, params: &[Param<'_>]) -> Result<u64, Error> {
@@ -275,16 +320,23 @@ impl Connection {
             let params: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|param| param as _).collect();
             let rows = self.client.query(&prepared, &params).await?;
             let owned = |row: &tokio_postgres::Row| {
-                (0..row.len()).map(|place| row.try_get::<_, Value>(place)).collect::<Result<_, _>>().map(Row)
+                (0..row.len())
+                    .map(|place| row.try_get::<_, Value>(place))
+                    .collect::<Result<_, _>>()
+                    .map(Row)
             };
             rows.iter().map(owned).collect::<Result<_, _>>()
         };
-        self.runtime.block_on(read).map_err(|error: tokio_postgres::Error| pg_error(statement, &error))
+        self.runtime
+            .block_on(read)
+            .map_err(|error: tokio_postgres::Error| pg_error(statement, &error))
     }
 
     /// Several statements of a migration.
     pub(crate) fn run_batch(&self, statements: &str) -> Result<(), Error> {
-        self.runtime.block_on(self.client.batch_execute(statements)).map_err(|error| pg_error("migration", &error))
+        self.runtime
+            .block_on(self.client.batch_execute(statements))
+            .map_err(|error| pg_error("migration", &error))
     }
 }
 
@@ -309,7 +361,9 @@ fn attempt_observed<T, E: From<Error>>(
 
 /// Whether the same transaction may succeed at once: the server gave it up in favour of another, or is restarting.
 fn is_transient(error: &Error) -> bool {
-    let Error::Unavailable { code, .. } = error else { return false };
+    let Error::Unavailable { code, .. } = error else {
+        return false;
+    };
     let code = &*code.0;
     code == "closed connection" || code.starts_with("40") || code.starts_with("08") || code.starts_with("57P")
 }
@@ -319,7 +373,10 @@ fn pg_code(error: &tokio_postgres::Error) -> Code {
 }
 
 fn unavailable(error: &tokio_postgres::Error) -> Error {
-    Error::Unavailable { reason: "PostgreSQL does not answer", code: pg_code(error) }
+    Error::Unavailable {
+        reason: "PostgreSQL does not answer",
+        code: pg_code(error),
+    }
 }
 
 /// Takes code and constraint only: a server's message and detail quote values.
@@ -327,12 +384,18 @@ fn pg_error(statement: &str, error: &tokio_postgres::Error) -> Error {
     let Some(db) = error.as_db_error() else {
         let driver = !error.is_closed() && std::error::Error::source(error).is_some_and(|e| !e.is::<std::io::Error>());
         if driver {
-            return Error::Statement { code: Code::new("driver"), statement: statement.into() };
+            return Error::Statement {
+                code: Code::new("driver"),
+                statement: statement.into(),
+            };
         }
         return unavailable(error);
     };
     let code = pg_code(error);
-    let because = |reason| Error::Unavailable { reason, code: code.clone() };
+    let because = |reason| Error::Unavailable {
+        reason,
+        code: code.clone(),
+    };
     match db.code().code() {
         "23505" | "23514" | "23P01" => Error::conflict(db.constraint().unwrap_or("unnamed")),
         "23503" => Error::conflict("foreign_key"),
@@ -344,7 +407,10 @@ fn pg_error(statement: &str, error: &tokio_postgres::Error) -> Error {
         other if ["08", "53", "57", "58"].iter().any(|class| other.starts_with(class)) => {
             because("PostgreSQL does not answer")
         }
-        _ => Error::Statement { code, statement: statement.into() },
+        _ => Error::Statement {
+            code,
+            statement: statement.into(),
+        },
     }
 }
 

@@ -43,7 +43,12 @@ pub fn insert(tx: &mut Tx<'_>, scope: &Scope, request: &Request) -> Result<(), E
     tx.execute(
         "INSERT INTO requests (nonce_hash, id, participant_id, body, created, expires) VALUES ($1, $2, $3, $4, $5, $6)",
         params![
-            request.nonce_hash, request.id, request.participant, request.body, request.created, request.expires
+            request.nonce_hash,
+            request.id,
+            request.participant,
+            request.body,
+            request.created,
+            request.expires
         ],
     )
     .map(drop)

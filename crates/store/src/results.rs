@@ -85,9 +85,12 @@ pub fn insert(tx: &mut Tx<'_>, scope: &Scope, new: &ResultRecord) -> Result<(), 
 
 /// A result.
 pub fn find(tx: &mut Tx<'_>, scope: &Scope, id: ResultId) -> Result<Option<ResultRecord>, Error> {
-    tx.query_one(columns!("WHERE id = $1 AND (participant_id = $2 OR $2 IS NULL)"), params![id, scope.participant()])?
-        .map(read)
-        .transpose()
+    tx.query_one(
+        columns!("WHERE id = $1 AND (participant_id = $2 OR $2 IS NULL)"),
+        params![id, scope.participant()],
+    )?
+    .map(read)
+    .transpose()
 }
 
 /// The live result that another one would double. Another issuer's is out of scope and not shown, though it conflicts.

@@ -28,6 +28,10 @@ impl Scope {
         self.0.is_none_or(|own| own == participant)
     }
     pub(crate) fn check(&self, participant: ParticipantId) -> Result<(), Error> {
-        if self.covers(participant) { Ok(()) } else { Err(Error::Scope) }
+        if self.covers(participant) {
+            Ok(())
+        } else {
+            Err(Error::Scope)
+        }
     }
 }

@@ -36,7 +36,13 @@ pub fn take(tx: &mut Tx<'_>, token_hash: &Digest, now: Timestamp) -> Result<Opti
          RETURNING purpose, participant_id",
         params![now, token_hash],
     )?;
-    row.map(|mut row| Ok(Used { purpose: row.take(0)?, participant: row.take(1)? })).transpose()
+    row.map(|mut row| {
+        Ok(Used {
+            purpose: row.take(0)?,
+            participant: row.take(1)?,
+        })
+    })
+    .transpose()
 }
 
 /// A link as it was recorded: to say why it could not be used.
@@ -52,11 +58,24 @@ pub struct Link {
 
 /// The link with this hash. Whoever asks has the token, so what it says is no secret to them.
 pub fn find(tx: &mut Tx<'_>, token_hash: &Digest) -> Result<Option<Link>, Error> {
-    let row = tx.query_one("SELECT purpose, expires, used FROM setup_links WHERE token_hash = $1", params![token_hash])?;
-    row.map(|mut row| Ok(Link { purpose: row.take(0)?, expires: row.take(1)?, used: row.take(2)? })).transpose()
+    let row = tx.query_one(
+        "SELECT purpose, expires, used FROM setup_links WHERE token_hash = $1",
+        params![token_hash],
+    )?;
+    row.map(|mut row| {
+        Ok(Link {
+            purpose: row.take(0)?,
+            expires: row.take(1)?,
+            used: row.take(2)?,
+        })
+    })
+    .transpose()
 }
 
 /// Makes every unused link of this purpose useless, before another is handed out.
 pub fn withdraw(tx: &mut Tx<'_>, purpose: &str, now: Timestamp) -> Result<u64, Error> {
-    tx.execute("UPDATE setup_links SET used = $1 WHERE purpose = $2 AND used IS NULL", params![now, *purpose])
+    tx.execute(
+        "UPDATE setup_links SET used = $1 WHERE purpose = $2 AND used IS NULL",
+        params![now, *purpose],
+    )
 }

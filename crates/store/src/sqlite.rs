@@ -75,13 +75,25 @@ impl Sqlite {
             idle.push(reader);
         }
         let (queue, requests) = sync_channel(QUEUE);
-        let thread = Writer { connection: writer, provider: provider.clone(), health: health.clone() };
+        let thread = Writer {
+            connection: writer,
+            provider: provider.clone(),
+            health: health.clone(),
+        };
         std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || thread.serve(&requests))
             .map_err(|_| Error::open("no thread could be started for the writer: check the limits on processes"))?;
-        let readers = Arc::new(Readers { permits: Semaphore::new(READERS), idle: Mutex::new(idle) });
-        Ok(Self { queue, readers, health, provider })
+        let readers = Arc::new(Readers {
+            permits: Semaphore::new(READERS),
+            idle: Mutex::new(idle),
+        });
+        Ok(Self {
+            queue,
+            readers,
+            health,
+            provider,
+        })
     }
 
     pub(crate) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
@@ -91,7 +103,11 @@ impl Sqlite {
         E: From<Error> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let request = Box::new(Pending { work, outcome: None, reply });
+        let request = Box::new(Pending {
+            work,
+            outcome: None,
+            reply,
+        });
         match self.queue.try_send(Message::Request(request)) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
@@ -147,31 +163,40 @@ impl Sqlite {
         if matches!(sent, Ok(true)) {
             let _ = closed.await;
         }
-        let Ok(_all) = self.readers.permits.acquire_many(READERS as u32).await else { return };
+        let Ok(_all) = self.readers.permits.acquire_many(READERS as u32).await else {
+            return;
+        };
         self.readers.permits.close();
         self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn gone(&self) -> Error {
-        self.health.check().err().unwrap_or_else(|| Error::unavailable("the store is closed", "closed"))
+        self.health
+            .check()
+            .err()
+            .unwrap_or_else(|| Error::unavailable("the store is closed", "closed"))
     }
 
-    async fn with_reader<T, E>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
+    async fn with_reader<T, E>(&self, work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
         let readers = self.readers.clone();
-        let _permit = readers.permits.acquire().await.map_err(|_| Error::unavailable("the store is closed", "closed"))?;
+        let _permit = readers
+            .permits
+            .acquire()
+            .await
+            .map_err(|_| Error::unavailable("the store is closed", "closed"))?;
         let pool = readers.clone();
         let run = tokio::task::spawn_blocking(move || {
             let connection = pool.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = connection.expect("as many connections as permits");
             let result = catch_unwind(AssertUnwindSafe(|| work(&connection)));
-            pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            pool.idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(connection);
             result.unwrap_or_else(|panic| resume_unwind(panic))
         });
         run.await.unwrap_or_else(|failed| resume_unwind(failed.into_panic()))
@@ -295,13 +320,21 @@ impl Writer {
         let start = Instant::now();
         let mut closing = None;
         let mut group = Vec::new();
-        if let Err(error) = self.health.check().and_then(|()| self.connection.run("BEGIN IMMEDIATE")) {
+        if let Err(error) = self
+            .health
+            .check()
+            .and_then(|()| self.connection.run("BEGIN IMMEDIATE"))
+        {
             first.finish(Err(error));
             return None;
         }
         let mut next = Some(first);
         while let Some(mut request) = next.take() {
-            let step = if request.is_abandoned() { Step::Ended } else { self.step(request.as_mut()) };
+            let step = if request.is_abandoned() {
+                Step::Ended
+            } else {
+                self.step(request.as_mut())
+            };
             group.push(request);
             if let Step::Lost = step {
                 self.one_by_one(group);
@@ -347,7 +380,10 @@ impl Writer {
             if request.is_abandoned() {
                 continue;
             }
-            let begun = self.health.check().and_then(|()| self.connection.run("BEGIN IMMEDIATE"));
+            let begun = self
+                .health
+                .check()
+                .and_then(|()| self.connection.run("BEGIN IMMEDIATE"));
             if let Err(error) = begun {
                 request.finish(Err(error));
                 continue;
@@ -356,7 +392,10 @@ impl Writer {
                 request.finish(self.commit());
             } else {
                 self.connection.roll_back();
-                request.finish(Err(Error::unavailable("the transaction was rolled back; retry later", "rollback")));
+                request.finish(Err(Error::unavailable(
+                    "the transaction was rolled back; retry later",
+                    "rollback",
+                )));
             }
         }
     }
@@ -366,7 +405,9 @@ impl Writer {
     }
 
     fn commit(&self) -> Result<(), Error> {
-        let Err(error) = self.connection.run_raw("COMMIT") else { return Ok(()) };
+        let Err(error) = self.connection.run_raw("COMMIT") else {
+            return Ok(());
+        };
         let code = sqlite_code(&error);
         let known = matches!(
             error.sqlite_error_code(),
@@ -392,7 +433,10 @@ impl Connection {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let inner = rusqlite::Connection::open_with_flags(path, flags)
             .map_err(|error| Error::open(format!("{} (code {})", path.display(), sqlite_code(&error))))?;
-        let connection = Self { inner, constraints: Arc::default() };
+        let connection = Self {
+            inner,
+            constraints: Arc::default(),
+        };
         let pragmas = [
             "PRAGMA journal_mode = WAL",
             "PRAGMA synchronous = FULL",
@@ -407,7 +451,10 @@ impl Connection {
             "PRAGMA journal_size_limit = 67108864",
         ];
         connection.inner.set_prepared_statement_cache_capacity(512);
-        connection.inner.busy_timeout(BUSY).map_err(|e| connection.error("busy_timeout", &e))?;
+        connection
+            .inner
+            .busy_timeout(BUSY)
+            .map_err(|e| connection.error("busy_timeout", &e))?;
         for pragma in pragmas {
             connection.query(pragma, &[])?;
         }
@@ -423,7 +470,9 @@ impl Connection {
             bind(&mut prepared, params)?;
             prepared.raw_execute()
         };
-        run().map(|rows| rows as u64).map_err(|error| self.error(statement, &error))
+        run()
+            .map(|rows| rows as u64)
+            .map_err(|error| self.error(statement, &error))
     }
 
     pub(crate) fn query(&self, statement: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
@@ -444,7 +493,9 @@ impl Connection {
 
     /// Several statements of a migration.
     pub(crate) fn run_batch(&self, statements: &str) -> Result<(), Error> {
-        self.inner.execute_batch(statements).map_err(|error| self.error("migration", &error))
+        self.inner
+            .execute_batch(statements)
+            .map_err(|error| self.error("migration", &error))
     }
 
     pub(crate) fn run(&self, statement: &'static str) -> Result<(), Error> {
@@ -476,9 +527,15 @@ impl Connection {
     fn error(&self, statement: &str, error: &rusqlite::Error) -> Error {
         let code = sqlite_code(error);
         let rusqlite::Error::SqliteFailure(failure, message) = error else {
-            return Error::Statement { code, statement: statement.into() };
+            return Error::Statement {
+                code,
+                statement: statement.into(),
+            };
         };
-        let unavailable = |reason| Error::Unavailable { reason, code: code.clone() };
+        let unavailable = |reason| Error::Unavailable {
+            reason,
+            code: code.clone(),
+        };
         match failure.code {
             ErrorCode::ConstraintViolation => self.constraint(failure.extended_code, message.as_deref(), statement),
             ErrorCode::DiskFull => unavailable("the disk is full; make room"),
@@ -491,31 +548,49 @@ impl Connection {
             }
             ErrorCode::SystemIoFailure => unavailable("the disk does not answer; check it"),
             ErrorCode::ReadOnly => unavailable("the database file or its disk is read-only"),
-            ErrorCode::CannotOpen => unavailable("a file of the database cannot be opened; check limits and permissions"),
+            ErrorCode::CannotOpen => {
+                unavailable("a file of the database cannot be opened; check limits and permissions")
+            }
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::corrupt("database file"),
-            _ => Error::Statement { code, statement: statement.into() },
+            _ => Error::Statement {
+                code,
+                statement: statement.into(),
+            },
         }
     }
 
     fn constraint(&self, extended: i32, message: Option<&str>, statement: &str) -> Error {
-        let named = message.and_then(|m| m.split_once("constraint failed: ")).map(|(_, name)| name);
+        let named = message
+            .and_then(|m| m.split_once("constraint failed: "))
+            .map(|(_, name)| name);
         match (extended, named) {
             (ffi::SQLITE_CONSTRAINT_FOREIGNKEY, _) => Error::conflict("foreign_key"),
             (ffi::SQLITE_CONSTRAINT_CHECK, Some(name)) => Error::conflict(name),
-            (
-                ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID,
-                Some(columns),
-            ) => match self.constraints.get(columns) {
-                Some(name) => Error::Conflict { constraint: name.clone() },
+            (ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID, Some(columns)) => {
+                // As PostgreSQL names it.
+                let table = columns.split_once('.').map_or(columns, |(table, _)| table);
+                Error::conflict(&format!("{table}_pkey"))
+            }
+            (ffi::SQLITE_CONSTRAINT_UNIQUE, Some(columns)) => match self.constraints.get(columns) {
+                Some(name) => Error::Conflict {
+                    constraint: name.clone(),
+                },
                 None => Error::conflict(columns),
             },
-            _ => Error::Statement { code: Code::new(&extended.to_string()), statement: statement.into() },
+            _ => Error::Statement {
+                code: Code::new(&extended.to_string()),
+                statement: statement.into(),
+            },
         }
     }
 }
 
 fn sqlite_code(error: &rusqlite::Error) -> Code {
-    Code::new(&error.sqlite_error().map_or_else(|| "driver".to_owned(), |e| e.extended_code.to_string()))
+    Code::new(
+        &error
+            .sqlite_error()
+            .map_or_else(|| "driver".to_owned(), |e| e.extended_code.to_string()),
+    )
 }
 
 fn owned(value: ValueRef<'_>) -> Value {
@@ -558,15 +633,16 @@ fn constraints(connection: &rusqlite::Connection) -> rusqlite::Result<HashMap<St
     let mut tables = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
     let tables: Vec<String> = tables.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for table in tables {
-        let mut keys = connection.prepare("SELECT name FROM pragma_table_info(?1) WHERE pk > 0 ORDER BY pk")?;
-        let keys: Vec<String> = keys.query_map([&table], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        names.insert(described(&table, &keys), format!("{table}_pkey").into());
         let mut indexes =
             connection.prepare("SELECT name FROM pragma_index_list(?1) WHERE \"unique\" = 1 AND origin = 'c'")?;
-        let indexes: Vec<String> = indexes.query_map([&table], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let indexes: Vec<String> = indexes
+            .query_map([&table], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
         for index in indexes {
             let mut columns = connection.prepare("SELECT name FROM pragma_index_info(?1) ORDER BY seqno")?;
-            let columns: Vec<String> = columns.query_map([&index], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            let columns: Vec<String> = columns
+                .query_map([&index], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
             names.insert(described(&table, &columns), index.into());
         }
     }
@@ -574,5 +650,9 @@ fn constraints(connection: &rusqlite::Connection) -> rusqlite::Result<HashMap<St
 }
 
 fn described(table: &str, columns: &[String]) -> String {
-    columns.iter().map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ")
+    columns
+        .iter()
+        .map(|column| format!("{table}.{column}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

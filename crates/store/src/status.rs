@@ -67,7 +67,12 @@ pub struct Published {
 }
 
 fn read_list(mut row: Row) -> Result<List, Error> {
-    Ok(List { list: row.take(0)?, capacity: row.take(1)?, revision: row.take(2)?, created: row.take(3)? })
+    Ok(List {
+        list: row.take(0)?,
+        capacity: row.take(1)?,
+        revision: row.take(2)?,
+        created: row.take(3)?,
+    })
 }
 
 /// Opens a list; `false` when another instance has just opened it.
@@ -81,29 +86,39 @@ pub fn open_list(tx: &mut Tx<'_>, list: u64, capacity: u64, now: Timestamp) -> R
 
 /// All lists, oldest first.
 pub fn lists(tx: &mut Tx<'_>) -> Result<Vec<List>, Error> {
-    tx.query("SELECT list, capacity, revision, created FROM status_lists ORDER BY list", &[])?
-        .into_iter()
-        .map(read_list)
-        .collect()
+    tx.query(
+        "SELECT list, capacity, revision, created FROM status_lists ORDER BY list",
+        &[],
+    )?
+    .into_iter()
+    .map(read_list)
+    .collect()
 }
 
 /// The list that new copies go to.
 pub fn newest_list(tx: &mut Tx<'_>) -> Result<Option<List>, Error> {
-    tx.query_one("SELECT list, capacity, revision, created FROM status_lists ORDER BY list DESC LIMIT 1", &[])?
-        .map(read_list)
-        .transpose()
+    tx.query_one(
+        "SELECT list, capacity, revision, created FROM status_lists ORDER BY list DESC LIMIT 1",
+        &[],
+    )?
+    .map(read_list)
+    .transpose()
 }
 
 /// One list.
 pub fn list(tx: &mut Tx<'_>, list: u64) -> Result<Option<List>, Error> {
-    tx.query_one("SELECT list, capacity, revision, created FROM status_lists WHERE list = $1", params![list])?
-        .map(read_list)
-        .transpose()
+    tx.query_one(
+        "SELECT list, capacity, revision, created FROM status_lists WHERE list = $1",
+        params![list],
+    )?
+    .map(read_list)
+    .transpose()
 }
 
 /// Places taken in a list. Reads all of them: ask now and then, not for each copy.
 pub fn used(tx: &mut Tx<'_>, list: u64) -> Result<u64, Error> {
-    tx.query_exactly("SELECT COUNT(*) FROM status_entries WHERE list = $1", params![list])?.take(0)
+    tx.query_exactly("SELECT COUNT(*) FROM status_entries WHERE list = $1", params![list])?
+        .take(0)
 }
 
 /// Takes the first of `candidates` that is free, for `copy`. The caller draws them at random, below the list's capacity; when all are taken
@@ -157,7 +172,10 @@ pub fn set(tx: &mut Tx<'_>, copy: CopyId, status: u8, reason: Option<&str>, now:
     )?;
     let Some(mut row) = changed else { return Ok(false) };
     let list: u64 = row.take(0)?;
-    tx.execute("UPDATE status_lists SET revision = revision + 1 WHERE list = $1", params![list])?;
+    tx.execute(
+        "UPDATE status_lists SET revision = revision + 1 WHERE list = $1",
+        params![list],
+    )?;
     Ok(true)
 }
 
@@ -175,23 +193,32 @@ pub fn set_of_certificate(
          WHERE copy_id IN (SELECT id FROM copies WHERE certificate_id = $4) AND status <> 1 RETURNING list",
         params![status, reason, now, certificate],
     )?;
-    let mut lists = changed.iter_mut().map(|row| row.take::<u64>(0)).collect::<Result<Vec<_>, _>>()?;
+    let mut lists = changed
+        .iter_mut()
+        .map(|row| row.take::<u64>(0))
+        .collect::<Result<Vec<_>, _>>()?;
     let count = lists.len() as u64;
     // Always in one order, so that two revocations never wait for each other.
     lists.sort_unstable();
     lists.dedup();
     for list in lists {
-        tx.execute("UPDATE status_lists SET revision = revision + 1 WHERE list = $1", params![list])?;
+        tx.execute(
+            "UPDATE status_lists SET revision = revision + 1 WHERE list = $1",
+            params![list],
+        )?;
     }
     Ok(count)
 }
 
 /// The places of a list that are not 0, in order: place and status.
 pub fn not_valid(tx: &mut Tx<'_>, list: u64) -> Result<Vec<(u64, u8)>, Error> {
-    tx.query("SELECT place, status FROM status_entries WHERE list = $1 AND status <> 0 ORDER BY place", params![list])?
-        .into_iter()
-        .map(|mut row| Ok((row.take(0)?, row.take(1)?)))
-        .collect()
+    tx.query(
+        "SELECT place, status FROM status_entries WHERE list = $1 AND status <> 0 ORDER BY place",
+        params![list],
+    )?
+    .into_iter()
+    .map(|mut row| Ok((row.take(0)?, row.take(1)?)))
+    .collect()
 }
 
 fn read_published(mut row: Row) -> Result<Published, Error> {
@@ -225,7 +252,15 @@ pub fn publish(tx: &mut Tx<'_>, new: &Published) -> Result<bool, Error> {
          revision = excluded.revision, signed = excluded.signed, issued_at = excluded.issued_at, \
          valid_until = excluded.valid_until \
          WHERE published_lists.version + 1 = excluded.version AND published_lists.revision <= excluded.revision",
-        params![new.list, new.encoding, new.version, new.revision, new.signed, new.issued_at, new.valid_until],
+        params![
+            new.list,
+            new.encoding,
+            new.version,
+            new.revision,
+            new.signed,
+            new.issued_at,
+            new.valid_until
+        ],
     )?;
     Ok(rows == 1)
 }

@@ -36,12 +36,15 @@ pub enum Missing {
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Sqlite { path, missing } => {
-                f.debug_struct("Sqlite").field("path", path).field("missing", missing).finish()
-            }
-            Self::Postgres { connections, .. } => {
-                f.debug_struct("Postgres").field("connections", connections).finish_non_exhaustive()
-            }
+            Self::Sqlite { path, missing } => f
+                .debug_struct("Sqlite")
+                .field("path", path)
+                .field("missing", missing)
+                .finish(),
+            Self::Postgres { connections, .. } => f
+                .debug_struct("Postgres")
+                .field("connections", connections)
+                .finish_non_exhaustive(),
         }
     }
 }
@@ -100,11 +103,13 @@ impl Store {
             Config::Sqlite { path, missing } => {
                 let health = health.clone();
                 let opened = tokio::task::spawn_blocking(move || Sqlite::open(&path, missing, provider, health)).await;
-                Backend::Sqlite(Arc::new(opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?))
+                Backend::Sqlite(Arc::new(
+                    opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?,
+                ))
             }
-            Config::Postgres { url, connections } => {
-                Backend::Postgres(Arc::new(Postgres::open(&url, connections, provider, health.clone()).await?))
-            }
+            Config::Postgres { url, connections } => Backend::Postgres(Arc::new(
+                Postgres::open(&url, connections, provider, health.clone()).await?,
+            )),
         };
         Ok(Self { backend, health })
     }

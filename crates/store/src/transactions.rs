@@ -192,12 +192,19 @@ pub fn finish(tx: &mut Tx<'_>, id: RequestId, failure: Option<&str>, now: Timest
 
 /// A transaction.
 pub fn find(tx: &mut Tx<'_>, id: RequestId) -> Result<Option<Outbound>, Error> {
-    tx.query_one(columns!("WHERE id = $1"), params![id])?.map(read).transpose()
+    tx.query_one(columns!("WHERE id = $1"), params![id])?
+        .map(read)
+        .transpose()
 }
 
 /// The transaction for a purpose and object.
 pub fn find_by_object(tx: &mut Tx<'_>, purpose: &str, object: &[u8]) -> Result<Option<Outbound>, Error> {
-    tx.query_one(columns!("WHERE purpose = $1 AND object = $2"), params![*purpose, *object])?.map(read).transpose()
+    tx.query_one(
+        columns!("WHERE purpose = $1 AND object = $2"),
+        params![*purpose, *object],
+    )?
+    .map(read)
+    .transpose()
 }
 
 /// Those that are not settled, in the order of their nonces: what to sign, send and look for, also after a restart.

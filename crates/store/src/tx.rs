@@ -9,7 +9,7 @@ use crate::{
 use std::sync::Arc;
 use vidimus_core::Provider;
 
-/// A transaction on either database.
+/// A transaction on either database. Its statements stand in this crate; other crates call the functions of the aggregates.
 ///
 /// A statement that failed has failed the transaction: every later statement gives the same error, and the transaction is rolled back even
 /// if its closure returns `Ok`. PostgreSQL works like that, so SQLite is made to. Where a conflict is expected, say `ON CONFLICT` instead.
@@ -35,7 +35,11 @@ impl std::fmt::Debug for Tx<'_> {
 
 impl<'a> Tx<'a> {
     pub(crate) const fn new(database: Database<'a>, provider: &'a dyn Provider) -> Self {
-        Self { database, provider, failed: None }
+        Self {
+            database,
+            provider,
+            failed: None,
+        }
     }
 
     /// What hashes, for functions that chain.
@@ -53,7 +57,7 @@ impl<'a> Tx<'a> {
 
     /// Runs a statement and says how many rows it changed. `statement` is one text for both databases, its parameters `$1…` numbered in the
     /// order of their first appearance.
-    pub fn execute(&mut self, statement: &'static str, params: &[Param<'_>]) -> Result<u64, Error> {
+    pub(crate) fn execute(&mut self, statement: &'static str, params: &[Param<'_>]) -> Result<u64, Error> {
         self.guard(statement, |database| match database {
             Database::Sqlite(connection) => connection.execute(statement, params),
             Database::Postgres(connection) => connection.execute(statement, params),
@@ -61,7 +65,7 @@ impl<'a> Tx<'a> {
     }
 
     /// Runs a statement and gives all its rows. Statements name their columns and bound their answers.
-    pub fn query(&mut self, statement: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
+    pub(crate) fn query(&mut self, statement: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
         self.guard(statement, |database| match database {
             Database::Sqlite(connection) => connection.query(statement, params),
             Database::Postgres(connection) => connection.query(statement, params),
@@ -69,19 +73,25 @@ impl<'a> Tx<'a> {
     }
 
     /// Runs a statement that gives at most one row.
-    pub fn query_one(&mut self, statement: &'static str, params: &[Param<'_>]) -> Result<Option<Row>, Error> {
+    pub(crate) fn query_one(&mut self, statement: &'static str, params: &[Param<'_>]) -> Result<Option<Row>, Error> {
         let mut rows = self.query(statement, params)?;
         match rows.len() {
             0 | 1 => Ok(rows.pop()),
-            _ => Err(self.fail(Error::Statement { code: Code::new("more than one row"), statement: statement.into() })),
+            _ => Err(self.fail(Error::Statement {
+                code: Code::new("more than one row"),
+                statement: statement.into(),
+            })),
         }
     }
 
     /// Runs a statement that gives exactly one row, such as a count or an insert with `RETURNING`.
-    pub fn query_exactly(&mut self, statement: &'static str, params: &[Param<'_>]) -> Result<Row, Error> {
+    pub(crate) fn query_exactly(&mut self, statement: &'static str, params: &[Param<'_>]) -> Result<Row, Error> {
         match self.query_one(statement, params)? {
             Some(row) => Ok(row),
-            None => Err(self.fail(Error::Statement { code: Code::new("no row"), statement: statement.into() })),
+            None => Err(self.fail(Error::Statement {
+                code: Code::new("no row"),
+                statement: statement.into(),
+            })),
         }
     }
 
@@ -92,7 +102,9 @@ impl<'a> Tx<'a> {
 
     /// The text of a conflict that the schema cannot say.
     pub(crate) fn conflict(&mut self, constraint: &str) -> Error {
-        self.fail(Error::Conflict { constraint: Arc::from(constraint) })
+        self.fail(Error::Conflict {
+            constraint: Arc::from(constraint),
+        })
     }
 
     fn guard<T>(

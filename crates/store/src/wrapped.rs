@@ -23,5 +23,9 @@ impl std::fmt::Debug for Wrapped {
 
 /// The associated data that binds a ciphertext to its table, row and column, so that it cannot be moved to another.
 pub fn binding(table: &str, row: &[u8], column: &str) -> Vec<u8> {
-    Transcript::new("vidimus/column/v1").field(table.as_bytes()).field(row).field(column.as_bytes()).into_bytes()
+    Transcript::new("vidimus/column/v1")
+        .field(table.as_bytes())
+        .field(row)
+        .field(column.as_bytes())
+        .into_bytes()
 }

@@ -1,0 +1,120 @@
+//! Transactions and groups of them: what one request does never touches another, and what was acknowledged is there.
+
+use crate::setting::{insert, number, on_both};
+use vidimus_store::{Error, testing, value::Param};
+
+const TABLE: &str = "CREATE TABLE notes (id BIGINT PRIMARY KEY, CONSTRAINT notes_small CHECK (id < 1000000))";
+const INSERT: &str = "INSERT INTO notes (id) VALUES ($1)";
+const COUNT: &str = "SELECT COUNT(*) FROM notes";
+
+on_both! {
+    async fn an_error_of_one_request_leaves_its_neighbours(setting: Setting) {
+        setting.do_it(TABLE).await.unwrap();
+        insert(&setting.store, INSERT, 1).await.unwrap();
+        // Every third request breaks: a duplicate, a check, an error of its own after a write, a panic after a write.
+        let tasks: Vec<_> = (0..400_i64)
+            .map(|n| {
+                let store = setting.store.clone();
+                tokio::spawn(async move {
+                    match n % 6 {
+                        0 => insert(&store, INSERT, 1).await.err().map(|e| e.constraint().map(str::to_owned)),
+                        2 => insert(&store, INSERT, 2_000_000).await.err().map(|e| e.constraint().map(str::to_owned)),
+                        4 => store
+                            .write(move |tx| {
+                                testing::execute(tx, INSERT, &[Param::Int(500_000 + n)])?;
+                                Err::<(), _>(Error::Scope)
+                            })
+                            .await
+                            .err()
+                            .map(|e| matches!(e, Error::Scope).then(|| "own".to_owned())),
+                        _ => insert(&store, INSERT, 1000 + n).await.err().map(|e| Some(e.to_string())),
+                    }
+                })
+            })
+            .collect();
+        for (n, task) in tasks.into_iter().enumerate() {
+            let expected = match n % 6 {
+                0 => Some(Some("notes_pkey")),
+                2 => Some(Some("notes_small")),
+                4 => Some(Some("own")),
+                _ => None,
+            };
+            assert_eq!(task.await.unwrap(), expected.map(|e| e.map(str::to_owned)), "request {n}");
+        }
+        assert_eq!(setting.number(COUNT).await, 1 + 200);
+    }
+
+    async fn a_panic_reaches_its_caller_alone_and_writes_nothing(setting: Setting) {
+        setting.do_it(TABLE).await.unwrap();
+        let store = setting.store.clone();
+        let panicked = tokio::spawn(async move {
+            store
+                .write(|tx| {
+                    testing::execute(tx, INSERT, &[Param::Int(1)])?;
+                    if tx_is_real() { panic!("a bug of the caller") }
+                    Ok::<_, Error>(())
+                })
+                .await
+        });
+        assert!(panicked.await.unwrap_err().is_panic());
+        insert(&setting.store, INSERT, 2).await.unwrap();
+        assert_eq!(setting.number(COUNT).await, 1);
+    }
+
+    async fn a_swallowed_failure_is_a_failure(setting: Setting) {
+        setting.do_it(TABLE).await.unwrap();
+        insert(&setting.store, INSERT, 1).await.unwrap();
+        let result = setting
+            .store
+            .write(|tx| {
+                testing::execute(tx, INSERT, &[Param::Int(2)])?;
+                let _ = testing::execute(tx, INSERT, &[Param::Int(1)]);
+                Ok::<_, Error>(())
+            })
+            .await;
+        assert_eq!(result.unwrap_err().constraint(), Some("notes_pkey"));
+        assert_eq!(setting.number(COUNT).await, 1, "nothing of a failed transaction stays");
+    }
+
+    async fn a_read_sees_one_state_and_cannot_write(setting: Setting) {
+        setting.do_it(TABLE).await.unwrap();
+        let (store, runtime) = (setting.store.clone(), tokio::runtime::Handle::current());
+        let (first, second) = setting
+            .store
+            .read(move |tx| {
+                let first: i64 = testing::query(tx, COUNT, &[])?.remove(0).take(0)?;
+                runtime.block_on(insert(&store, INSERT, first + 10)).unwrap();
+                let second: i64 = testing::query(tx, COUNT, &[])?.remove(0).take(0)?;
+                Ok::<_, Error>((first, second))
+            })
+            .await
+            .unwrap();
+        assert_eq!((first, second), (0, 0), "a write in between is not seen");
+        assert_eq!(setting.number(COUNT).await, 1);
+        let refused = setting.store.read(|tx| testing::execute(tx, INSERT, &[Param::Int(99)])).await;
+        assert!(refused.is_err());
+        assert_eq!(setting.number(COUNT).await, 1);
+    }
+
+    async fn requests_after_close_are_refused(setting: Setting) {
+        setting.do_it(TABLE).await.unwrap();
+        let pending: Vec<_> = (0..100)
+            .map(|n| {
+                let store = setting.store.clone();
+                tokio::spawn(async move { insert(&store, INSERT, n).await })
+            })
+            .collect();
+        for task in pending {
+            task.await.unwrap().unwrap();
+        }
+        setting.store.close().await;
+        let refused = insert(&setting.store, INSERT, 1000).await.unwrap_err();
+        assert!(refused.is_retryable(), "{refused}");
+        assert_eq!(number(&setting.again().await, COUNT).await, 100);
+    }
+}
+
+/// Keeps the compiler from seeing that the code after it is never reached.
+fn tx_is_real() -> bool {
+    std::hint::black_box(true)
+}

@@ -1,0 +1,11 @@
+//! The store, on both databases: every test that is told once runs twice.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod aggregates;
+mod audit;
+mod blobs;
+mod faults;
+mod groups;
+mod issue;
+mod migrations;
+mod races;
+mod setting;
