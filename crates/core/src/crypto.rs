@@ -10,6 +10,12 @@ pub trait Entropy {
     fn fill(&mut self, into: &mut [u8]);
 }
 
+impl<T: Entropy + ?Sized> Entropy for Box<T> {
+    fn fill(&mut self, into: &mut [u8]) {
+        (**self).fill(into);
+    }
+}
+
 /// Signature algorithms, by their JOSE names (RFC 7518 §3.1, RFC 8812, RFC 8037; `ES256K-R` as in did-jwt).
 ///
 /// An algorithm is bound to the key record that is trusted; a header only says which it claims.

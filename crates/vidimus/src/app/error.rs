@@ -23,7 +23,7 @@ pub enum Error {
     NotReady(Problem),
     /// The ledger could not be reached or refused; retry later. Nothing was lost.
     #[error("the ledger is not available")]
-    Ledger(#[from] vidimus_ledger::Error),
+    Ledger(#[from] vidimus_ledger::LedgerError),
     /// The database.
     #[error("the store is not available")]
     Store(#[from] vidimus_store::Error),

@@ -69,35 +69,51 @@ impl Keys {
     }
 
     /// Wraps a participant's (or the deployment's) private key for its row.
-    pub fn wrap_key(&self, id: KeyId, secret: &SecretBytes, entropy: &mut dyn Entropy) -> Wrapped {
-        self.participants.wrap(&key_place(id), secret, entropy)
+    pub fn wrap_key(&self, id: KeyId, secret: &SecretBytes, entropy: &mut dyn Entropy) -> vidimus_store::Wrapped {
+        to_row(self.participants.wrap(&key_place(id), secret, entropy))
     }
 
     /// The signing key of a row. Unwrapped once, then kept in memory: unwrapping costs more than a signature.
-    pub fn signing_key(&self, id: KeyId, kind: KeyKind, wrapped: &[u8]) -> Result<Arc<SigningKey>, Error> {
+    pub fn signing_key(&self, id: KeyId, kind: KeyKind, wrapped: &vidimus_store::Wrapped) -> Result<Arc<SigningKey>, Error> {
         if let Some(key) = self.signing.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
             return Ok(key.clone());
         }
-        let secret = self.participants.unwrap(&key_place(id), &Wrapped::from_bytes(wrapped)?)?;
+        let secret = self.participants.unwrap(&key_place(id), &from_row(wrapped)?)?;
         let key = Arc::new(SigningKey::from_bytes(kind, secret.expose())?);
         self.signing.lock().unwrap_or_else(PoisonError::into_inner).insert(id, key.clone());
         Ok(key)
     }
 
+    /// A signing key that is not to stay in memory.
+    pub fn unwrap_signing_key(
+        &self,
+        id: KeyId,
+        kind: KeyKind,
+        wrapped: &vidimus_store::Wrapped,
+    ) -> Result<SigningKey, Error> {
+        let secret = self.participants.unwrap(&key_place(id), &from_row(wrapped)?)?;
+        Ok(SigningKey::from_bytes(kind, secret.expose())?)
+    }
+
     /// The sealing key of a row.
-    pub fn sealing_key(&self, id: KeyId, wrapped: &[u8]) -> Result<SealingKey, Error> {
-        let secret = self.participants.unwrap(&key_place(id), &Wrapped::from_bytes(wrapped)?)?;
+    pub fn sealing_key(&self, id: KeyId, wrapped: &vidimus_store::Wrapped) -> Result<SealingKey, Error> {
+        let secret = self.participants.unwrap(&key_place(id), &from_row(wrapped)?)?;
         Ok(SealingKey::from_bytes(secret.expose())?)
     }
 
     /// Wraps a person's data key for its row.
-    pub fn wrap_person_key(&self, person: &[u8; 32], key: &DataKey, entropy: &mut dyn Entropy) -> Wrapped {
-        self.persons.wrap(&person_place(person), &key.expose_bytes(), entropy)
+    pub fn wrap_person_key(
+        &self,
+        person: &[u8; 32],
+        key: &DataKey,
+        entropy: &mut dyn Entropy,
+    ) -> vidimus_store::Wrapped {
+        to_row(self.persons.wrap(&person_place(person), &key.expose_bytes(), entropy))
     }
 
     /// The data key of a person's row.
-    pub fn person_key(&self, person: &[u8; 32], wrapped: &[u8]) -> Result<DataKey, Error> {
-        let secret = self.persons.unwrap(&person_place(person), &Wrapped::from_bytes(wrapped)?)?;
+    pub fn person_key(&self, person: &[u8; 32], wrapped: &vidimus_store::Wrapped) -> Result<DataKey, Error> {
+        let secret = self.persons.unwrap(&person_place(person), &from_row(wrapped)?)?;
         Ok(DataKey::from_bytes(secret.expose())?)
     }
 
@@ -128,4 +144,19 @@ fn person_place(person: &[u8; 32]) -> Transcript {
 /// SHA-256 of a profile, as it goes to the registry.
 pub fn profile_digest(provider: &dyn Provider, profile: &str) -> [u8; 32] {
     provider.sha256(&[profile.as_bytes()]).0
+}
+
+/// A wrapped secret as its row keeps it.
+pub fn to_row(wrapped: Wrapped) -> vidimus_store::Wrapped {
+    vidimus_store::Wrapped {
+        kek_id: wrapped.kek_id,
+        kek_version: wrapped.kek_version,
+        nonce: wrapped.nonce.to_vec(),
+        ciphertext: wrapped.ciphertext,
+    }
+}
+
+fn from_row(row: &vidimus_store::Wrapped) -> Result<Wrapped, Error> {
+    let nonce = row.nonce.as_slice().try_into().map_err(|_| Error::Internal("a wrapped key has a nonce of another length"))?;
+    Ok(Wrapped { kek_id: row.kek_id.clone(), kek_version: row.kek_version, nonce, ciphertext: row.ciphertext.clone() })
 }

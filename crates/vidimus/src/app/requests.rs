@@ -4,9 +4,10 @@ use crate::app::principal::{Permission, Role};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+use vidimus_credential::intake::IdentityDocument;
 
 /// The first start: makes the authority.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Setup {
     /// The one-time token of the setup link.
@@ -189,20 +190,8 @@ pub struct ApiKeyView {
     pub secret: Option<String>,
 }
 
-/// An identity document, by which a person is told from others.
-#[derive(Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct IdentityDocument {
-    /// `passport`, `identity-card`, `residence-permit` or another lower-case name.
-    pub kind: String,
-    /// ISO 3166-1 alpha-2 code of the state that issued it.
-    pub state: String,
-    /// Its number.
-    pub number: String,
-}
-
 /// Reports a result. Exactly one of `fhir`, `dcc` and `claims` is given.
-#[derive(Clone, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
     /// An HL7 FHIR R4 Bundle.
@@ -217,9 +206,14 @@ pub struct Report {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub claims: Option<Value>,
-    /// The identity document the laboratory saw. Without it (and without one in the FHIR Patient) `fallback_id` is needed.
+    /// The identity document the laboratory saw: `{type, country, number}`, type one of `passport`, `national_id`, `driving_licence`,
+    /// `residence_permit`, `health_card`. Without it (and without one in the FHIR Patient) `fallback_id` is needed.
     #[serde(default)]
+    #[schema(value_type = Option<Object>)]
     pub document: Option<IdentityDocument>,
+    /// The category, where the input could become more than one (a positive test can be a recovery).
+    #[serde(default)]
+    pub category: Option<String>,
     /// The issuer's own identifier of the person, where no document was seen.
     #[serde(default)]
     pub fallback_id: Option<String>,
@@ -244,7 +238,7 @@ pub struct Report {
 }
 
 /// More copies of a certificate that exists.
-#[derive(Clone, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewCopies {
     /// The holder's card; none for paper.
@@ -332,9 +326,6 @@ pub struct Revocation {
 pub struct CheckRequest {
     /// A VC-JWT, `HC1:…`, an envelope or a presentation.
     pub input: String,
-    /// Id of the presentation request this answers, when it is a presentation.
-    #[serde(default)]
-    pub request: Option<String>,
     /// What the check is for; must be among the verifier's purposes.
     pub purpose: String,
     /// Attributes wanted; default all that the verifier is admitted for.

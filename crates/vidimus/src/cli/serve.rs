@@ -67,7 +67,7 @@ async fn serve(
     let served = server::serve(Guard::new(app.clone()), listener, tls, reason).await;
     stop.cancel();
     let drain = Duration::from_secs(app.config.server.limits.drain_seconds);
-    if tokio::time::timeout(drain, jobs).await.is_err() {
+    if tokio::time::timeout(drain, jobs.join()).await.is_err() {
         tracing::warn!("jobs did not stop in time; what they held is taken up at the next start");
     }
     served.map_err(|error| Failure::unavailable(&error))?;

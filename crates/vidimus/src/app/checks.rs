@@ -1,0 +1,299 @@
+//! Checks that verifiers ask the server for, and the requests that holders answer.
+//!
+//! A verifier sees only attributes it is admitted for, for a purpose it is admitted for; one that is not in good standing sees nothing.
+
+use crate::app::{
+    App, Problem, copies,
+    error::Error,
+    participants,
+    principal::Principal,
+    requests::{CheckAnswer, CheckRequest, NewPresentationRequest, PresentationRequestView},
+    status,
+};
+use serde_json::{Map, Value};
+use vidimus_core::{
+    Digest, Provider, Timestamp,
+    encoding::base64url,
+    id::{CheckId, RequestId},
+    receipt::Anchor,
+};
+use vidimus_credential::{
+    CategoryId, Statement,
+    category::Category,
+    check::{
+        self, Certificate, Context, Expected, Input, Policy, Report, Roots, Verdict,
+        Root,
+        registry::{Grant, Standing},
+    },
+};
+use vidimus_store::{Scope, chain, checks as rows, requests};
+
+/// How long a presentation request may be answered: five minutes.
+const REQUEST_SECONDS: i64 = 300;
+
+/// What a verifier is admitted for now.
+struct Admitted {
+    did: String,
+    attributes: Vec<String>,
+}
+
+async fn admitted(app: &App, caller: &Principal, purpose: &str) -> Result<Admitted, Error> {
+    let row = participants::find(app, caller.participant).await?;
+    let registries = app.registries();
+    let Some(entry) = registries.verifiers.participant(&row.account) else {
+        return Err(Error::forbidden(
+            "pending",
+            "the ledger does not have your admission yet",
+            "wait a few seconds; if it lasts, ask the authority",
+        ));
+    };
+    match entry.standing() {
+        Standing::Active => {}
+        Standing::Suspended => {
+            return Err(Error::forbidden("suspended", "your admission is suspended", "ask the authority"));
+        }
+        Standing::Revoked => {
+            return Err(Error::forbidden("revoked", "your admission was revoked", "ask the authority"));
+        }
+    }
+    let (mut attributes, mut purposes) = (Vec::new(), Vec::new());
+    for grant in entry.grants() {
+        match grant {
+            Grant::Attribute(name) => attributes.push(name.clone()),
+            Grant::Purpose(name) => purposes.push(name.clone()),
+            Grant::Category(_) => {}
+        }
+    }
+    if !purposes.iter().any(|known| known == purpose) {
+        return Err(Error::forbidden(
+            "purpose-not-granted",
+            format!("/purpose: you are admitted for {}", purposes.join(", ")),
+            "name one of these, or ask the authority to grant another",
+        ));
+    }
+    Ok(Admitted { did: row.did, attributes })
+}
+
+/// Makes a request for a holder to answer: a nonce that works once, within five minutes.
+pub async fn request_presentation(
+    app: &App,
+    caller: &Principal,
+    new: NewPresentationRequest,
+) -> Result<PresentationRequestView, Error> {
+    let admitted = admitted(app, caller, &new.purpose).await?;
+    let nonce = base64url(&app.random::<32>());
+    let now = app.now();
+    let id = RequestId::generate(&mut *app.entropy());
+    let expires = now.plus(REQUEST_SECONDS);
+    let row = requests::Request {
+        nonce_hash: app.provider.sha256(&[nonce.as_bytes()]),
+        id,
+        participant: caller.participant,
+        body: new.purpose.clone().into_bytes(),
+        created: now,
+        expires,
+        used: None,
+    };
+    let scope = Scope::authenticated(caller.participant);
+    app.store.write(move |tx| requests::insert(tx, &scope, &row)).await?;
+    Ok(PresentationRequestView {
+        id: id.to_string(),
+        nonce,
+        audience: admitted.did,
+        purpose: new.purpose,
+        expires: expires.to_rfc3339(),
+    })
+}
+
+/// Checks an input for a verifier.
+pub async fn check(app: &App, caller: &Principal, request: CheckRequest) -> Result<CheckAnswer, Error> {
+    let admitted = admitted(app, caller, &request.purpose).await?;
+    if let Some(wanted) = &request.attributes
+        && let Some(beyond) = wanted.iter().find(|name| !admitted.attributes.contains(name))
+    {
+        return Err(Error::forbidden(
+            "attribute-not-granted",
+            format!("/attributes: you are not admitted for `{beyond}`"),
+            "ask only for attributes you are admitted for",
+        ));
+    }
+    let wanted = request.attributes.unwrap_or_else(|| admitted.attributes.clone());
+    let now = app.now();
+    let report = match Input::parse(request.input.as_bytes()) {
+        Err(reason) => Report::refused(reason, now),
+        Ok(input) => {
+            let expected = expected(app, caller, &input, &admitted.did, &request.purpose, now).await?;
+            evaluate(app, input, expected.as_ref(), now).await?
+        }
+    };
+    let id = CheckId::generate(&mut *app.entropy());
+    let row = rows::Check {
+        id,
+        participant: caller.participant,
+        category: report.category.as_ref().map(ToString::to_string),
+        verdict: verdict(report.verdict).to_owned(),
+        reasons: report.reasons().iter().map(|reason| reason.code()).collect::<Vec<_>>().join(" "),
+        time: now,
+    };
+    let scope = Scope::authenticated(caller.participant);
+    app.store.write(move |tx| rows::insert(tx, &scope, &row)).await?;
+    Ok(answer(app, id, &report, &wanted))
+}
+
+/// One check on this server's own evidence: the registry and anchors as read from the chain, the status table, and, for copies that carry
+/// none, the receipt by digest.
+pub async fn evaluate(app: &App, mut input: Input, expected: Option<&Expected>, now: Timestamp) -> Result<Report, Error> {
+    if input.anchor().is_none() {
+        let digest = input.digest(app.provider());
+        if let Some((salt, Some(receipt))) = copies::evidence(app, digest).await? {
+            input = input.with_receipt(salt, receipt);
+        }
+    }
+    let registries = app.registries();
+    let lists = status::lists(app).await?;
+    let roots = roots(app, input.anchor(), now).await?;
+    let context = Context {
+        now,
+        provider: app.provider(),
+        categories: &app.categories,
+        registry: Some(&registries.issuers),
+        status: &lists,
+        roots: Some(&roots),
+        trust: None,
+        policy: policy(app),
+        expected,
+    };
+    Ok(check::check(&input, &context))
+}
+
+/// The policy that the configuration sets.
+pub fn policy(app: &App) -> Policy {
+    let seconds = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let checks = &app.config.checks;
+    Policy {
+        registry_max_age: seconds(checks.registry_max_age_seconds),
+        status_max_age: seconds(checks.status_max_age_seconds),
+        anchors_max_age: seconds(checks.ledger_max_age_seconds),
+        presentation_max_age: seconds(checks.presentation_max_age_seconds),
+        ..Policy::default()
+    }
+}
+
+/// What the chain has for the one root that a receipt names.
+async fn roots(app: &App, anchor: Option<&Anchor>, now: Timestamp) -> Result<Roots, Error> {
+    let chain_id = app.facts.chain;
+    let found = match anchor {
+        None => None,
+        Some(anchor) => {
+            let root = anchor.root;
+            app.store.read(move |tx| chain::root(tx, chain_id, &root)).await?
+        }
+    };
+    let block = app.registries().issuers.head().block_number;
+    Ok(Roots::answer(chain_id, app.contracts.anchors, block, now, found.map(|found| to_root(chain_id, found))))
+}
+
+/// A derived row as the check knows it.
+pub fn to_root(chain_id: u64, found: chain::Root) -> Root {
+    Root {
+        size: found.size,
+        anchor: Anchor {
+            chain_id,
+            contract: found.contract,
+            root: found.root,
+            transaction: found.transaction,
+            block_number: found.block_number,
+            block_hash: found.block_hash,
+            time: found.block_time,
+        },
+    }
+}
+
+/// The request that a presentation answers: its nonce is used up by this, whatever the check says.
+async fn expected(
+    app: &App,
+    caller: &Principal,
+    input: &Input,
+    audience: &str,
+    purpose: &str,
+    now: Timestamp,
+) -> Result<Option<Expected>, Error> {
+    let Some(presentation) = input.presentation() else { return Ok(None) };
+    let nonce = presentation.nonce.clone().unwrap_or_default();
+    let hash = app.provider.sha256(&[nonce.as_bytes()]);
+    let scope = Scope::authenticated(caller.participant);
+    let taken = app.store.write(move |tx| requests::take(tx, &scope, &hash, now)).await?;
+    let asked = taken.is_some_and(|request| request.body == purpose.as_bytes());
+    Ok(Some(Expected {
+        // A nonce that was never given out, was used or has expired matches nothing.
+        nonce: if asked { nonce } else { base64url(&app.random::<32>()) },
+        audience: audience.to_owned(),
+        purpose: Some(purpose.to_owned()),
+    }))
+}
+
+fn answer(app: &App, id: CheckId, report: &Report, wanted: &[String]) -> CheckAnswer {
+    let category = report.category.as_ref().and_then(|id| app.categories.category(id));
+    let shown = match (&report.certificate, category) {
+        (Some(certificate), Some(category)) => attributes(category, certificate, wanted),
+        _ => Map::new(),
+    };
+    CheckAnswer {
+        id: id.to_string(),
+        verdict: verdict(report.verdict).to_owned(),
+        tests: serde_json::to_value(&report.tests).unwrap_or_default(),
+        category: report.category.as_ref().map(ToString::to_string),
+        format: report.format.map(|format| format.name().to_owned()),
+        attributes: Value::Object(shown),
+        issuer: report
+            .certificate
+            .as_ref()
+            .map(|certificate| certificate.issuer.name.clone().unwrap_or_else(|| certificate.issuer.id.clone())),
+        checked_at: report.checked_at.to_rfc3339(),
+    }
+}
+
+/// The wanted attributes that the category discloses and the certificate has.
+pub fn attributes(category: &Category, certificate: &Certificate, wanted: &[String]) -> Map<String, Value> {
+    let statement = Statement {
+        id: vidimus_core::id::CopyId::from_bytes([0; 16]),
+        category: category.id().clone(),
+        issuer: certificate.issuer.id.clone(),
+        issuer_country: certificate.issuer.country.clone().unwrap_or_default(),
+        holder: certificate.holder.clone(),
+        person: certificate.person.clone(),
+        claims: certificate.claims.clone(),
+        issued_at: certificate.issued_at,
+        valid_from: certificate.valid_from,
+        valid_until: certificate.valid_until,
+        status: None,
+    };
+    wanted
+        .iter()
+        .filter_map(|name| Some((name.clone(), category.disclosure(name)?.value(&statement)?)))
+        .collect()
+}
+
+/// The verdict's stable name.
+pub const fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Valid => "valid",
+        Verdict::Invalid => "invalid",
+        Verdict::Undetermined => "undetermined",
+    }
+}
+
+/// The category of a name in a path.
+pub fn category_of(app: &App, name: &str) -> Result<std::sync::Arc<Category>, Error> {
+    CategoryId::new(name)
+        .ok()
+        .and_then(|id| app.categories.category(&id).cloned())
+        .ok_or(Error::NotFound("category"))
+}
+
+/// A digest in a path.
+pub fn digest_of(text: &str) -> Result<Digest, Error> {
+    text.parse().map_err(|_| {
+        Error::Invalid(Problem::new("digest", "not a digest: 64 hexadecimal digits are needed", "correct the path"))
+    })
+}

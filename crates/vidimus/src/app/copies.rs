@@ -1,0 +1,489 @@
+//! Copies: planned with the intent, signed by the issuer's key (here, or where the issuer keeps it), sealed to the holder, handed out.
+
+use crate::app::{
+    App,
+    error::{Error, Problem},
+    issue::Body,
+    keys::place,
+    principal::Principal,
+    render::{self, CopyTerms, Subject},
+    requests::{CertificateView, CopySignature, CopyView, ToSign},
+};
+use serde::{Deserialize, Serialize};
+use std::{sync::Arc, time::Duration};
+use vidimus_core::{
+    Algorithm, Commitment, Digest, Provider, PublicKey, Salt, Signer, Timestamp,
+    encoding::{base64url, from_base64url, from_hex_exact},
+    id::{CertificateId, CopyId, KeyId, ParticipantId},
+    receipt::{Anchor, Receipt},
+};
+use vidimus_credential::{
+    CategoryId, Format, StatusReference,
+    check::Envelope,
+    format::{Unsigned, vc_jwt::context_url},
+};
+use vidimus_crypto::{
+    DataKey, KeyKind, SealingPublicKey,
+    eip1098,
+    envelope::{self, Padding},
+};
+use vidimus_store::{
+    Scope, audit, certificates,
+    copies::{self as rows, State},
+    idempotency, keys as key_rows, outbox, participants, persons, results,
+};
+
+/// What HPKE's `info` says of a sealed copy. The wallet says the same.
+pub const SEAL_INFO: &[u8] = b"vidimus/copy/v1";
+
+/// How a copy is to be made: everything its signed bytes follow from, beside the result. Kept with the intent, under the person's data key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Rendering.
+    pub format: Format,
+    /// Signature algorithm.
+    pub algorithm: Algorithm,
+    /// The issuer's key.
+    pub key: KeyId,
+    /// Whose keys it is bound to; none for paper.
+    pub holder: Option<String>,
+    /// The holder's X25519 key, hexadecimal.
+    pub sealing_key: Option<String>,
+    /// EIP-1098 envelope in place of HPKE.
+    pub eip1098: bool,
+    /// When it is signed.
+    pub issued_at: Timestamp,
+}
+
+/// An issuer's keys in force.
+#[derive(Debug)]
+pub struct IssuerKeys {
+    account: key_rows::Key,
+    signing: key_rows::Key,
+}
+
+impl IssuerKeys {
+    /// The key that signs with `algorithm`.
+    pub fn for_algorithm(&self, algorithm: Algorithm) -> Result<KeyId, Error> {
+        match algorithm {
+            Algorithm::Es256k | Algorithm::Es256kR => Ok(self.account.id),
+            Algorithm::Es256 => Ok(self.signing.id),
+            Algorithm::EdDsa | Algorithm::Ps256 => Err(Error::Internal("issuers have no such key")),
+        }
+    }
+}
+
+/// The issuer's keys that sign now.
+pub async fn issuer_keys(app: &App, issuer: ParticipantId) -> Result<IssuerKeys, Error> {
+    let scope = Scope::authenticated(issuer);
+    let found = app
+        .store
+        .read(move |tx| {
+            let account = key_rows::active(tx, &scope, Some(issuer), "account", key_rows::Kind::Secp256k1)?;
+            let signing = key_rows::active(tx, &scope, Some(issuer), "signing", key_rows::Kind::P256)?;
+            Ok::<_, vidimus_store::Error>(account.zip(signing))
+        })
+        .await?;
+    let (account, signing) = found.ok_or(Error::Internal("an issuer without keys"))?;
+    Ok(IssuerKeys { account, signing })
+}
+
+/// The data key of a person that is there.
+pub async fn data_key(app: &App, person: &Digest) -> Result<DataKey, Error> {
+    let wanted = *person;
+    let found = app.store.read(move |tx| persons::find(tx, &wanted)).await?;
+    let wrapped = found.and_then(|person| person.data_key).ok_or_else(erased)?;
+    app.keys.person_key(&person.0, &wrapped)
+}
+
+fn erased() -> Error {
+    Error::conflict("erased", "this person's data were erased", "report a new result")
+}
+
+/// A certificate with all that its copies follow from.
+struct Loaded {
+    certificate: certificates::Certificate,
+    issuer: participants::Participant,
+    subject: Subject,
+    data_key: DataKey,
+    copies: Vec<rows::Copy>,
+}
+
+async fn load(app: &App, scope: Scope, id: CertificateId) -> Result<Loaded, Error> {
+    let found = app
+        .store
+        .read(move |tx| {
+            let Some(certificate) = certificates::find(tx, &scope, id)? else { return Ok(None) };
+            let result = results::find(tx, &scope, certificate.result)?;
+            let person = persons::find(tx, &certificate.person)?;
+            let issuer = participants::find(tx, certificate.participant)?;
+            let copies = rows::list_by_certificate(tx, &scope, id)?;
+            Ok::<_, vidimus_store::Error>(Some((certificate, result, person, issuer, copies)))
+        })
+        .await?;
+    let (certificate, result, person, issuer, copies) = found.ok_or(Error::NotFound("certificate"))?;
+    let issuer = issuer.ok_or(Error::Internal("a certificate without issuer"))?;
+    let result = result.ok_or(Error::Internal("a certificate without result"))?;
+    let wrapped = person.and_then(|person| person.data_key).ok_or_else(erased)?;
+    let data_key = app.keys.person_key(&certificate.person.0, &wrapped)?;
+    let sealed = result.body.ok_or_else(erased)?;
+    let plain = data_key.open(&place("results", result.id.as_bytes(), "body"), &sealed)?;
+    let body: Body =
+        serde_json::from_slice(plain.expose()).map_err(|_| Error::Internal("a kept result does not read"))?;
+    let subject = Subject {
+        category: CategoryId::new(certificate.category.as_str()).map_err(|_| Error::Internal("a kept category"))?,
+        issuer: issuer.did.clone(),
+        country: issuer.country.clone(),
+        person: body.person,
+        claims: body.claims,
+        valid_from: certificate.valid_from,
+        valid_until: certificate.valid_until,
+    };
+    Ok(Loaded { certificate, issuer, subject, data_key, copies })
+}
+
+fn plan_of(loaded: &Loaded, copy: &rows::Copy) -> Result<Plan, Error> {
+    let sealed = copy.prepared.as_deref().ok_or(Error::Internal("an intent without its plan"))?;
+    let plain = loaded.data_key.open(&place("copies", copy.id.as_bytes(), "prepared"), sealed)?;
+    serde_json::from_slice(plain.expose()).map_err(|_| Error::Internal("a kept plan does not read"))
+}
+
+/// The bytes to sign for an intent, and the key that signs them.
+async fn prepare(
+    app: &App,
+    loaded: &Loaded,
+    copy: &rows::Copy,
+    plan: &Plan,
+) -> Result<(Unsigned, Arc<key_rows::Key>), Error> {
+    let key = app.key(plan.key).await?;
+    let fragment = match plan.algorithm {
+        Algorithm::Es256 => format!("delegate-{}", key.version),
+        _ => "controller".to_owned(),
+    };
+    let signer = key.certificate.as_deref().map(|der| {
+        let mut kid = [0; 8];
+        kid.copy_from_slice(&app.provider.sha256(&[der]).0[..8]);
+        kid
+    });
+    let terms = CopyTerms {
+        id: copy.id,
+        format: plan.format,
+        algorithm: plan.algorithm,
+        kid: format!("{}#{fragment}", loaded.issuer.did),
+        signer,
+        holder: plan.holder.clone(),
+        issued_at: plan.issued_at,
+        status: status_reference(app, copy.status_list, copy.status_index),
+    };
+    let context = context_url(app.config.server.public_url.as_str());
+    Ok((render::prepare(&app.categories, &context, &loaded.subject, &terms)?, key))
+}
+
+/// Where a copy's status is found.
+pub fn status_reference(app: &App, list: u64, index: u64) -> StatusReference {
+    StatusReference {
+        token_list: app.url(&format!("/v1/status/{list}/token")),
+        bitstring_list: Some(app.url(&format!("/v1/status/{list}/bitstring/revocation"))),
+        suspension_list: Some(app.url(&format!("/v1/status/{list}/bitstring/suspension"))),
+        index,
+    }
+}
+
+/// Signs every copy of a certificate that is still an intent and whose key is kept here, and commits them together with the answer to the
+/// idempotency key. Safe to repeat: what was completed meanwhile stays as it is.
+pub async fn sign_all(app: &App, id: CertificateId, key: Option<String>) -> Result<(), Error> {
+    let scope = Scope::system();
+    let loaded = load(app, scope, id).await?;
+    let mut signed = Vec::new();
+    if loaded.issuer.custody == participants::Custody::Wrapped {
+        for copy in loaded.copies.iter().filter(|copy| copy.state == State::Intent) {
+            let plan = plan_of(&loaded, copy)?;
+            let (unsigned, row) = prepare(app, &loaded, copy, &plan).await?;
+            let kind = match row.kind {
+                key_rows::Kind::Secp256k1 => KeyKind::Secp256k1,
+                key_rows::Kind::P256 => KeyKind::P256,
+                _ => return Err(Error::Internal("a signing key of another kind")),
+            };
+            let wrapped = row.secret.as_ref().ok_or(Error::Internal("a wrapped key without its secret"))?;
+            let signer = app.keys.signing_key(row.id, kind, wrapped)?;
+            let signature = signer
+                .sign(plan.algorithm, unsigned.message())
+                .map_err(|_| Error::Internal("an issuer's key does not sign"))?;
+            signed.push(finish(app, &loaded, copy.id, &plan, unsigned, &signature)?);
+        }
+    }
+    let (participant, chain, now) = (loaded.certificate.participant, app.facts.chain, app.now());
+    app.store
+        .write(move |tx| {
+            for copy in &signed {
+                rows::complete(tx, &scope, copy, chain, now)?;
+            }
+            if let Some(key) = &key {
+                idempotency::finish(tx, participant, key, id.as_bytes())?;
+            }
+            Ok::<_, vidimus_store::Error>(())
+        })
+        .await?;
+    app.wake.outbox.notify_one();
+    Ok(())
+}
+
+/// A signed copy as its row keeps it: committed to under a fresh salt, sealed to the holder, or under the person's data key for paper.
+fn finish(
+    app: &App,
+    loaded: &Loaded,
+    id: CopyId,
+    plan: &Plan,
+    unsigned: Unsigned,
+    signature: &[u8],
+) -> Result<rows::Signed, Error> {
+    let digest = unsigned.digest(app.provider());
+    let text = unsigned.finish(signature);
+    let mut entropy = app.entropy();
+    let salt = Salt::generate(&mut *entropy);
+    let commitment = Commitment::derive(app.provider(), &salt, &digest);
+    let envelope = Envelope { salt: Some(salt.clone()), ..Envelope::new(text) };
+    let plain = serde_json::to_string(&envelope).map_err(|_| Error::Internal("an envelope does not serialise"))?;
+    let payload = match &plan.sealing_key {
+        Some(key) => {
+            let key = SealingPublicKey(from_hex_exact(key).map_err(|_| Error::Internal("a kept sealing key"))?);
+            if plan.eip1098 {
+                let sealed = eip1098::seal_safely(&key, &plain, &mut *entropy)?;
+                serde_json::to_vec(&sealed).map_err(|_| Error::Internal("an envelope does not serialise"))?
+            } else {
+                envelope::seal(&key, SEAL_INFO, &[], plain.as_bytes(), Padding::Buckets, &mut *entropy)?
+            }
+        }
+        None => loaded.data_key.seal(&place("copies", id.as_bytes(), "payload"), plain.as_bytes(), &mut *entropy),
+    };
+    let salt_ciphertext =
+        loaded.data_key.seal(&place("copies", id.as_bytes(), "salt"), salt.as_bytes(), &mut *entropy);
+    Ok(rows::Signed {
+        id,
+        key: Some(plan.key),
+        digest,
+        commitment,
+        salt_nonce: Vec::new(),
+        salt_ciphertext,
+        content: app.blobs.id(&payload).to_string(),
+        payload,
+        issued_at: plan.issued_at,
+    })
+}
+
+/// Takes the signature that an issuer made with its own key.
+pub async fn commit_signature(
+    app: &App,
+    caller: &Principal,
+    id: CopyId,
+    request: CopySignature,
+) -> Result<CertificateView, Error> {
+    let scope = Scope::authenticated(caller.participant);
+    let copy = app.store.read(move |tx| rows::find(tx, &scope, id)).await?.ok_or(Error::NotFound("copy"))?;
+    if copy.state != State::Intent {
+        return Err(Error::conflict("signed-already", "this copy is signed already", "read it"));
+    }
+    let loaded = load(app, scope, copy.certificate).await?;
+    let category = CategoryId::new(loaded.certificate.category.as_str()).map_err(|_| Error::Internal("a category"))?;
+    crate::app::issue::Issuer::of(app, caller, Some(&category)).await?;
+    let plan = plan_of(&loaded, &copy)?;
+    let (unsigned, row) = prepare(app, &loaded, &copy, &plan).await?;
+    let refused = || {
+        Error::invalid(
+            "signature",
+            format!("/signature: not a signature of your {} key over the message", plan.algorithm.name()),
+            "sign the message of `to_sign` (not its digest) and send r ‖ s as base64url",
+        )
+    };
+    let signature = from_base64url(&request.signature).map_err(|_| refused())?;
+    verify(app, &row, &loaded.issuer, plan.algorithm, unsigned.message(), &signature).map_err(|_| refused())?;
+    let signed = finish(app, &loaded, id, &plan, unsigned, &signature)?;
+    let (chain, now) = (app.facts.chain, app.now());
+    let entry = app.audit_entry(Some(caller.participant), "sign-copy", id.as_bytes());
+    app.store
+        .write(move |tx| {
+            rows::complete(tx, &scope, &signed, chain, now)?;
+            audit::append(tx, &entry).map(drop)
+        })
+        .await?;
+    app.wake.outbox.notify_one();
+    view(app, &scope, copy.certificate).await
+}
+
+fn verify(
+    app: &App,
+    row: &key_rows::Key,
+    issuer: &participants::Participant,
+    algorithm: Algorithm,
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), vidimus_core::SignatureError> {
+    match row.kind {
+        // An own account key is known by its address alone.
+        key_rows::Kind::Secp256k1 => {
+            app.provider.verify_account(algorithm, &issuer.account, message, signature)
+        }
+        key_rows::Kind::P256 => {
+            let point = row.public.as_slice().try_into().map_err(|_| vidimus_core::SignatureError::Key)?;
+            app.provider.verify(algorithm, &PublicKey::P256(point), message, signature)
+        }
+        _ => Err(vidimus_core::SignatureError::Key),
+    }
+}
+
+/// A certificate and its copies, as their issuer sees them.
+pub async fn view(app: &App, scope: &Scope, id: CertificateId) -> Result<CertificateView, Error> {
+    let scope = *scope;
+    let found = app
+        .store
+        .read(move |tx| {
+            let Some(certificate) = certificates::find(tx, &scope, id)? else { return Ok(None) };
+            let mut copies = Vec::new();
+            for copy in rows::list_by_certificate(tx, &scope, id)? {
+                let anchored = match &copy.commitment {
+                    Some(commitment) => outbox::anchored(tx, commitment)?.is_some(),
+                    None => false,
+                };
+                copies.push((copy, anchored));
+            }
+            let issuer = participants::find(tx, certificate.participant)?;
+            Ok::<_, vidimus_store::Error>(Some((certificate, copies, issuer)))
+        })
+        .await?;
+    let (certificate, copies, issuer) = found.ok_or(Error::NotFound("certificate"))?;
+    let own = issuer.is_some_and(|issuer| issuer.custody == participants::Custody::Own);
+    let unsigned = copies.iter().any(|(copy, _)| copy.state == State::Intent);
+    let loaded = if own && unsigned { Some(load(app, scope, id).await?) } else { None };
+    let mut views = Vec::with_capacity(copies.len());
+    for (copy, anchored) in copies {
+        let mut to_sign = None;
+        if let (Some(loaded), State::Intent) = (&loaded, copy.state) {
+            let plan = plan_of(loaded, &copy)?;
+            let (bytes, _) = prepare(app, loaded, &copy, &plan).await?;
+            to_sign =
+                Some(ToSign { algorithm: plan.algorithm.name().to_owned(), message: base64url(bytes.message()) });
+        }
+        views.push(CopyView {
+            id: copy.id.to_string(),
+            format: copy.format,
+            state: match copy.state {
+                State::Intent => "unsigned",
+                State::Signed | State::Published => "signed",
+                State::Abandoned => "abandoned",
+            }
+            .to_owned(),
+            content_id: copy.holder.and(copy.content),
+            commitment: copy.commitment.map(|commitment| commitment.to_string()),
+            anchored,
+            to_sign,
+        });
+    }
+    Ok(CertificateView {
+        result: certificate.result.to_string(),
+        certificate: certificate.id.to_string(),
+        category: certificate.category,
+        status: match certificate.state {
+            certificates::State::Valid if certificate.valid_until <= app.now() => "expired",
+            certificates::State::Valid => "valid",
+            certificates::State::Suspended => "suspended",
+            certificates::State::Revoked => "revoked",
+            certificates::State::Replaced => "replaced",
+        }
+        .to_owned(),
+        reason: certificate.reason,
+        valid_from: certificate.valid_from.to_rfc3339(),
+        valid_until: certificate.valid_until.to_rfc3339(),
+        copies: views,
+    })
+}
+
+/// A paper copy: the text of the QR code. Only copies that are bound to no holder can be read back by their issuer.
+pub async fn paper(app: &App, caller: &Principal, id: CopyId) -> Result<String, Error> {
+    let scope = Scope::authenticated(caller.participant);
+    let copy = app.store.read(move |tx| rows::find(tx, &scope, id)).await?.ok_or(Error::NotFound("copy"))?;
+    if copy.holder.is_some() {
+        return Err(Error::conflict(
+            "sealed",
+            "this copy is sealed to its holder's keys",
+            "make a copy for paper: `POST /v1/results/{id}/copies` with `formats: [\"hcert\"]` and no card",
+        ));
+    }
+    if copy.state == State::Intent {
+        return Err(Error::conflict("unsigned", "this copy is not signed yet", "sign it first"));
+    }
+    let found = app.store.read(move |tx| certificates::find(tx, &scope, copy.certificate)).await?;
+    let certificate = found.ok_or(Error::NotFound("copy"))?;
+    let key = data_key(app, &certificate.person).await?;
+    let payload = copy.payload.as_deref().ok_or_else(erased)?;
+    let plain = key.open(&place("copies", id.as_bytes(), "payload"), payload)?;
+    let envelope: Envelope =
+        serde_json::from_slice(plain.expose()).map_err(|_| Error::Internal("a kept payload does not read"))?;
+    Ok(envelope.copy)
+}
+
+/// A receipt, for whoever knows the commitment; it says nothing about what was committed to.
+pub async fn receipt(app: &App, commitment: Commitment) -> Result<Receipt, Error> {
+    let found = app.store.read(move |tx| outbox::anchored(tx, &commitment)).await?;
+    Ok(to_receipt(app, found.ok_or(Error::NotFound("receipt"))?))
+}
+
+/// An anchored commitment as the receipt that travels with its copy.
+pub fn to_receipt(app: &App, anchored: outbox::Anchored) -> Receipt {
+    Receipt {
+        version: 1,
+        proof: anchored.proof,
+        anchor: Anchor {
+            chain_id: anchored.chain,
+            contract: app.contracts.anchors,
+            root: anchored.root,
+            transaction: anchored.transaction,
+            block_number: anchored.block_number,
+            block_hash: anchored.block_hash,
+            time: anchored.block_time,
+        },
+    }
+}
+
+/// Waits until every signed copy of a certificate has its receipt.
+pub async fn await_anchors(app: &App, id: CertificateId) -> Result<(), Error> {
+    let scope = Scope::system();
+    let step = Duration::from_millis(100);
+    for _ in 0..crate::app::chain::PATIENCE.as_millis() / step.as_millis() {
+        let changed = app.wake.receipts.notified();
+        let view = view(app, &scope, id).await?;
+        if view.copies.iter().all(|copy| copy.anchored || copy.state != "signed") {
+            return Ok(());
+        }
+        let _ = tokio::time::timeout(step, changed).await;
+    }
+    Err(Error::NotReady(Problem::new(
+        "anchor-slow",
+        "the certificate is issued; its anchor takes longer than 20 seconds",
+        "nothing is lost: read the certificate again later",
+    )))
+}
+
+/// A copy by the digest of its signed bytes, with its salt and receipt: what paper cannot carry. For checks on this server.
+pub async fn evidence(app: &App, digest: Digest) -> Result<Option<(Salt, Option<Receipt>)>, Error> {
+    let found = app
+        .store
+        .read(move |tx| {
+            let Some(copy) = rows::find_by_digest(tx, &digest)? else { return Ok(None) };
+            let Some(certificate) = certificates::find(tx, &Scope::system(), copy.certificate)? else { return Ok(None) };
+            let person = persons::find(tx, &certificate.person)?;
+            let anchored = match &copy.commitment {
+                Some(commitment) => outbox::anchored(tx, commitment)?,
+                None => None,
+            };
+            Ok::<_, vidimus_store::Error>(Some((copy, certificate.person, person, anchored)))
+        })
+        .await?;
+    let Some((copy, index, person, anchored)) = found else { return Ok(None) };
+    let (Some(wrapped), Some(sealed)) = (person.and_then(|person| person.data_key), copy.salt_ciphertext) else {
+        return Ok(None);
+    };
+    let salt = app.keys.person_key(&index.0, &wrapped)?.open(&place("copies", copy.id.as_bytes(), "salt"), &sealed)?;
+    let salt = salt.expose().as_slice().try_into().map_err(|_| Error::Internal("a kept salt has another length"))?;
+    Ok(Some((Salt::from_bytes(salt), anchored.map(|anchored| to_receipt(app, anchored)))))
+}

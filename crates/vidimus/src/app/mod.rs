@@ -1,0 +1,285 @@
+//! The application: what Vidimus does, without HTTP and without the command line. Handlers and commands call these functions; SQL, keys and
+//! the chain are behind them.
+
+pub mod api_keys;
+pub mod chain;
+pub mod checks;
+pub mod copies;
+pub mod deployment;
+pub mod error;
+pub mod issue;
+pub mod keys;
+pub mod participants;
+pub mod principal;
+pub mod render;
+pub mod requests;
+pub mod revoke;
+pub mod setup;
+pub mod status;
+pub mod trust;
+
+pub use error::{Error, Problem};
+
+use crate::config::{self, Config, LedgerMode};
+use chain::Contracts;
+use deployment::Refusal;
+use keys::Keys;
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+use tokio::sync::Notify;
+use vidimus_core::{Entropy, Provider, Timestamp, id::KeyId, time::Clock};
+use vidimus_credential::{
+    category::Categories,
+    check::{Registry, StatusLists},
+    x509,
+};
+use vidimus_crypto::{Native, OsEntropy, RootKey};
+use vidimus_ledger::{Embedded, Genesis, Ledger, Network};
+use vidimus_store::{Store, blobs::Blobs};
+
+/// Registries as the chain has them, rebuilt by `jobs::index`.
+#[derive(Debug, Clone)]
+pub struct Registries {
+    /// Issuers.
+    pub issuers: Registry,
+    /// Verifiers.
+    pub verifiers: Registry,
+    /// The block up to which events were read; none before the first reading.
+    pub read_to: Option<u64>,
+}
+
+/// What jobs wait for beside their interval.
+#[derive(Debug, Default)]
+pub struct Wake {
+    /// There is a commitment to anchor.
+    pub outbox: Notify,
+    /// There is a transaction to send, or one that was sent.
+    pub transactions: Notify,
+    /// The registries were read anew.
+    pub registries: Notify,
+    /// There may be a new block to read.
+    pub blocks: Notify,
+    /// A batch may be taken further.
+    pub anchor_now: Notify,
+    /// For jobs that only their interval wakes.
+    pub never: Notify,
+    /// A batch became final: its receipts are there.
+    pub receipts: Notify,
+}
+
+/// One running instance.
+pub struct App {
+    /// Its configuration.
+    pub config: Arc<Config>,
+    /// Where it takes time from.
+    pub clock: Arc<dyn Clock>,
+    /// The cryptography.
+    pub provider: Arc<Native>,
+    /// The database.
+    pub store: Store,
+    /// The chain.
+    pub ledger: Arc<dyn Ledger>,
+    /// Sealed payloads.
+    pub blobs: Blobs,
+    /// What the root key opens.
+    pub keys: Keys,
+    /// The categories, built in and from `categories_dir`.
+    pub categories: Arc<Categories>,
+    /// The files of the categories that are not built in, for offline bundles.
+    pub extra_categories: Vec<String>,
+    /// The deployment's facts.
+    pub facts: deployment::Facts,
+    /// Addresses of the contracts.
+    pub contracts: Contracts,
+    /// The roots that status lists and document signers chain to.
+    pub roots: Vec<x509::Certificate>,
+    /// Wakes jobs.
+    pub wake: Wake,
+    registries: RwLock<Arc<Registries>>,
+    key_rows: Mutex<HashMap<KeyId, Arc<vidimus_store::keys::Key>>>,
+    lists: Mutex<Option<Kept>>,
+}
+
+/// Verified status lists, and the revisions that they show.
+struct Kept {
+    state: Vec<(u64, u64)>,
+    read_at: Timestamp,
+    lists: Arc<StatusLists>,
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("App(…)")
+    }
+}
+
+impl App {
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Random bytes. A value, so that each caller draws its own.
+    pub fn entropy(&self) -> Box<dyn Entropy + Send> {
+        Box::new(OsEntropy)
+    }
+
+    /// N random bytes.
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.entropy().fill(&mut bytes);
+        bytes
+    }
+
+    /// The provider, as pure code takes it.
+    pub fn provider(&self) -> &dyn Provider {
+        &*self.provider
+    }
+
+    /// The registries as last read from the chain.
+    pub fn registries(&self) -> Arc<Registries> {
+        self.registries.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts newly read registries in place and wakes those who wait for a change.
+    pub fn set_registries(&self, registries: Registries) {
+        *self.registries.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(registries);
+        self.wake.registries.notify_waiters();
+    }
+
+    /// An entry for the audit log: who did what to which object. Details are salted by the root key.
+    pub fn audit_entry(
+        &self,
+        actor: Option<vidimus_core::id::ParticipantId>,
+        operation: &str,
+        object: &[u8],
+    ) -> vidimus_store::audit::Event {
+        let details = vidimus_core::Transcript::new("vidimus/audit/details/v1")
+            .field(operation.as_bytes())
+            .field(object)
+            .field(&self.random::<16>());
+        vidimus_store::audit::Event {
+            time: self.now(),
+            actor,
+            operation: operation.to_owned(),
+            object: object.to_vec(),
+            details: vidimus_core::Digest(self.keys.audit_digest(details)),
+        }
+    }
+
+    /// An absolute URL of this deployment.
+    pub fn url(&self, path: &str) -> String {
+        self.config.server.public_url.join(path)
+    }
+
+    /// Opens a deployment: the root key, the database, the ledger, the blobs. Makes no keys and no database; each refusal says what to do.
+    pub async fn open(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Self, Refusal> {
+        let root = RootKey::load(&config.root_key).map_err(Refusal::RootKey)?;
+        let keys = Keys::derive(&root);
+        drop(root);
+        let provider = Arc::new(Native::new());
+        let store = deployment::open_store(&config, provider.clone(), vidimus_store::Missing::Refuse).await?;
+        let facts = deployment::load(&store, &keys, &config, &provider).await?;
+        let (categories, extra_categories) = deployment::categories(&config)?;
+        let blobs = Blobs::local(&config.blobs.path, provider.clone()).map_err(Refusal::Blobs)?;
+        let ledger = open_ledger(&config, clock.clone()).await?;
+        let contracts = chain::ensure_contracts(&*ledger, &store, &keys, &facts).await?;
+        let roots = vec![
+            x509::Certificate::from_der(&facts.authority_certificate)
+                .map_err(|_| Refusal::Damaged("the deployment's root certificate does not read"))?,
+        ];
+        let registries = chain::empty_registries(&*ledger, clock.now()).await?;
+        let app = Self {
+            config,
+            clock,
+            provider,
+            store,
+            ledger,
+            blobs,
+            keys,
+            categories: Arc::new(categories),
+            extra_categories,
+            facts,
+            contracts,
+            roots,
+            wake: Wake::default(),
+            registries: RwLock::new(Arc::new(registries)),
+            key_rows: Mutex::new(HashMap::new()),
+            lists: Mutex::new(None),
+        };
+        chain::catch_up(&app).await.map_err(Refusal::Start)?;
+        Ok(app)
+    }
+
+    /// The verified status lists, if they show these revisions and are not about to be signed anew.
+    pub fn kept_lists(&self, state: &[(u64, u64)]) -> Option<Arc<StatusLists>> {
+        let fresh = i64::try_from(self.config.status.ttl_seconds).unwrap_or(i64::MAX) / 2;
+        let kept = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref()
+            .filter(|kept| kept.state == state && self.now().since(kept.read_at) < fresh)
+            .map(|kept| kept.lists.clone())
+    }
+
+    /// Keeps verified status lists for the next check.
+    pub fn keep_lists(&self, state: Vec<(u64, u64)>, lists: StatusLists) -> Arc<StatusLists> {
+        let lists = Arc::new(lists);
+        let kept = Kept { state, read_at: self.now(), lists: lists.clone() };
+        *self.lists.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+        lists
+    }
+
+    /// Closes the database (the ledger closes when the last handle goes); what was acknowledged is durable already, so this only makes the next start quick.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+
+    /// A key's row, read once: rows of keys never change but for their state, which decides only whether new things are signed.
+    pub async fn key(&self, id: KeyId) -> Result<Arc<vidimus_store::keys::Key>, error::Error> {
+        if let Some(key) = self.key_rows.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+            return Ok(key.clone());
+        }
+        let scope = vidimus_store::Scope::system();
+        let found = self.store.read(move |tx| vidimus_store::keys::find(tx, &scope, id)).await?;
+        let key = Arc::new(found.ok_or(error::Error::Internal("a key that is referred to is not there"))?);
+        self.key_rows.lock().unwrap_or_else(PoisonError::into_inner).insert(id, key.clone());
+        Ok(key)
+    }
+}
+
+async fn open_ledger(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn Ledger>, Refusal> {
+    match &config.ledger.mode {
+        LedgerMode::Embedded(path) => {
+            let genesis = genesis(&config.ledger)?;
+            Ok(Arc::new(Embedded::open(path, genesis, clock).map_err(Refusal::Ledger)?))
+        }
+        LedgerMode::Network(url) => {
+            let settings = vidimus_ledger::network::Settings {
+                url: url.expose().clone(),
+                bearer: None,
+                chain_id: config.ledger.chain_id,
+                finality: vidimus_ledger::network::Finality::Confirmations(config.ledger.confirmations),
+                timeout: Duration::from_secs(10),
+                priority_fee: 0,
+            };
+            Ok(Arc::new(Network::connect(settings).await.map_err(Refusal::Ledger)?))
+        }
+    }
+}
+
+fn genesis(config: &config::Ledger) -> Result<Genesis, Refusal> {
+    let fork = serde_json::from_value(config.fork.clone().into())
+        .map_err(|_| Refusal::Configuration("ledger.fork: `london`, `paris` or `shanghai`"))?;
+    Ok(Genesis {
+        chain_id: config.chain_id,
+        fork,
+        base_fee: vidimus_ledger::embedded::BaseFee::Constant(config.base_fee),
+        ..Genesis::default()
+    })
+}

@@ -1,0 +1,86 @@
+//! What others need to check without asking about a person: the root certificate, and the offline bundle.
+
+use crate::app::{App, checks::to_root, error::Error, status};
+use vidimus_core::encoding::base64;
+use vidimus_credential::check::{
+    bundle::{Anchors, Content, List, ListKind},
+    registry::Event,
+};
+use vidimus_store::{Scope, chain, keys as key_rows, participants, status as lists};
+
+/// The most roots in one bundle.
+const MOST_ROOTS: u32 = 100_000;
+
+/// A bundle as of now, signed by the status signer, whose certificate leads to the root.
+pub async fn bundle(app: &App) -> Result<String, Error> {
+    let chain_id = app.facts.chain;
+    let (events, roots, open, rows, profiles) = app
+        .store
+        .read(move |tx| {
+            let mut events = Vec::new();
+            loop {
+                let after = events.last().map(|event: &chain::Event| (event.block_number, event.log_index));
+                let page = chain::events(tx, chain_id, after, 1_000)?;
+                if page.is_empty() {
+                    break;
+                }
+                events.extend(page);
+            }
+            let roots = chain::roots(tx, chain_id, 0, MOST_ROOTS)?;
+            let open = lists::lists(tx)?;
+            let (mut rows, mut profiles) = (Vec::new(), Vec::new());
+            for participant in participants::list(tx, None)? {
+                rows.extend(key_rows::list(tx, &Scope::system(), Some(participant.id))?);
+                profiles.push(participant.profile);
+            }
+            Ok::<_, vidimus_store::Error>((events, roots, open, rows, profiles))
+        })
+        .await?;
+    let (mut issuers, mut verifiers) = (Vec::new(), Vec::new());
+    for event in events {
+        let change = serde_json::from_str(&event.payload).map_err(|_| Error::Internal("a kept event does not read"))?;
+        let to = if event.contract == app.contracts.issuers { &mut issuers } else { &mut verifiers };
+        to.push(Event { participant: event.subject, block: event.block_number, time: event.block_time, change });
+    }
+    let now = app.now();
+    let mut tokens = Vec::new();
+    for list in open {
+        let served = status::served(app, list.list, status::Encoding::Token).await?;
+        let uri = app.url(&status::Encoding::Token.path(list.list));
+        tokens.push(List { uri, kind: ListKind::Token, token: served.token });
+    }
+    let head = *app.registries().issuers.head();
+    let content = Content {
+        version: u64::try_from(now.0).unwrap_or(0),
+        made_at: now,
+        head,
+        issuers,
+        verifiers,
+        anchors: Anchors {
+            chain_id,
+            contract: app.contracts.anchors,
+            block_number: head.block_number,
+            read_at: head.read_at,
+            roots: roots.into_iter().map(|root| to_root(chain_id, root)).collect(),
+        },
+        status: tokens,
+        certificates: rows.iter().filter_map(|key| key.certificate.as_deref()).map(base64).collect(),
+        profiles,
+        value_sets: Vec::new(),
+        categories: app.extra_categories.clone(),
+    };
+    let signer = status::status_signer(app).await?;
+    status::finish(&signer, content.prepare(&[app.facts.status_certificate.clone()]))
+}
+
+/// The root certificate, PEM.
+pub fn root_pem(app: &App) -> String {
+    let text = base64(&app.facts.authority_certificate);
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    for line in text.as_bytes().chunks(64) {
+        pem.push_str(&String::from_utf8_lossy(line));
+        pem.push('\n');
+    }
+    pem.push_str("-----END CERTIFICATE-----\n");
+    pem
+}

@@ -1,0 +1,128 @@
+//! Background work: each job runs at its interval or when it is woken, reads what there is to do from the database, and can be stopped and
+//! started again at any point. Several instances may run the same jobs.
+
+mod anchor;
+mod transactions;
+
+use crate::app::{App, Error, chain, copies};
+use std::{future::Future, sync::Arc, time::Duration};
+use tokio::{sync::Notify, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use vidimus_store::{Scope, copies as copy_rows, idempotency, requests};
+
+/// How old an intent is when nobody is at work on it any more.
+const STALE_INTENT: i64 = 60;
+
+/// The jobs of one process.
+#[derive(Debug)]
+pub struct Jobs {
+    tasks: JoinSet<()>,
+}
+
+impl Jobs {
+    /// Waits until every job has ended after its current step.
+    pub async fn join(mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Starts all jobs; `stop` ends them.
+pub fn start(app: Arc<App>, stop: CancellationToken) -> Jobs {
+    let mut tasks = JoinSet::new();
+    let interval = Duration::from_secs(app.config.anchor.interval_seconds.max(1));
+    let second = Duration::from_secs(1);
+    repeat(&mut tasks, &app, &stop, "index", second, |app| &app.wake.blocks, |app| async move { chain::catch_up(&app).await });
+    repeat(&mut tasks, &app, &stop, "transactions", second, |app| &app.wake.transactions, |app| async move {
+        transactions::settle(&app).await
+    });
+    repeat(&mut tasks, &app, &stop, "anchor", interval, |app| &app.wake.anchor_now, |app| async move {
+        anchor::run(&app).await
+    });
+    repeat(&mut tasks, &app, &stop, "publish", interval, |app| &app.wake.outbox, |app| async move { publish(&app).await });
+    repeat(&mut tasks, &app, &stop, "finish-intents", second * 15, |app| &app.wake.never, |app| async move {
+        finish_intents(&app).await
+    });
+    repeat(&mut tasks, &app, &stop, "sweep", second * 300, |app| &app.wake.never, |app| async move { sweep(&app).await });
+    Jobs { tasks }
+}
+
+fn repeat<F>(
+    tasks: &mut JoinSet<()>,
+    app: &Arc<App>,
+    stop: &CancellationToken,
+    name: &'static str,
+    interval: Duration,
+    wake: impl Fn(&App) -> &Notify + Send + 'static,
+    work: impl Fn(Arc<App>) -> F + Send + 'static,
+) where
+    F: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    let (app, stop) = (app.clone(), stop.clone());
+    tasks.spawn(async move {
+        let mut failures = 0_u32;
+        loop {
+            match work(app.clone()).await {
+                Ok(()) => failures = 0,
+                Err(error) => {
+                    failures = failures.saturating_add(1);
+                    // Once when it begins to fail, then ever more rarely: a ledger that is down for a night is one story.
+                    if failures.is_power_of_two() {
+                        tracing::warn!(job = name, failures, error = %crate::cli::with_causes(&error), "a job failed and is tried again");
+                    }
+                }
+            }
+            let pause = interval * (1 << failures.min(4));
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+                () = wake(&app).notified(), if failures == 0 => {}
+            }
+        }
+    });
+}
+
+/// Puts sealed payloads into the blob store. Until then reads are served from the row.
+async fn publish(app: &App) -> Result<(), Error> {
+    loop {
+        let waiting = app.store.read(|tx| copy_rows::unpublished(tx, 100)).await?;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        for (id, content, payload) in waiting {
+            let kept = app.blobs.put(payload).await?;
+            if kept.to_string() != content {
+                return Err(Error::Internal("a payload has another content id than its row says"));
+            }
+            app.store.write(move |tx| copy_rows::set_published(tx, id)).await?;
+        }
+    }
+}
+
+/// Takes up what a crash left between intent and signature. Copies whose issuer signs itself wait for it.
+async fn finish_intents(app: &App) -> Result<(), Error> {
+    let before = app.now().plus(-STALE_INTENT);
+    let stale = app.store.read(move |tx| copy_rows::stale_intents(tx, before, 1_000)).await?;
+    let mut certificates = Vec::new();
+    for id in stale {
+        let copy = app.store.read(move |tx| copy_rows::find(tx, &Scope::system(), id)).await?;
+        certificates.extend(copy.map(|copy| copy.certificate));
+    }
+    certificates.sort();
+    certificates.dedup();
+    for certificate in certificates {
+        copies::sign_all(app, certificate, None).await?;
+    }
+    Ok(())
+}
+
+/// Removes what has expired.
+async fn sweep(app: &App) -> Result<(), Error> {
+    let now = app.now();
+    app.store
+        .write(move |tx| {
+            idempotency::sweep(tx, now)?;
+            requests::sweep(tx, now)
+        })
+        .await?;
+    Ok(())
+}
