@@ -1,5 +1,7 @@
 //! Trees and proofs against RFC 6962's recursive definition and against `vectors/merkle.json`.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use proptest::prelude::*;
 use serde_json::Value;
 use vidimus_core::{

@@ -1,5 +1,7 @@
 //! The values of this crate: how they are written, what is refused, and what must never collide.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use vidimus_core::{

@@ -48,7 +48,10 @@ pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 pub(crate) fn read_private(path: &Path, limit: u64) -> Result<(Zeroizing<Vec<u8>>, u32), Error> {
     let file = File::open(path).map_err(at("open", path))?;
     let mode = file.metadata().map_err(at("read", path))?.permissions().mode() & 0o7777;
-    let mut bytes = Zeroizing::new(Vec::new());
+    // Room for all from the start: a buffer that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(
+        usize::try_from(limit).unwrap_or(usize::MAX).min(1 << 20),
+    ));
     file.take(limit).read_to_end(&mut bytes).map_err(at("read", path))?;
     Ok((bytes, mode))
 }

@@ -96,11 +96,20 @@ impl RootKey {
     /// Header, a warning, `key:` in hexadecimal, and `checksum:`, which tells a damaged key from another one.
     fn to_text(&self) -> Zeroizing<String> {
         let key = Zeroizing::new(hex(self.0.expose()));
-        Zeroizing::new(format!(
-            "{HEADER}\n{WARNING}\nkey: {}\nchecksum: {}\n",
-            *key,
-            self.checksum()
-        ))
+        let mut text = Zeroizing::new(String::with_capacity(512));
+        for part in [
+            HEADER,
+            "\n",
+            WARNING,
+            "\nkey: ",
+            &key,
+            "\nchecksum: ",
+            &self.checksum(),
+            "\n",
+        ] {
+            text.push_str(part);
+        }
+        text
     }
 
     fn from_text(bytes: &[u8]) -> Result<Self, &'static str> {

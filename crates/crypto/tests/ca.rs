@@ -1,5 +1,7 @@
 //! The certificate authority, its certificates read by another X.509 implementation.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use vidimus_core::{PublicKey, Signer, Timestamp};
 use vidimus_crypto::{
     Error, KeyKind, OsEntropy, SigningKey,

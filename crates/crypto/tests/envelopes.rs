@@ -1,5 +1,7 @@
 //! Envelopes: both ways with ourselves, and opened as other implementations made them.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use common::{bytes, text, vectors};

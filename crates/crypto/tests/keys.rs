@@ -1,5 +1,7 @@
 //! The root key, what is derived from it, what is wrapped under it, and password files.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use common::{bytes, text, vectors};

@@ -1,5 +1,7 @@
 //! The provider against `vectors/crypto/signatures.json`, and signing keys against published signatures.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use common::{bytes, text, vectors};

@@ -25,6 +25,28 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     std::iter::repeat_n('1', zeros).chain(digits).collect()
 }
 
+/// The inverse of [`encode`]. `None` for a character outside the alphabet, or a text longer than any key's.
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
+    if text.len() > 128 {
+        return None;
+    }
+    let zeros = text.bytes().take_while(|&character| character == b'1').count();
+    let mut bytes: Vec<u8> = Vec::new();
+    for character in text.bytes().skip(zeros) {
+        let mut carry = ALPHABET.iter().position(|&known| known == character)?;
+        for byte in &mut bytes {
+            carry += usize::from(*byte) * 58;
+            *byte = (carry & 0xff) as u8;
+            carry >>= 8;
+        }
+        while carry > 0 {
+            bytes.push((carry & 0xff) as u8);
+            carry >>= 8;
+        }
+    }
+    Some(std::iter::repeat_n(0, zeros).chain(bytes.into_iter().rev()).collect())
+}
+
 /// Whether every character is of the alphabet, and there is one.
 pub(crate) fn is_text(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| ALPHABET.contains(&byte))
@@ -44,5 +66,17 @@ mod tests {
         );
         assert_eq!(encode(&[0, 0, 0x28, 0x7f, 0xb4, 0xcd]), "11233QC4");
         assert_eq!(encode(&[]), "");
+        for bytes in [
+            &b"Hello World!"[..],
+            &[0, 0, 0x28, 0x7f, 0xb4, 0xcd],
+            &[0],
+            &[],
+            &[0xff; 65],
+        ] {
+            assert_eq!(decode(&encode(bytes)).as_deref(), Some(bytes));
+        }
+        for text in ["0", "O", "I", "l", "a b", "é", &"1".repeat(129)] {
+            assert_eq!(decode(text), None, "{text}");
+        }
     }
 }

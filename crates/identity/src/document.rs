@@ -216,12 +216,11 @@ impl VerificationMethod {
 impl KeyMaterial {
     fn bytes(&self) -> Option<Vec<u8>> {
         match self {
-            Self::PublicKeyHex(text) | Self::Value(text) => from_hex(text).ok(),
+            Self::PublicKeyHex(text) => from_hex(text).ok(),
             Self::PublicKeyBase64(text) => from_base64(text).ok(),
-            Self::BlockchainAccountId(_)
-            | Self::PublicKeyBase58(_)
-            | Self::PublicKeyPem(_)
-            | Self::PublicKeyMultibase(_) => None,
+            Self::PublicKeyBase58(text) => base58::decode(text),
+            // Nobody says how a form without a name is to be read.
+            Self::BlockchainAccountId(_) | Self::PublicKeyPem(_) | Self::PublicKeyMultibase(_) | Self::Value(_) => None,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! DIDs and DID URLs: what is read, what is refused, how they are written.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use proptest::prelude::*;
 use vidimus_core::{Address, SignatureError, Timestamp, encoding::base64url};
 use vidimus_crypto::Native;

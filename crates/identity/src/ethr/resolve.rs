@@ -37,15 +37,18 @@ pub enum At {
 /// key that is none.
 pub fn resolve(did: &Ethr, events: &[Event], at: At, provider: &dyn Provider) -> Result<Resolution, SignatureError> {
     let identity = did.address(provider)?;
-    let (now, later): (Timestamp, Box<dyn Fn(&Event) -> bool>) = match at {
-        At::Now(now) => (now, Box::new(|_| false)),
-        At::Block { number, time } => (time, Box::new(move |event| event.block > number)),
-        At::Time(time) => (time, Box::new(move |event| event.time > time)),
+    let now = match at {
+        At::Now(time) | At::Block { time, .. } | At::Time(time) => time,
+    };
+    let is_later = |event: &Event| match at {
+        At::Now(_) => false,
+        At::Block { number, .. } => event.block > number,
+        At::Time(time) => event.time > time,
     };
     let mut state = State::new(Did::Ethr(*did).to_string(), did.chain_id, identity, now);
     let mut metadata = Metadata::default();
     for event in events.iter().filter(|event| is_meant(&event.change)) {
-        if later(event) {
+        if is_later(event) {
             metadata.next_version_id.get_or_insert_with(|| event.block.to_string());
             metadata.next_update.get_or_insert_with(|| event.time.to_rfc3339());
             continue;
