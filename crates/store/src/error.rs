@@ -120,6 +120,12 @@ impl Error {
             _ => None,
         }
     }
+    pub(crate) const fn code(&self) -> Option<&Code> {
+        match self {
+            Self::Unavailable { code, .. } | Self::Fatal { code } | Self::Statement { code, .. } => Some(code),
+            _ => None,
+        }
+    }
     pub(crate) fn corrupt(place: &str) -> Self {
         Self::Corrupt { place: place.into() }
     }

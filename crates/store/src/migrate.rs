@@ -136,7 +136,8 @@ pub(crate) fn postgres(connection: &postgres::Connection, provider: &dyn Provide
     loop {
         connection.run_batch("BEGIN")?;
         let step = (|| {
-            // One instance migrates; the others wait here and then find nothing to do.
+            // One instance migrates; the others wait here, however long it takes, and then find nothing to do.
+            connection.run_batch("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")?;
             connection.run_batch("SELECT pg_advisory_xact_lock(6213817409912)")?;
             connection.run_batch(
                 "CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum BYTEA NOT NULL)",

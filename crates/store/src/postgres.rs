@@ -141,6 +141,8 @@ impl Postgres {
             }
             let connection = match self.connect().await {
                 Ok(connection) => connection,
+                // It was waited for long enough.
+                Err(error) if error.code().is_some_and(|code| *code == Code::new("pool")) => return Err(error.into()),
                 Err(error) => {
                     last = error;
                     continue;

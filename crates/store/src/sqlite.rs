@@ -325,7 +325,15 @@ impl Writer {
             .check()
             .and_then(|()| self.connection.run("BEGIN IMMEDIATE"))
         {
-            first.finish(Err(error));
+            // Whoever waits behind the first would find the same after the same wait.
+            first.finish(Err(error.clone()));
+            for _ in 1..GROUP {
+                match requests.try_recv() {
+                    Ok(Message::Request(request)) => request.finish(Err(error.clone())),
+                    Ok(Message::Close(done)) => return Some(done),
+                    Err(_) => break,
+                }
+            }
             return None;
         }
         let mut next = Some(first);
@@ -456,7 +464,13 @@ impl Connection {
             .busy_timeout(BUSY)
             .map_err(|e| connection.error("busy_timeout", &e))?;
         for pragma in pragmas {
-            connection.query(pragma, &[])?;
+            let answer = connection.query(pragma, &[])?;
+            let wal = [Value::Text("wal".into())];
+            if pragma.contains("journal_mode =") && answer.first().is_none_or(|row| row.0 != wal) {
+                return Err(Error::open(
+                    "SQLite cannot keep a write-ahead log on this file system: use a local disk",
+                ));
+            }
         }
         if read_only {
             connection.query("PRAGMA query_only = ON", &[])?;

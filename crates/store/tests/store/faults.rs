@@ -130,6 +130,10 @@ async fn writes_until_stopped() {
         task.await.unwrap();
     }
     let after = note(&store, first - 1).await;
+    if store.is_poisoned() {
+        // What the service waits for, to stop.
+        assert!(store.poisoned().await.is_fatal());
+    }
     println!(
         "{} {}",
         if matches!(after, Err(Error::Fatal { .. })) {
@@ -483,6 +487,41 @@ async fn a_crashing_server_loses_nothing_acknowledged() {
         refused.len()
     );
     drop(server);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_deadlock_is_tried_again() {
+    let Some(place) = testing::postgres() else { return };
+    let setting = Setting::new(place).await;
+    setting.do_it(TABLE).await.unwrap();
+    setting.do_it("INSERT INTO notes (id) VALUES (1), (2)").await.unwrap();
+    let together = Arc::new(std::sync::Barrier::new(2));
+    let one = "UPDATE notes SET id = id + 10 WHERE id % 10 = 1";
+    let two = "UPDATE notes SET id = id + 10 WHERE id % 10 = 2";
+    let tasks = [[one, two], [two, one]].map(|statements| {
+        let (store, together, tries) = (setting.store.clone(), together.clone(), AtomicU8::new(0));
+        tokio::spawn(async move {
+            store
+                .write(move |tx| {
+                    testing::execute(tx, statements[0], &[])?;
+                    // Each holds one row and asks for the other's.
+                    let tries = tries.fetch_add(1, Ordering::SeqCst) + 1;
+                    if tries == 1 {
+                        together.wait();
+                    }
+                    testing::execute(tx, statements[1], &[])?;
+                    Ok::<_, Error>(tries)
+                })
+                .await
+        })
+    });
+    let mut tries = Vec::new();
+    for task in tasks {
+        tries.push(task.await.unwrap().unwrap());
+    }
+    tries.sort_unstable();
+    assert_eq!(tries, [1, 2], "one was given up for the other, and tried again");
+    assert_eq!(notes(&setting.store).await, [21, 22]);
 }
 
 /// Where a connection is cut.

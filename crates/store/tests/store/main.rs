@@ -1,5 +1,7 @@
 //! The store, on both databases: every test that is told once runs twice.
+
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod aggregates;
 mod audit;
 mod blobs;
