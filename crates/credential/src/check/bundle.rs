@@ -22,8 +22,8 @@ use vidimus_core::{Address, Algorithm, Provider, Timestamp, encoding};
 pub const TYPE: &str = "vidimus-bundle+jwt";
 /// The longest bundle that is read.
 pub const MAX_BUNDLE: usize = 64 << 20;
-/// Extended key usage of who may sign bundles: `id-kp-jwt` (RFC 9509 §3). Document signers do not have it.
-pub const USAGE: &str = "1.3.6.1.5.5.7.3.37";
+/// Extended key usage of who may sign bundles: `id-kp-jwt` (RFC 9509 §3), as for status lists. Document signers do not have it.
+pub const USAGE: &str = x509::usage::STATUS_LIST;
 /// By how many seconds a bundle may seem to come from the future.
 const CLOCK_SKEW: i64 = 60;
 

@@ -1,6 +1,8 @@
 //! The crate from outside: one module for each part.
 
+mod category;
 mod check;
+mod dgc_testdata;
 mod hcert;
 mod jws;
 mod status;

@@ -1,0 +1,224 @@
+//! The airline's gate without a network: bundle, trust lists, ages.
+
+use super::world::{
+    ANCHORS, CHAIN, DEPLOYMENT, LABS, OTHER, PROVIDER, Setup, TRAVELLER, at, events, foreign, head, kid, now, profile,
+    request, simple, statement, token_list_of,
+};
+use vidimus_core::{
+    Algorithm, Signer, Timestamp,
+    encoding::{base64, base64url},
+};
+use vidimus_credential::{
+    check::{
+        Bundle, Context, Policy, TrustList, TrustListError, Verdict,
+        bundle::{Anchors, BundleError, Content, List},
+        check_bytes,
+    },
+    x509,
+};
+
+fn content(version: u64, roots: Vec<vidimus_credential::check::Root>) -> Content {
+    Content {
+        version,
+        made_at: now().plus(-3600),
+        head: head(),
+        issuers: events(),
+        verifiers: Vec::new(),
+        anchors: Anchors {
+            chain_id: CHAIN,
+            contract: ANCHORS,
+            block_number: 900,
+            read_at: now(),
+            roots,
+        },
+        status: vec![token_list_of(&DEPLOYMENT, now().plus(-4000), None, None)],
+        certificates: LABS.lab.keys.iter().map(|(_, der)| base64(der)).collect(),
+        profiles: vec![profile(&LABS.lab)],
+        value_sets: Vec::new(),
+        categories: Vec::new(),
+    }
+}
+
+fn sign(content: &Content, deployment: &super::world::Deployment) -> String {
+    let unsigned = content.prepare(&[deployment.lists_certificate.clone()]);
+    let signature = deployment.lists.sign(Algorithm::Es256, unsigned.message()).unwrap();
+    unsigned.finish(&signature)
+}
+
+fn open(text: &str, seen: Option<u64>) -> Result<Bundle, BundleError> {
+    let root = x509::Certificate::from_der(DEPLOYMENT.authority.certificate()).unwrap();
+    Bundle::open(text, &[root], &*PROVIDER, now(), seen).map(|bundle| bundle.into_inner())
+}
+
+/// The verdict at the gate, at `time`, with nothing but the bundle.
+fn gate(bundle: &Bundle, input: &str, time: Timestamp) -> vidimus_credential::check::Report {
+    let expected = request();
+    let context = Context {
+        now: time,
+        provider: &*PROVIDER,
+        categories: &bundle.categories,
+        registry: Some(&bundle.issuers),
+        status: &bundle.status,
+        roots: Some(&bundle.roots),
+        trust: None,
+        policy: Policy {
+            presentation_max_age: 30 * 86_400,
+            ..Policy::default()
+        },
+        expected: Some(&expected),
+    };
+    check_bytes(input.as_bytes(), &context)
+}
+
+#[test]
+fn the_airline_checks_without_a_network_until_its_bundle_is_stale() {
+    let mut setup = Setup::new();
+    let envelope = setup.anchor(&simple(&statement(&LABS.lab), &LABS.lab));
+    let show = super::world::Show {
+        expires_at: now().plus(30 * 86_400),
+        ..Default::default()
+    };
+    let input = TRAVELLER.present_as(&show, &[envelope]);
+    let bundle = open(&sign(&content(7, setup.anchors.unwrap().roots), &DEPLOYMENT), Some(7)).unwrap();
+    assert_eq!(bundle.version, 7);
+
+    let report = gate(&bundle, &input, now());
+    assert_eq!(report.verdict, Verdict::Valid, "{:?}", report.reasons());
+    assert_eq!(
+        report.ages.registry,
+        Some(3600),
+        "nothing in a bundle is younger than the bundle"
+    );
+    assert_eq!(report.ages.anchors, Some(3600));
+    assert_eq!(report.ages.status, Some(4000));
+    let shown = report.verified().unwrap();
+    assert_eq!(shown.person.given_name, "Änne");
+    assert_eq!(shown.issuer.name.as_deref(), Some("Test lab-account"));
+
+    let later = gate(&bundle, &input, now().plus(86_400));
+    assert_eq!(later.verdict, Verdict::Undetermined);
+    let codes: Vec<_> = later.reasons().iter().map(|reason| reason.code()).collect();
+    assert_eq!(codes, ["registry_stale", "status_stale"], "the anchor does not age");
+    assert!(later.verified().is_none());
+}
+
+#[test]
+fn a_bundle_is_refused_unless_it_is_the_deployments_and_newer() {
+    let text = sign(&content(7, Vec::new()), &DEPLOYMENT);
+    assert!(open(&text, None).is_ok());
+    assert!(matches!(
+        open(&text, Some(8)),
+        Err(BundleError::RolledBack { version: 7, seen: 8 })
+    ));
+    assert!(matches!(
+        open(&sign(&content(7, Vec::new()), &OTHER), None),
+        Err(BundleError::Chain(_))
+    ));
+    // A laboratory's document signer leads to the same root, and must not say who is a laboratory.
+    let (key, der) = &LABS.lab.keys[1];
+    let unsigned = content(9, Vec::new()).prepare(&[der.clone()]);
+    let signature = key.sign(Algorithm::Es256, unsigned.message()).unwrap();
+    assert!(matches!(
+        open(&unsigned.finish(&signature), None),
+        Err(BundleError::Usage)
+    ));
+    let future = Content {
+        made_at: now().plus(120),
+        ..content(7, Vec::new())
+    };
+    assert!(matches!(
+        open(&sign(&future, &DEPLOYMENT), None),
+        Err(BundleError::Future)
+    ));
+    let mut cut = content(7, Vec::new());
+    cut.issuers.remove(0);
+    assert!(matches!(
+        open(&sign(&cut, &DEPLOYMENT), None),
+        Err(BundleError::Events(_))
+    ));
+    let (message, signature) = text.rsplit_once('.').unwrap();
+    let (header, payload) = message.split_once('.').unwrap();
+    let payload = String::from_utf8(vidimus_core::encoding::from_base64url(payload).unwrap()).unwrap();
+    let forged = payload.replacen("\"version\":7", "\"version\":8", 1);
+    let forged = format!("{header}.{}.{signature}", base64url(forged.as_bytes()));
+    assert!(matches!(open(&forged, None), Err(BundleError::Signature)));
+    assert!(matches!(
+        open(&token_list_of(&DEPLOYMENT, now(), None, None).token, None),
+        Err(BundleError::Malformed)
+    ));
+    assert!(matches!(open("", None), Err(BundleError::Jws(_))));
+}
+
+#[test]
+fn a_status_list_in_a_bundle_still_needs_its_own_signature() {
+    let mut content = content(7, Vec::new());
+    content.status = vec![token_list_of(&OTHER, now().plus(-4000), None, None)];
+    let bundle = open(&sign(&content, &DEPLOYMENT), None).unwrap();
+    assert!(!bundle.status.contains(&content.status[0].uri));
+}
+
+#[test]
+fn an_older_or_broken_list_never_replaces_a_good_one() {
+    let root = x509::Certificate::from_der(DEPLOYMENT.authority.certificate()).unwrap();
+    let mut lists = vidimus_credential::check::StatusLists::new();
+    let mut add = |List { uri, token, .. }: &List| {
+        lists
+            .add_token_list(uri, token, std::slice::from_ref(&root), now(), &*PROVIDER)
+            .is_ok()
+    };
+    let new = token_list_of(&DEPLOYMENT, now().plus(-60), None, None);
+    let old = token_list_of(&DEPLOYMENT, now().plus(-600), None, None);
+    let foreign = token_list_of(&OTHER, now().plus(-1), None, None);
+    assert!(add(&new));
+    assert!(!add(&old));
+    assert!(!add(&foreign));
+    assert_eq!(lists.issued_at(&new.uri), Some(now().plus(-60)));
+}
+
+#[test]
+fn trust_lists_are_read_in_the_forms_in_use() {
+    let (_, der, wrapped) = foreign();
+    let (kid_text, der_text) = (base64(&kid(&der)), base64(&der));
+    let entry = serde_json::json!({"kid": kid_text, "country": "FR", "certificateType": "DSC", "rawData": der_text});
+    let by_country = serde_json::json!({"dsc_trust_list": {"FR": {"keys": [{"kid": kid_text, "x5c": [der_text]}]}}});
+    let pem = format!("-----BEGIN CERTIFICATE-----\n{der_text}\n-----END CERTIFICATE-----\n");
+    for (form, text) in [
+        ("a national backend's", wrapped.to_string()),
+        ("the gateway's", serde_json::json!([entry]).to_string()),
+        ("by country, as JWK sets", by_country.to_string()),
+        ("bare certificates", serde_json::json!([der_text]).to_string()),
+        ("PEM", pem),
+    ] {
+        let list = TrustList::parse(text.as_bytes(), now(), &*PROVIDER).expect(form);
+        assert_eq!(list.len(), 1, "{form}");
+        assert_eq!(list.find(&kid(&der)).len(), 1, "{form}");
+    }
+    // A list may give a certificate a key id of its own.
+    let renamed = serde_json::json!([{"kid": base64(b"AT-01"), "rawData": der_text}]).to_string();
+    let list = TrustList::parse(renamed.as_bytes(), now(), &*PROVIDER).unwrap();
+    assert_eq!(list.find(b"AT-01").len(), 1);
+    assert_eq!(list.find(&kid(&der)).len(), 1);
+}
+
+#[test]
+fn what_is_no_trust_list_is_refused() {
+    let parse =
+        |text: &str| TrustList::parse(text.as_bytes(), at("2026-03-01T00:00:00Z"), &*PROVIDER).map(|list| list.len());
+    let (_, der, _) = foreign();
+    let authority = serde_json::json!([{"certificateType": "CSCA", "rawData": base64(&der)}]).to_string();
+    for (text, error) in [
+        ("", TrustListError::Malformed),
+        ("<html>", TrustListError::Malformed),
+        ("[]", TrustListError::Empty),
+        ("{}", TrustListError::Empty),
+        (r#"["AAAA"]"#, TrustListError::Empty),
+        (
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
+            TrustListError::Empty,
+        ),
+        (authority.as_str(), TrustListError::Empty),
+        (&"[".repeat(100_000), TrustListError::Malformed),
+    ] {
+        assert_eq!(parse(text), Err(error), "{}", &text[..text.len().min(40)]);
+    }
+}
