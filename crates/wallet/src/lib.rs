@@ -1,0 +1,270 @@
+//! The holder's engine: what is held, where it stands, what was shown to whom, and the texts that the holder signs.
+//!
+//! Pure: `now` is an argument, keys sign through [`Signer`]s that the caller holds, and where the content is kept is the caller's. Making an
+//! identity touches no server and no chain: a did:ethr exists as soon as its key does (ERC-1056).
+
+mod held;
+mod record;
+
+pub use held::Held;
+pub use record::Shown;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use vidimus_core::{
+    Algorithm, Digest, Provider, PublicKey, Receipt, Secret, SignError, Signer, Timestamp,
+    encoding::{from_hex_exact, hex},
+};
+use vidimus_credential::{
+    card::HolderCard,
+    check::{Envelope, Expected},
+    countersign,
+    format::{self, FormatError},
+    presentation::Draft,
+};
+
+/// How long a presentation holds: a minute.
+pub const PRESENTATION_SECONDS: i64 = 60;
+
+/// Why the wallet does not do what was asked. Never repeats a certificate's content.
+#[derive(Debug, thiserror::Error)]
+pub enum WalletError {
+    /// What was received does not read as a certificate.
+    #[error("this is not a certificate that can be read: {0}; ask the issuer for it again")]
+    Format(#[source] FormatError),
+    /// It was issued to other keys, or to nobody's.
+    #[error("this certificate was issued to other keys than this wallet's; give the issuer the card of this wallet")]
+    OtherHolder,
+    /// It is held already.
+    #[error("this certificate is in the wallet already, as number {0}")]
+    Held(usize),
+    /// There is no certificate of that number.
+    #[error("there is no certificate number {0}; `list` shows what there is")]
+    NoSuch(usize),
+    /// The receipt does not lead from this copy to the root it names.
+    #[error("this receipt belongs to another certificate, or was altered")]
+    Receipt,
+    /// Without its salt a copy cannot be led to a commitment.
+    #[error("this certificate came without its salt; ask the issuer for it again")]
+    NoSalt,
+    /// A key did not sign.
+    #[error("a key of this wallet does not sign")]
+    Sign(#[from] SignError),
+    /// The account key is not the one of the wallet's DID.
+    #[error("the wallet's keys and its DID do not fit together: the file is damaged")]
+    Keys,
+}
+
+/// A private key of 32 bytes, as hexadecimal in the encrypted content.
+#[derive(Debug, Clone)]
+pub struct PrivateKey(Secret<[u8; 32]>);
+
+impl PrivateKey {
+    /// Takes a key into keeping.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Secret::new(bytes))
+    }
+    /// The bytes.
+    pub fn expose(&self) -> &[u8; 32] {
+        self.0.expose()
+    }
+}
+
+impl Serialize for PrivateKey {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&zeroize::Zeroizing::new(hex(self.expose())))
+    }
+}
+
+impl<'de> Deserialize<'de> for PrivateKey {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = zeroize::Zeroizing::new(String::deserialize(d)?);
+        from_hex_exact(&text).map(Self::new).map_err(serde::de::Error::custom)
+    }
+}
+
+/// The content of a wallet's file. Whoever reads it is the holder: it is only ever written encrypted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wallet {
+    version: u8,
+    did: String,
+    account: PrivateKey,
+    signing: PrivateKey,
+    sealing: PrivateKey,
+    held: Vec<Held>,
+    shown: Vec<Shown>,
+}
+
+impl Wallet {
+    /// A wallet with three keys that the caller made: secp256k1 (account), P-256 (signing), X25519 (sealing). `account` is the signer of the
+    /// first; its address becomes the DID.
+    pub fn new(
+        chain_id: u64,
+        account: &dyn Signer,
+        keys: [PrivateKey; 3],
+        provider: &dyn Provider,
+    ) -> Result<Self, WalletError> {
+        let address = account.public_key().address(provider).ok_or(WalletError::Keys)?;
+        let [account, signing, sealing] = keys;
+        let did = format!("did:ethr:{chain_id:#x}:{address}");
+        Ok(Self { version: 1, did, account, signing, sealing, held: Vec::new(), shown: Vec::new() })
+    }
+
+    /// The holder's DID.
+    pub fn did(&self) -> &str {
+        &self.did
+    }
+    /// The secp256k1 key of the account.
+    pub fn account_key(&self) -> &PrivateKey {
+        &self.account
+    }
+    /// The P-256 signing key.
+    pub fn signing_key(&self) -> &PrivateKey {
+        &self.signing
+    }
+    /// The X25519 sealing key.
+    pub fn sealing_key(&self) -> &PrivateKey {
+        &self.sealing
+    }
+
+    /// The holder card: what an issuer is given. Signed by both signing keys; says nothing about who the holder is.
+    pub fn card(
+        &self,
+        account: &dyn Signer,
+        signing: &dyn Signer,
+        sealing_public: [u8; 32],
+        now: Timestamp,
+    ) -> Result<String, WalletError> {
+        let PublicKey::P256(_) = signing.public_key() else { return Err(WalletError::Keys) };
+        let card = HolderCard {
+            did: self.did.clone(),
+            signing_key: signing.public_key().clone(),
+            sealing_key: sealing_public,
+            issued_at: now,
+        };
+        let possession = signing.sign(Algorithm::Es256, &card.possession_message())?;
+        let unsigned = card.prepare(&possession);
+        let signature = account.sign(Algorithm::Es256k, unsigned.message())?;
+        Ok(unsigned.finish(&signature))
+    }
+
+    /// Takes in what an issuer made for this wallet's keys, and gives its number. What names another holder, or none, is refused: a
+    /// certificate that cannot be shown as one's own is no use in a wallet.
+    ///
+    /// Whether it is genuine is a matter of a check, which needs the registry; the wallet only makes sure that it reads and whose it is.
+    pub fn receive(
+        &mut self,
+        envelope: Envelope,
+        source: &str,
+        provider: &dyn Provider,
+        now: Timestamp,
+    ) -> Result<usize, WalletError> {
+        let parsed = format::parse(&envelope.copy).map_err(WalletError::Format)?;
+        // An HCERT names no holder; it is bound by having been sealed to this wallet.
+        let other = parsed.statement().is_some_and(|statement| statement.holder.as_deref() != Some(self.did.as_str()));
+        if other {
+            return Err(WalletError::OtherHolder);
+        }
+        let held = Held::new(envelope, &parsed, source, provider, now)?;
+        if let Some(place) = self.held.iter().position(|known| known.digest() == held.digest()) {
+            return Err(WalletError::Held(place + 1));
+        }
+        self.held.push(held);
+        Ok(self.held.len())
+    }
+
+    /// What is held, in the order it was received. Numbers count from 1.
+    pub fn held(&self) -> &[Held] {
+        &self.held
+    }
+
+    /// One certificate by its number.
+    pub fn get(&self, number: usize) -> Result<&Held, WalletError> {
+        number.checked_sub(1).and_then(|place| self.held.get(place)).ok_or(WalletError::NoSuch(number))
+    }
+
+    fn get_mut(&mut self, number: usize) -> Result<&mut Held, WalletError> {
+        number.checked_sub(1).and_then(|place| self.held.get_mut(place)).ok_or(WalletError::NoSuch(number))
+    }
+
+    /// Removes a certificate; the record of what was shown stays.
+    pub fn remove(&mut self, number: usize) -> Result<Held, WalletError> {
+        self.get(number)?;
+        Ok(self.held.remove(number - 1))
+    }
+
+    /// Keeps a receipt, if it leads from this copy's commitment to the root it names.
+    pub fn add_receipt(
+        &mut self,
+        number: usize,
+        receipt: Receipt,
+        provider: &dyn Provider,
+    ) -> Result<(), WalletError> {
+        self.get_mut(number)?.add_receipt(receipt, provider)
+    }
+
+    /// Signs that the holder has the certificate; once: the first signature stays.
+    pub fn counter_sign(
+        &mut self,
+        number: usize,
+        account: &dyn Signer,
+        now: Timestamp,
+    ) -> Result<String, WalletError> {
+        let did = self.did.clone();
+        let held = self.get_mut(number)?;
+        if let Some(signed) = &held.envelope().counter_signature {
+            return Ok(signed.clone());
+        }
+        let unsigned = countersign::prepare(&did, &held.digest(), now, Algorithm::Es256k, None);
+        let signature = account.sign(Algorithm::Es256k, unsigned.message())?;
+        let text = unsigned.finish(&signature);
+        held.set_counter_signature(text.clone());
+        Ok(text)
+    }
+
+    /// Shows certificates in answer to a request: a presentation that holds for a minute, for this verifier and this nonce alone. Records what
+    /// was shown to whom, without values.
+    pub fn present(
+        &mut self,
+        numbers: &[usize],
+        request: &Expected,
+        account: &dyn Signer,
+        now: Timestamp,
+    ) -> Result<String, WalletError> {
+        let mut envelopes = Vec::with_capacity(numbers.len());
+        let mut digests: Vec<Digest> = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let held = self.get(*number)?;
+            envelopes.push(held.envelope().clone());
+            digests.push(held.digest());
+        }
+        let draft = Draft {
+            holder: &self.did,
+            audience: &request.audience,
+            nonce: &request.nonce,
+            purpose: request.purpose.as_deref(),
+            issued_at: now,
+            expires_at: now.plus(PRESENTATION_SECONDS),
+            envelopes: &envelopes,
+            card: None,
+        };
+        let unsigned = draft.prepare(Algorithm::Es256k);
+        let signature = account.sign(Algorithm::Es256k, unsigned.message())?;
+        let text = unsigned.finish(&signature);
+        let categories = numbers.iter().filter_map(|number| self.get(*number).ok()).map(|held| held.category().to_owned());
+        let shown = Shown {
+            time: now,
+            audience: request.audience.clone(),
+            purpose: request.purpose.clone(),
+            categories: categories.collect(),
+            digests,
+        };
+        self.shown.push(shown);
+        Ok(text)
+    }
+
+    /// What was shown to whom, oldest first.
+    pub fn shown(&self) -> &[Shown] {
+        &self.shown
+    }
+}
