@@ -7,7 +7,6 @@ use super::{
     schema::Schema,
 };
 use crate::statement::{CategoryId, Format};
-use serde_json::Value;
 use std::{
     collections::BTreeMap,
     sync::{Arc, LazyLock},
@@ -50,6 +49,9 @@ static FILE_SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
         .map_err(|(pointer, _)| pointer)
         .expect("compiled in, and used by a test")
 });
+
+/// The most bytes a category's file may have.
+const MAX_BYTES: usize = 1024 * 1024;
 
 /// Categories by name, with the value sets they use. Cloning is cheap: categories are shared.
 #[derive(Debug, Clone)]
@@ -107,8 +109,8 @@ impl Categories {
             message,
             next: next.to_owned(),
         };
-        let value: Value =
-            serde_json::from_str(json).map_err(|e| error("/", format!("not JSON: {e}"), "correct the file"))?;
+        let value: serde_json::Value = crate::json::parse(json.as_bytes(), MAX_BYTES)
+            .map_err(|e| error("/", e.to_string(), "correct the file"))?;
         if let Some(violation) = FILE_SCHEMA.violations(&value).into_iter().next() {
             return Err(error(
                 &violation.pointer,
@@ -167,9 +169,28 @@ fn consistent(file: &File, value_sets: &[(String, Arc<ValueSet>)]) -> Result<(),
             .into_iter()
             .try_for_each(|claim| known(place.to_owned(), claim))
     };
+    // A certificate whose times cannot be computed could not be issued: what they are computed from has to be there and be a time.
+    let required = |name: &str| {
+        file.schema["required"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one == name))
+    };
+    let timed = |place: String, claim: &str| {
+        known(place.clone(), claim)?;
+        let name = claim.trim_start_matches('/');
+        let format = file.schema["properties"][name]["format"].as_str();
+        if required(name) && matches!(format, Some("date" | "date-time")) {
+            Ok(())
+        } else {
+            Err((
+                place,
+                format!("the schema has to require {claim}, with the format date or date-time"),
+            ))
+        }
+    };
     let term = |place: String, term: &Term| match term.of.as_str() {
         Term::ISSUED_AT => Ok(()),
-        claim => known(place, claim),
+        claim => timed(place, claim),
     };
     for (pointer, _) in value_sets {
         known(format!("/value_sets/{}", escape(pointer)), pointer)?;
@@ -179,7 +200,7 @@ fn consistent(file: &File, value_sets: &[(String, Arc<ValueSet>)]) -> Result<(),
     }
     for (name, default) in &file.defaults {
         known(format!("/defaults/{name}"), &format!("/{name}"))?;
-        term(format!("/defaults/{name}"), default)?;
+        timed(format!("/defaults/{name}/of"), &default.of)?;
     }
     for (i, claim) in file.past.iter().enumerate() {
         known(format!("/past/{i}"), claim)?;
@@ -201,6 +222,13 @@ fn consistent(file: &File, value_sets: &[(String, Arc<ValueSet>)]) -> Result<(),
                 .iter()
                 .try_for_each(|inner| term(format!("/validity/{i}/{part}"), inner))?;
         }
+    }
+    if file.validity.last().is_some_and(|window| window.when.is_some()) {
+        let place = format!("/validity/{}/when", file.validity.len() - 1);
+        return Err((
+            place,
+            "the last window is for whatever meets no other condition, so it has none".to_owned(),
+        ));
     }
     for (i, claim) in file.uniqueness.claims.iter().enumerate() {
         known(format!("/uniqueness/claims/{i}"), claim)?;

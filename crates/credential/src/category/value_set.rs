@@ -70,7 +70,9 @@ impl ValueSets {
             message,
             next: "correct the value set's file".to_owned(),
         };
-        let set: ValueSet = serde_json::from_str(json).map_err(|e| error("/", e.to_string()))?;
+        // A list of all medicinal products of a country stays well below this.
+        let value = crate::json::parse(json.as_bytes(), 16 * 1024 * 1024).map_err(|e| error("/", e.to_string()))?;
+        let set: ValueSet = serde_json::from_value(value).map_err(|e| error("/", e.to_string()))?;
         if let Some((code, _)) = set
             .concepts
             .iter()
