@@ -82,8 +82,3 @@ pub fn set_root_key_check(tx: &mut Tx<'_>, check: &[u8]) -> Result<(), Error> {
     )
     .map(drop)
 }
-
-/// Writes what is there already: whether the database takes writes at all, for `/readyz`.
-pub fn probe(tx: &mut Tx<'_>) -> Result<bool, Error> {
-    Ok(tx.execute("UPDATE deployment SET created = created WHERE id = 1", &[])? == 1)
-}

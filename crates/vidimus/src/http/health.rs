@@ -10,6 +10,8 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
+use vidimus_core::Timestamp;
+use vidimus_store::figures::{self, Figures};
 
 /// The process answers.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -77,9 +79,9 @@ async fn parts(guard: &Guard) -> Parts {
     // Opening the store has brought its schema up to date, and opening the application has tried the root key on it; a database that
     // was put in its place since then holds another deployment, or none.
     let own = app.keys.check_value().to_vec();
-    let database = match app.store.write(vidimus_store::deployment::probe).await {
-        Ok(true) => OK.to_owned(),
-        Ok(false) => "holds no deployment".to_owned(),
+    let now = app.now();
+    let database = match app.store.write(move |tx| figures::probe(tx, now)).await {
+        Ok(()) => OK.to_owned(),
         Err(error) => error.to_string(),
     };
     let keys = match app.store.read(vidimus_store::deployment::find).await {
@@ -119,6 +121,11 @@ fn free_mib(path: &std::path::Path) -> Option<u64> {
 pub(super) async fn metrics(Extension(guard): Extension<Arc<Guard>>) -> Response {
     let mut text = String::with_capacity(8192);
     guard.metrics.render(&mut text);
+    let now = guard.app.now();
+    match guard.app.store.read(move |tx| figures::read(tx, now)).await {
+        Ok(figures) => render(&figures, now, &mut text),
+        Err(error) => tracing::warn!(cause = %error, "metrics without figures of the store"),
+    }
     if let Some(free) = free_mib(&guard.app.config.data_dir) {
         single(&mut text, "vidimus_disk_free_mebibytes", "gauge", "Free space below the data directory.", free);
     }
@@ -131,4 +138,20 @@ pub(super) async fn metrics(Extension(guard): Extension<Arc<Guard>>) -> Response
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
+}
+
+fn render(figures: &Figures, now: Timestamp, text: &mut String) {
+    let age = |since: Option<Timestamp>| since.map_or(0, |since| u64::try_from(now.since(since)).unwrap_or(0));
+    for (name, help, value) in [
+        ("vidimus_outbox_depth", "Commitments that wait for a batch.", figures.outbox_waiting),
+        ("vidimus_oldest_unanchored_seconds", "Age of the oldest unanchored commitment.", age(figures.oldest_unanchored)),
+        ("vidimus_transactions_open", "Ledger transactions that are not settled.", figures.transactions_open),
+        ("vidimus_copies_unpublished", "Copies whose payload is not in the blob store yet.", figures.copies_unpublished),
+        ("vidimus_jobs_due", "Jobs that are due.", figures.jobs_due),
+        ("vidimus_jobs_failing", "Jobs that failed and wait for another try.", figures.jobs_failing),
+        ("vidimus_audit_head_age_seconds", "Time since the last entry of the audit log.", age(figures.audit_time)),
+    ] {
+        single(text, name, "gauge", help, value);
+    }
+    single(text, "vidimus_audit_entries_total", "counter", "Entries of the audit log.", figures.audit_entries);
 }

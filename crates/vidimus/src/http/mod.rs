@@ -5,9 +5,13 @@
 //! - [`error`] alone knows status codes.
 
 mod api_keys;
+mod audit;
 pub mod auth;
 mod categories;
+mod certificates;
+mod checks;
 pub mod description;
+mod dids;
 pub mod edge;
 pub mod error;
 pub mod extract;
@@ -17,6 +21,8 @@ pub mod log;
 pub mod metrics;
 pub mod operation;
 mod participants;
+mod public;
+mod results;
 pub mod route;
 mod rpc;
 pub mod server;
@@ -99,6 +105,28 @@ fn routes() -> Routes {
         .on(Operation::RevokeApiKey, routes!(api_keys::revoke))
         .on(Operation::ListCategories, routes!(categories::list))
         .on(Operation::ReadCategory, routes!(categories::read))
+        .on(Operation::ReportResult, routes!(results::report))
+        .on(Operation::ListResults, routes!(results::list))
+        .on(Operation::ReadResult, routes!(results::read))
+        .on(Operation::AddCopies, routes!(results::add_copies))
+        .on(Operation::ReadCertificate, routes!(certificates::read))
+        .on(Operation::RevokeCertificate, routes!(certificates::revoke))
+        .on(Operation::SignCopy, routes!(certificates::sign_copy))
+        .on(Operation::DrawPaper, routes!(certificates::paper))
+        .on(Operation::Check, routes!(checks::check))
+        .on(Operation::RequestPresentation, routes!(checks::request_presentation))
+        .on(Operation::ReadReceipt, routes!(public::receipt))
+        .on(Operation::ReadBlob, routes!(public::blob))
+        .on(Operation::ReadTokenStatusList, routes!(public::token_list))
+        .on(Operation::ReadBitstringStatusList, routes!(public::bitstring_list))
+        .on(Operation::ReadTrustRoot, routes!(public::trust_root))
+        .on(Operation::ReadBundle, routes!(public::bundle))
+        .on(Operation::ListIssuers, routes!(public::issuers))
+        .on(Operation::ListVerifiers, routes!(public::verifiers))
+        .on(Operation::ReadContext, routes!(public::context))
+        .on(Operation::RelayDidChange, routes!(dids::relay))
+        .on(Operation::ListAudit, routes!(audit::list))
+        .on(Operation::VerifyAudit, routes!(audit::verify))
         .on(Operation::CallLedger, routes!(rpc::call))
 }
 

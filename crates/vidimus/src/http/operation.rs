@@ -89,9 +89,11 @@ macro_rules! operations {
     };
 }
 
-use Permission::{Admin, Read};
+use Permission::{Admin, Issue, Read};
 
 const AUTHORITY: &[Role] = &[Role::Authority];
+const ISSUER: &[Role] = &[Role::Issuer];
+const VERIFIER: &[Role] = &[Role::Verifier];
 const ANY_ROLE: &[Role] = &[Role::Authority, Role::Issuer, Role::Verifier];
 
 operations! {
@@ -142,6 +144,55 @@ operations! {
     ListCategories = GET "/v1/categories", Anybody, None, Empty;
     /// Reads one category.
     ReadCategory = GET "/v1/categories/{category}", Anybody, None, Empty;
+
+    /// Reports a result, and issues its copies where that can be done now.
+    ReportResult = POST "/v1/results", Only(ISSUER, Issue), None, Large;
+    /// Lists the caller's results.
+    ListResults = GET "/v1/results", Only(ISSUER, Read), None, Empty;
+    /// Reads one of the caller's results.
+    ReadResult = GET "/v1/results/{result}", Only(ISSUER, Read), Own, Empty;
+    /// Makes more copies of a result's certificate.
+    AddCopies = POST "/v1/results/{result}/copies", Only(ISSUER, Issue), Own, Small;
+    /// Reads one of the caller's certificates.
+    ReadCertificate = GET "/v1/certificates/{certificate}", Only(ISSUER, Read), Own, Empty;
+    /// Revokes one of the caller's certificates.
+    RevokeCertificate = POST "/v1/certificates/{certificate}/revoke", Only(ISSUER, Issue), Own, Small;
+    /// Brings the signature of a copy whose issuer keeps its own keys.
+    SignCopy = POST "/v1/copies/{copy}/signature", Only(ISSUER, Issue), Own, Small;
+    /// Draws a paper copy.
+    DrawPaper = GET "/v1/copies/{copy}/paper", Only(ISSUER, Issue), Own, Empty;
+
+    /// Checks a certificate or a presentation.
+    Check = POST "/v1/checks", Only(VERIFIER, Permission::Check), None, Large;
+    /// Makes a request that a presentation answers.
+    RequestPresentation = POST "/v1/presentation-requests", Only(VERIFIER, Permission::Check), None, Small;
+
+    /// Reads a receipt.
+    ReadReceipt = GET "/v1/receipts/{commitment}", Anybody, None, Empty;
+    /// Reads a sealed payload.
+    ReadBlob = GET "/ipfs/{content_id}", Anybody, None, Empty;
+    /// Reads a Token Status List.
+    ReadTokenStatusList = GET "/v1/status/{list}/token", Anybody, None, Empty;
+    /// Reads a Bitstring Status List.
+    ReadBitstringStatusList = GET "/v1/status/{list}/bitstring/{purpose}", Anybody, None, Empty;
+    /// Reads the root certificate.
+    ReadTrustRoot = GET "/v1/trust/root", Anybody, None, Empty;
+    /// Reads what an offline check takes.
+    ReadBundle = GET "/v1/bundle", Anybody, None, Empty;
+    /// Lists the issuers.
+    ListIssuers = GET "/v1/registry/issuers", Anybody, None, Empty;
+    /// Lists the verifiers.
+    ListVerifiers = GET "/v1/registry/verifiers", Anybody, None, Empty;
+    /// Reads the JSON-LD context.
+    ReadContext = GET "/contexts/certificate/v1", Anybody, None, Empty;
+
+    /// Relays a change that a DID's owner signed.
+    RelayDidChange = POST "/v1/dids/changes", Anybody, None, Small;
+
+    /// Reads the audit log.
+    ListAudit = GET "/v1/audit", Only(AUTHORITY, Read), None, Empty;
+    /// Walks the audit log's chain of hashes.
+    VerifyAudit = GET "/v1/audit/verification", Only(AUTHORITY, Read), None, Empty;
 
     /// The embedded or the network's ledger, as JSON-RPC.
     CallLedger = POST "/rpc", Rpc, None, Large;

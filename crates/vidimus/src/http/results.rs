@@ -1,16 +1,19 @@
-//! Results, certificates and their copies, as their issuer has them.
+//! Results, as their issuer reports and reads them.
 
 use super::{
     auth::Caller,
     error::Failure,
-    extract::{Idempotency, Json, Path},
+    extract::{Idempotency, Json, Path, Query},
 };
 use crate::app::{
     App, issue,
+    reading::{self, ResultPage, ResultView},
     requests::{CertificateView, NewCopies, Report},
 };
 use axum::{extract::State, http::StatusCode};
+use serde::Deserialize;
 use std::sync::Arc;
+use utoipa::IntoParams;
 use vidimus_core::id::ResultId;
 
 /// Report a result
@@ -52,4 +55,41 @@ pub(super) async fn add_copies(
 ) -> Result<(StatusCode, Json<CertificateView>), Failure> {
     let view = issue::add_copies(&app, &caller, result, new, idempotency.key()).await?;
     Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// Which page.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct PageQuery {
+    /// `next` of the page before.
+    cursor: Option<String>,
+    /// Rows in the page, 1 to 500; 50 without it.
+    limit: Option<u32>,
+}
+
+/// List the own results
+#[utoipa::path(
+    get, path = "/v1/results", tag = "results", params(PageQuery),
+    responses((status = 200, body = ResultPage))
+)]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<ResultPage>, Failure> {
+    Ok(Json(reading::list_results(&app, &caller, page.cursor.as_deref(), page.limit).await?))
+}
+
+/// Read an own result and its certificate
+#[utoipa::path(
+    get, path = "/v1/results/{result}", tag = "results",
+    params(("result" = String, Path, description = "Id of the result")),
+    responses((status = 200, body = ResultView))
+)]
+pub(super) async fn read(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path(id): Path<ResultId>,
+) -> Result<Json<ResultView>, Failure> {
+    Ok(Json(reading::result(&app, &caller, id).await?))
 }

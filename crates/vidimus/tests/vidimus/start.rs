@@ -1,0 +1,240 @@
+//! The program itself: what it refuses to start with, and what it says then; what it prints at the first start; how it stops.
+
+use serde_json::Value;
+use std::{
+    io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_vidimus");
+
+fn vidimus(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.current_dir(directory).args(arguments).stdin(Stdio::null());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("VIDIMUS_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn run(directory: &Path, arguments: &[&str]) -> Output {
+    vidimus(directory, arguments).output().unwrap()
+}
+
+/// Runs `serve`, which must refuse with the exit code for "an operator has to act" and a sentence that has all of `parts`.
+#[track_caller]
+fn refuses(directory: &Path, parts: &[&str]) {
+    refuses_command(vidimus(directory, &["serve"]), parts);
+}
+
+#[track_caller]
+fn refuses_command(mut command: Command, parts: &[&str]) {
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(6), "{text}");
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+    assert!(!text.contains("panicked"), "{text}");
+}
+
+fn initialised() -> TempDir {
+    let directory = TempDir::new().unwrap();
+    let output = run(directory.path(), &["init"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    append(directory.path(), "\n[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"http://127.0.0.1:8654\"\n");
+    directory
+}
+
+fn append(directory: &Path, text: &str) {
+    let path = directory.join("vidimus.toml");
+    let before = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(path, before + text).unwrap();
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn init_makes_everything_private_and_only_once() {
+    let directory = TempDir::new().unwrap();
+    let output = run(directory.path(), &["--json", "init"]);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(answer["root_key"].as_str().unwrap().ends_with("keys/root.key"));
+    assert_eq!(mode(&directory.path().join("keys/root.key")), 0o600);
+    assert_eq!(mode(&directory.path().join("vidimus.toml")), 0o600);
+    assert_eq!(mode(&directory.path().join("data")), 0o700);
+    let key = std::fs::read(directory.path().join("keys/root.key")).unwrap();
+    let again = run(directory.path(), &["--json", "init"]);
+    assert_eq!(again.status.code(), Some(6));
+    let answer: Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert!(answer["error"]["message"].as_str().unwrap().contains("not overwritten"), "{answer}");
+    assert_eq!(std::fs::read(directory.path().join("keys/root.key")).unwrap(), key);
+    // A lost key is not replaced by a new one that opens nothing.
+    std::fs::remove_file(directory.path().join("keys/root.key")).unwrap();
+    let lost = run(directory.path(), &["init"]);
+    assert_eq!(lost.status.code(), Some(6));
+    assert!(!directory.path().join("keys/root.key").exists());
+}
+
+#[test]
+fn a_configuration_that_cannot_be_is_refused_with_what_to_do() {
+    let directory = TempDir::new().unwrap();
+    refuses(directory.path(), &["vidimus.toml", "vidimus init"]);
+    let directory = initialised();
+    append(directory.path(), "publc_url = \"https://a.example\"\n");
+    refuses(directory.path(), &["`server.publc_url`", "`server.public_url`"]);
+    let directory = initialised();
+    let mut command = vidimus(directory.path(), &["serve"]);
+    command.env("VIDIMUS_SERVER_LISTEN", "0.0.0.0:0").env("VIDIMUS_SERVER_PUBLIC_URL", "http://vidimus.example");
+    refuses_command(command, &["server.public_url", "https"]);
+    let mut command = vidimus(directory.path(), &["serve"]);
+    command.env("VIDIMUS_ROOT_KEY", directory.path().join("data/root.key"));
+    refuses_command(command, &["root_key", "inside data_dir"]);
+    let mut command = vidimus(directory.path(), &["serve"]);
+    command.env("VIDIMUS_LOG_LEVEL", "loud,,=");
+    refuses_command(command, &["log.level"]);
+}
+
+#[test]
+fn without_its_root_key_it_does_not_start() {
+    let directory = initialised();
+    let key = directory.path().join("keys/root.key");
+    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o644)).unwrap();
+    refuses(directory.path(), &["root.key", "chmod 600"]);
+    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+
+    let other = initialised();
+    std::fs::copy(other.path().join("keys/root.key"), &key).unwrap();
+    refuses(directory.path(), &["root key", "not the one"]);
+
+    let mut damaged = std::fs::read(&key).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    std::fs::write(&key, damaged).unwrap();
+    refuses(directory.path(), &["root key", "backup"]);
+
+    std::fs::remove_file(&key).unwrap();
+    refuses(directory.path(), &["no root key", "backup"]);
+    assert!(!key.exists(), "serve never makes keys");
+}
+
+#[test]
+fn without_its_database_it_does_not_start() {
+    let directory = initialised();
+    let database = directory.path().join("data/vidimus.db");
+    let moved = directory.path().join("moved.db");
+    std::fs::rename(&database, &moved).unwrap();
+    refuses(directory.path(), &["database", "vidimus init"]);
+    assert!(!database.exists(), "serve never makes a database");
+    std::fs::write(&database, b"this is no database, and long enough to be looked at as one: ".repeat(100)).unwrap();
+    refuses(directory.path(), &["database"]);
+    let directory = initialised();
+    let mut command = vidimus(directory.path(), &["serve"]);
+    command.env("VIDIMUS_DATABASE_URL", "postgresql://vidimus:geheim@127.0.0.1:1/vidimus");
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(matches!(output.status.code(), Some(5 | 6)), "{text}");
+    assert!(!text.contains("geheim") && text.contains("database"), "{text}");
+}
+
+#[test]
+fn bad_tls_files_are_refused_by_name() {
+    let directory = initialised();
+    let path = |name: &str| directory.path().join(name);
+    append(directory.path(), "\n[server.tls]\ncertificate = \"chain.pem\"\nkey = \"tls.pem\"\n");
+    refuses(directory.path(), &["chain.pem", "cannot be read"]);
+    std::fs::write(path("chain.pem"), "not PEM").unwrap();
+    refuses(directory.path(), &["chain.pem", "no certificate"]);
+    let one = certificate();
+    std::fs::write(path("chain.pem"), &one.0).unwrap();
+    std::fs::write(path("tls.pem"), "not PEM").unwrap();
+    refuses(directory.path(), &["tls.pem", "no private key"]);
+    std::fs::write(path("tls.pem"), certificate().1).unwrap();
+    refuses(directory.path(), &["TLS certificate and key cannot be used"]);
+}
+
+/// A certificate and its key, in PEM.
+fn certificate() -> (String, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let made = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap().self_signed(&key).unwrap();
+    (made.pem(), key.serialize_pem())
+}
+
+/// `serve`, running.
+struct Running {
+    child: Child,
+    address: String,
+    printed: String,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn serve(directory: &Path) -> Running {
+    let mut child =
+        vidimus(directory, &["--json", "serve"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut logs = BufReader::new(child.stderr.take().unwrap());
+    let (mut address, mut line) = (String::new(), String::new());
+    while address.is_empty() {
+        line.clear();
+        assert_ne!(logs.read_line(&mut line).unwrap(), 0, "it ended before it served: {:?}", child.wait());
+        let event: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("a log line that is no JSON: {line}"));
+        if event["message"] == "serving" {
+            address = event["address"].as_str().unwrap().to_owned();
+        }
+    }
+    std::thread::spawn(move || std::io::copy(&mut logs, &mut std::io::sink()));
+    let mut printed = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut printed).unwrap();
+    Running { child, address, printed }
+}
+
+#[test]
+fn the_first_start_prints_a_setup_link_and_a_signal_stops_it() {
+    let directory = initialised();
+    let mut running = serve(directory.path());
+    let printed: Value = serde_json::from_str(&running.printed).unwrap();
+    let token = printed["setup"]["token"].as_str().unwrap();
+    assert!(token.starts_with("vs_") && token.len() == 67, "{token}");
+    let taken = vidimus(directory.path(), &["serve"]).env("VIDIMUS_SERVER_LISTEN", &running.address).output().unwrap();
+    assert_eq!(taken.status.code(), Some(6));
+    assert!(String::from_utf8_lossy(&taken.stderr).contains("server.listen"));
+    let start = Instant::now();
+    let killed = Command::new("kill").args(["-TERM", &running.child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let ended = running.child.wait().unwrap();
+    assert_eq!(ended.code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(12), "{:?}", start.elapsed());
+    // What it printed before is void once another is made.
+    let link = run(directory.path(), &["--json", "setup-link"]);
+    let second: Value = serde_json::from_slice(&link.stdout).unwrap();
+    assert_ne!(second["setup"]["token"].as_str(), Some(token));
+}
+
+#[test]
+fn commands_answer_in_json_and_say_how_they_are_used() {
+    let directory = initialised();
+    let migrated = run(directory.path(), &["migrate", "--json"]);
+    let answer: Value = serde_json::from_slice(&migrated.stdout).unwrap();
+    assert!(answer["schema"].as_u64().unwrap() >= 1);
+    assert_eq!(run(directory.path(), &["fly"]).status.code(), Some(2));
+    assert_eq!(run(directory.path(), &[]).status.code(), Some(2));
+    let help = String::from_utf8(run(directory.path(), &["help"]).stdout).unwrap();
+    assert!(help.contains("Exit codes") && help.contains("Examples"));
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(directory.path(), &["completions", shell]);
+        assert!(script.status.success() && String::from_utf8_lossy(&script.stdout).contains("setup-link"), "{shell}");
+    }
+    let description = run(directory.path(), &["openapi"]);
+    assert_eq!(String::from_utf8(description.stdout).unwrap().trim(), vidimus::http::description::text().trim());
+}
