@@ -11,6 +11,7 @@
 //! persons they read nothing: names, results and salts are encrypted under keys that are wrapped by the root key, which lies elsewhere.
 //! They can delete and replay; the hash-chained [`audit`] log and the anchors on the chain show it.
 
+mod address;
 pub mod api_keys;
 pub mod audit;
 pub mod batches;

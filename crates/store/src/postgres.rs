@@ -4,7 +4,7 @@
 //! transaction id; only when the server cannot tell is the outcome unknown.
 
 use crate::{
-    Error, Tx,
+    Error, Tx, address,
     error::Code,
     migrate,
     sqlite::attempt,
@@ -12,12 +12,11 @@ use crate::{
     tx::Database,
     value::{Param, Row, Value},
 };
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
-use std::{any::Any, panic::resume_unwind, str::FromStr, sync::Arc, time::Duration};
+use deadpool_postgres::{Hook, HookError, Object, Pool, Runtime};
+use std::{any::Any, panic::resume_unwind, sync::Arc, time::Duration};
 use tokio::runtime::Handle;
 use tokio_postgres::{
-    NoTls, SimpleQueryMessage,
-    config::{Host, SslMode},
+    SimpleQueryMessage,
     error::SqlState,
     types::{FromSql, IsNull, ToSql, Type, private::BytesMut},
 };
@@ -55,28 +54,7 @@ impl Postgres {
         provider: Arc<dyn Provider>,
         health: Arc<Health>,
     ) -> Result<Self, Error> {
-        // The parser's error may quote the text, and the text may hold a password.
-        let mut config = tokio_postgres::Config::from_str(url)
-            .map_err(|_| Error::open("the PostgreSQL setting is neither postgres://… nor key=value pairs"))?;
-        let local = config.get_hosts().iter().all(|host| match host {
-            Host::Unix(_) => true,
-            Host::Tcp(name) => matches!(name.as_str(), "localhost" | "127.0.0.1" | "::1"),
-        });
-        if !local || config.get_ssl_mode() == SslMode::Require {
-            return Err(Error::open(
-                "PostgreSQL is reached over a Unix socket or loopback only: put a TLS tunnel (stunnel, pgbouncer) beside this instance",
-            ));
-        }
-        config
-            .connect_timeout(Duration::from_secs(5))
-            .application_name("vidimus");
-        let manager = Manager::from_config(
-            config,
-            NoTls,
-            ManagerConfig {
-                recycling_method: RecyclingMethod::Fast,
-            },
-        );
+        let manager = address::manager(url)?;
         let pool = Pool::builder(manager)
             .max_size(connections.max(2))
             .wait_timeout(Some(Duration::from_secs(10)))

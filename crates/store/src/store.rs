@@ -17,7 +17,9 @@ pub enum Config {
     },
     /// A server, for several instances.
     Postgres {
-        /// `postgres://user:password@host/database` or `host=… dbname=…`. May hold a password: it is never printed.
+        /// `postgres://user:password@host/database` or `host=… dbname=…`. May hold a password: it is never printed. Over a Unix socket or
+        /// loopback the connection is as it is; to another host it is TLS, whose certificate the system's authorities or those in
+        /// `sslrootcert=FILE` have signed for that name, unless `sslmode=disable` says otherwise.
         url: String,
         /// Connections at most; each write in progress takes one.
         connections: usize,

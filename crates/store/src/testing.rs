@@ -82,10 +82,11 @@ const KEEPER: &str = r#"
 trap '' INT HUP TERM
 bin=$1
 dir=$(mktemp -d /tmp/vidimus-postgres.XXXXXX) || exit 1
-options="-c listen_addresses= -c unix_socket_directories=$dir -c fsync=off -c full_page_writes=off -c max_connections=400 \
+options="-c unix_socket_directories=$dir -c fsync=off -c full_page_writes=off -c max_connections=400 \
   -c shared_buffers=64MB -c max_prepared_transactions=0 -c log_min_messages=fatal"
 start() { "$bin/pg_ctl" -D "$dir/data" -o "$options" -l "$dir/log" -w start >/dev/null </dev/null; }
-"$bin/initdb" -D "$dir/data" -U vidimus -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$dir/initdb" 2>&1 && start || {
+"$bin/initdb" -D "$dir/data" -U vidimus -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$dir/initdb" 2>&1 &&
+  echo "listen_addresses = ''" >>"$dir/data/postgresql.conf" && start || {
   cat "$dir/initdb" "$dir/log" >&2; rm -rf "$dir"; exit 1; }
 echo "ready $dir"
 while read -r word mode; do

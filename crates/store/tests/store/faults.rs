@@ -398,7 +398,8 @@ async fn what_cannot_be_opened_says_what_to_do() {
         Err(Error::Open { .. })
     ));
     for url in [
-        "postgres://user:s3cret@db.example.org/vidimus",
+        "postgres://user:s3cret@db.invalid/vidimus?sslrootcert=/nonexistent.pem",
+        "postgres://user:s3cret@localhost/vidimus?sslmode=require&sslrootcert=/dev/null",
         "host=/nonexistent user=vidimus password=s3cret",
         "not a setting, s3cret",
         "postgres://user:s3cret@localhost:1/vidimus",
@@ -412,6 +413,95 @@ async fn what_cannot_be_opened_says_what_to_do() {
         assert!(matches!(error, Error::Open { .. }), "{error}");
         assert!(!format!("{error} {error:?}").contains("s3cret"));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_server_elsewhere_is_reached_by_tls() {
+    let Some(server) = Server::start() else { return };
+    let direct = server.place();
+    let Config::Postgres { url, .. } = &direct.config else {
+        unreachable!("asked for PostgreSQL")
+    };
+    let name = url.rsplit_once("dbname=").unwrap().1;
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let file = |file: &str, content: String| {
+        let path = direct.directory.path().join(file);
+        std::fs::write(&path, content).unwrap();
+        path.display().to_string()
+    };
+    let (root, wrong) = (
+        file("root.pem", certified.cert.pem()),
+        file("wrong.pem", other.cert.pem()),
+    );
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    // The server reads its key only from a file of its own user.
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    for (file, content) in [
+        ("server.key", certified.signing_key.serialize_pem()),
+        ("server.crt", certified.cert.pem()),
+    ] {
+        let lines = content
+            .lines()
+            .map(|line| format!("('{line}')"))
+            .collect::<Vec<_>>()
+            .join(",");
+        let keep = format!("umask 077; cat >\"$PGDATA/{file}\"");
+        client
+            .batch_execute(&format!("COPY (VALUES {lines}) TO PROGRAM '{keep}'"))
+            .await
+            .unwrap();
+    }
+    for setting in [&format!("port = {port}"), "listen_addresses = '127.0.0.1'", "ssl = on"] {
+        client
+            .batch_execute(&format!("ALTER SYSTEM SET {setting}"))
+            .await
+            .unwrap();
+    }
+    drop(client);
+    let server = tokio::task::spawn_blocking(move || {
+        server.restart("fast");
+        server
+    })
+    .await
+    .unwrap();
+
+    let reach = |options: &str| {
+        let url = format!("postgres://vidimus@localhost:{port}/{name}?{options}");
+        async move { Store::open(Config::Postgres { url, connections: 2 }, provider()).await }
+    };
+    let encrypted = "SELECT CAST(ssl AS INT) FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    let store = reach(&format!("sslmode=verify-full&sslrootcert={root}")).await.unwrap();
+    assert_eq!(number(&store, encrypted).await, 1);
+    let plain = reach("sslmode=disable").await.unwrap();
+    assert_eq!(number(&plain, encrypted).await, 0, "on loopback");
+    let refused = reach(&format!("sslmode=require&sslrootcert={wrong}"))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(refused, Error::Open { .. }),
+        "another authority's server: {refused}"
+    );
+    let by_number = format!("postgres://vidimus@127.0.0.1:{port}/{name}?sslmode=require&sslrootcert={root}");
+    let refused = Store::open(
+        Config::Postgres {
+            url: by_number,
+            connections: 2,
+        },
+        provider(),
+    )
+    .await
+    .unwrap_err();
+    assert!(
+        matches!(refused, Error::Open { .. }),
+        "the certificate is for another name: {refused}"
+    );
+    drop(server);
 }
 
 #[cfg(unix)]
