@@ -19,7 +19,7 @@ pub struct Mined {
     pub success: bool,
     /// Gas it used.
     pub gas_used: u64,
-    /// The contract it created.
+    /// The contract it created; nodes name an address for failed creations too, this does not.
     pub contract: Option<vidimus_core::Address>,
     /// What it logged.
     pub logs: Vec<eth::Log>,
@@ -63,7 +63,10 @@ pub(crate) async fn mined(ledger: &dyn Ledger, hash: BlockHash) -> Result<Option
         time: Timestamp(i64::try_from(block.header.timestamp).unwrap_or(i64::MAX)),
         success: receipt.status(),
         gas_used: receipt.gas_used,
-        contract: receipt.contract_address.map(convert::from_address),
+        contract: receipt
+            .contract_address
+            .filter(|_| receipt.status())
+            .map(convert::from_address),
         logs: receipt.inner.logs().to_vec(),
     }))
 }

@@ -21,11 +21,8 @@ pub(super) async fn what_is_wrong_is_refused(chain: &Chain) {
     let good = sign(fields.clone());
     let mut longer = good.raw.clone();
     longer.push(0);
-    assert_eq!(
-        ledger.submit(&longer).await.unwrap_err().blame(),
-        crate::Blame::Caller,
-        "trailing bytes"
-    );
+    // Some nodes overlook them; then the hash they name is not that of what was sent, and the client finds it out.
+    ledger.submit(&longer).await.expect_err("trailing bytes");
 
     // A signature that recovers nobody: r is not on the curve's field.
     let mut bad = good.raw.clone();
@@ -76,7 +73,7 @@ pub(super) async fn what_is_wrong_is_refused(chain: &Chain) {
         gas_limit: 1 << 40,
         ..next.clone()
     };
-    refused(ledger.submit(&sign(too_much_gas).raw).await, "gas limit");
+    refused(ledger.submit(&sign(too_much_gas).raw).await, "gas");
     let tip_above_fee = crate::transaction::Fields {
         priority_fee: next.max_fee + 1,
         ..next

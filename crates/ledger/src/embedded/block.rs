@@ -37,7 +37,6 @@ impl Receipts {
     pub(super) fn next(&mut self, result: ExecutionResult) -> StoredReceipt {
         let gas_used = result.tx_gas_used();
         self.gas_used += gas_used;
-        let contract = result.created_address();
         let (success, logs) = match result {
             ExecutionResult::Success { logs, .. } => (true, logs),
             ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. } => (false, Vec::new()),
@@ -49,7 +48,6 @@ impl Receipts {
             gas_used,
             cumulative_gas_used: self.gas_used,
             first_log,
-            contract,
             logs,
         }
     }

@@ -400,6 +400,7 @@ fn receipt(sealed: &Sealed, index: u64, body: &Recovered<TxEnvelope>, stored: St
         blob_gas_price: None,
         from: body.signer(),
         to: body.to(),
-        contract_address: stored.contract,
+        // Nodes name the address that a creation was for, whether it succeeded or not.
+        contract_address: body.to().is_none().then(|| body.signer().create(body.nonce())),
     }
 }

@@ -89,7 +89,6 @@ pub(super) struct StoredReceipt {
     pub(super) cumulative_gas_used: u64,
     /// Index within the block of its first log.
     pub(super) first_log: u32,
-    pub(super) contract: Option<Address>,
     pub(super) logs: Vec<Log>,
 }
 
@@ -99,13 +98,11 @@ impl StoredReceipt {
         row.extend_from_slice(&self.gas_used.to_be_bytes());
         row.extend_from_slice(&self.cumulative_gas_used.to_be_bytes());
         row.extend_from_slice(&self.first_log.to_be_bytes());
-        row.push(u8::from(self.contract.is_some()));
-        row.extend_from_slice(self.contract.unwrap_or_default().as_slice());
         self.logs.encode(&mut row);
         row
     }
     pub(super) fn decode(row: &[u8]) -> Result<Self> {
-        let fixed: &[u8; 42] = row.first_chunk().ok_or_else(|| damaged("a receipt is cut"))?;
+        let fixed: &[u8; 21] = row.first_chunk().ok_or_else(|| damaged("a receipt is cut"))?;
         let word = |at: usize| {
             let mut bytes = [0; 8];
             bytes.copy_from_slice(&fixed[at..at + 8]);
@@ -116,8 +113,7 @@ impl StoredReceipt {
             gas_used: word(1),
             cumulative_gas_used: word(9),
             first_log: u32::from_be_bytes([fixed[17], fixed[18], fixed[19], fixed[20]]),
-            contract: (fixed[21] == 1).then(|| Address::from_slice(&fixed[22..])),
-            logs: Vec::<Log>::decode(&mut &row[42..]).map_err(|_| damaged("a receipt's logs do not decode"))?,
+            logs: Vec::<Log>::decode(&mut &row[21..]).map_err(|_| damaged("a receipt's logs do not decode"))?,
         })
     }
 }
