@@ -32,6 +32,8 @@ pub struct Category {
     file: Arc<file::File>,
     schema: Arc<schema::Schema>,
     value_sets: Vec<(String, Arc<ValueSet>)>,
+    /// The claims that are dates or times.
+    times: Vec<String>,
 }
 
 /// Something in the claims that the category does not allow. `message` never repeats the value.
@@ -222,7 +224,23 @@ impl Category {
     }
 
     fn schema_violations(&self, claims: &Map<String, Value>) -> Vec<Violation> {
-        self.schema.violations(&Value::Object(claims.clone()))
+        let violations = self.schema.violations(&Value::Object(claims.clone()));
+        if !violations.is_empty() {
+            return violations;
+        }
+        // What a schema takes for a time has to be one for the rules too, or they would pass over it.
+        let times = self
+            .times
+            .iter()
+            .filter(|name| claims.get(*name).is_some_and(|value| !is_time(value)));
+        let message = "must be a time of the years 1900 to 2199, to the second".to_owned();
+        times
+            .map(|name| Violation {
+                pointer: format!("/{name}"),
+                code: "format".to_owned(),
+                message: message.clone(),
+            })
+            .collect()
     }
 
     /// Fills in what the category knows without being told: constants, and dates computed from other claims.
@@ -304,14 +322,13 @@ impl Category {
     }
 
     fn is_date(&self, claim: &str) -> bool {
-        let format = self
-            .file
-            .schema
-            .get("properties")
-            .and_then(|all| all.get(claim))
-            .and_then(|one| one.get("format"));
-        format.is_some_and(|format| format == "date")
+        self.file.schema["properties"][claim]["format"] == "date"
     }
+}
+
+fn is_time(value: &Value) -> bool {
+    let moment = value.as_str().and_then(Moment::parse);
+    moment.is_some_and(|moment| (1900..2200).contains(&moment.year()))
 }
 
 /// Whether `text` is a day of the calendar, `YYYY-MM-DD`.

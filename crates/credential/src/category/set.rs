@@ -137,14 +137,20 @@ impl Categories {
         consistent(&parsed, &value_sets)
             .map_err(|(pointer, message)| error(&pointer, message, "make the two places of the file agree"))?;
         let id = parsed.id.clone();
-        self.categories.insert(
-            id.clone(),
-            Arc::new(Category {
-                file: Arc::new(parsed),
-                schema: Arc::new(schema),
-                value_sets,
-            }),
-        );
+        let times = parsed.schema["properties"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(_, schema)| matches!(schema["format"].as_str(), Some("date" | "date-time")))
+            .map(|(name, _)| name.clone())
+            .collect();
+        let category = Category {
+            file: Arc::new(parsed),
+            schema: Arc::new(schema),
+            value_sets,
+            times,
+        };
+        self.categories.insert(id.clone(), Arc::new(category));
         Ok(id)
     }
 }

@@ -123,6 +123,13 @@ impl Moment {
         }
     }
 
+    pub(crate) fn year(self) -> i32 {
+        match self {
+            Self::Day(day) => day.year(),
+            Self::Second(second) => second.year(),
+        }
+    }
+
     /// `YYYY-MM-DD` in UTC.
     pub(crate) fn date_text(self) -> Option<String> {
         match self {

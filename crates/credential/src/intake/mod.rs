@@ -241,10 +241,10 @@ impl Rejection {
             .into_iter()
             .map(|violation| Issue {
                 location: format!("/claims{}", violation.pointer),
-                code: if violation.code == "future" {
-                    Code::Future
-                } else {
-                    Code::Claims
+                code: match violation.code.as_str() {
+                    "future" => Code::Future,
+                    "required" => Code::Missing,
+                    _ => Code::Claims,
                 },
                 message: violation.message,
                 next: "correct the claim, or choose the category that fits".into(),

@@ -3,6 +3,7 @@
 mod bundle;
 mod mapping;
 mod path;
+mod patient;
 mod read;
 
 pub use mapping::{Extract, Kind, Mapping, Meaning, Requirement};

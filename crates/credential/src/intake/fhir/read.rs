@@ -3,11 +3,11 @@
 use super::{
     bundle::{Bundle, Coding, Node, codings, merge, system_name},
     mapping::{Extract, Kind, Mapping, Meaning},
+    patient,
 };
 use crate::{
     category::Category,
-    intake::{Code, Context, DocumentKind, IdentityDocument, Intake, Issue, Rejection, Source, json, person},
-    statement::Person,
+    intake::{Code, Context, Intake, Issue, Rejection, Source, json, person},
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,10 +15,6 @@ use vidimus_core::Timestamp;
 
 /// The most bytes a bundle may have.
 pub const MAX_BYTES: usize = 1024 * 1024;
-
-const IDENTIFIER_TYPES: &str = "http://terminology.hl7.org/CodeSystem/v2-0203";
-const REPRESENTATION: &str = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation";
-const ABSENT: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
 
 /// Reads a bundle.
 pub fn read(bytes: &[u8], context: &Context<'_>) -> Result<Intake, Rejection> {
@@ -28,7 +24,7 @@ pub fn read(bytes: &[u8], context: &Context<'_>) -> Result<Intake, Rejection> {
 /// [`read`] for JSON that [`json::parse`] read.
 pub fn read_value(value: &Value, context: &Context<'_>) -> Result<Intake, Rejection> {
     let bundle = Bundle::new(value)?;
-    let patient = the_patient(&bundle)?;
+    let patient = patient::only(&bundle)?;
     let found = the_result(&bundle, context)?;
     about(&bundle, &found, &patient)?;
     reports_are_final(&bundle, &found.node)?;
@@ -53,8 +49,8 @@ pub fn read_value(value: &Value, context: &Context<'_>) -> Result<Intake, Reject
             issues: issues.collect(),
         }
     })?;
-    let person = person_of(&patient, context.now)?;
-    let document = document_of(&bundle, &patient);
+    let person = patient::person(&patient, context.now)?;
+    let document = patient::document(&bundle, &patient);
     Ok(Intake {
         person,
         document,
@@ -62,27 +58,6 @@ pub fn read_value(value: &Value, context: &Context<'_>) -> Result<Intake, Reject
         claims,
         source: Source::Fhir,
     })
-}
-
-fn the_patient<'a>(bundle: &Bundle<'a>) -> Result<Node<'a>, Rejection> {
-    let mut patients = bundle.of_type("Patient");
-    let first = patients.next().cloned();
-    let first = first.ok_or_else(|| {
-        Rejection::one(
-            "Bundle.entry",
-            Code::Missing,
-            "there is no Patient",
-            "send the patient in the bundle",
-        )
-    })?;
-    match patients.next() {
-        None => Ok(first),
-        Some(other) => Err(other.reject(
-            Code::SeveralSubjects,
-            "a second Patient",
-            "send one bundle for each person",
-        )),
-    }
 }
 
 /// A resource that some category's mapping takes for a result.
@@ -534,157 +509,4 @@ impl Extract {
             )),
         }
     }
-}
-
-fn person_of(patient: &Node<'_>, now: Timestamp) -> Result<Person, Rejection> {
-    let names = patient.members("name");
-    let usable: Vec<_> = names
-        .iter()
-        .filter(|name| {
-            !matches!(
-                name.text("use"),
-                Some("old" | "nickname" | "anonymous" | "temp" | "maiden")
-            )
-        })
-        .filter(|name| !is_latin_form(name))
-        .collect();
-    let rank = |name: &Node<'_>| match name.text("use") {
-        Some("official") => 0,
-        Some("usual") => 1,
-        _ => 2,
-    };
-    let best = usable.iter().map(|name| rank(name)).min();
-    let mut best = usable.iter().filter(|name| Some(rank(name)) == best);
-    let name = match (best.next(), best.next()) {
-        (Some(name), None) => name,
-        (None, _) => {
-            let message = "the patient has no name that is in use";
-            return Err(Rejection::one(
-                format!("{}.name", patient.location),
-                Code::Missing,
-                message,
-                "send the official name",
-            ));
-        }
-        (Some(_), Some(_)) => {
-            let message = "several names, and none alone is official";
-            return Err(Rejection::one(
-                format!("{}.name", patient.location),
-                Code::Malformed,
-                message,
-                "mark one as official",
-            ));
-        }
-    };
-    let (family_name, given_name) = (text_of(name, "family")?, text_of(name, "given")?);
-    let (mut family_zone, mut given_zone) = (String::new(), String::new());
-    if let Some(latin) = names.iter().find(|name| is_latin_form(name)) {
-        let zone = |text: String| crate::category::transliteration::transliterate(&text).unwrap_or_default();
-        (family_zone, given_zone) = (zone(text_of(latin, "family")?), zone(text_of(latin, "given")?));
-    }
-    let birth = patient.member("birthDate");
-    let absent = patient.member("_birthDate").is_some_and(|node| {
-        node.members("extension")
-            .iter()
-            .any(|extension| extension.text("url") == Some(ABSENT) && extension.text("valueCode").is_some())
-    });
-    let place = format!("{}.birthDate", patient.location);
-    let birth_date = match birth {
-        None if absent => String::new(),
-        None => {
-            return Err(Rejection::one(
-                place,
-                Code::Missing,
-                "the birth date is missing",
-                "send it, or say why it is absent",
-            ));
-        }
-        Some(node) => match node.value.as_str() {
-            Some(text) if !text.is_empty() => text.to_owned(),
-            _ => return Err(node.reject(Code::Malformed, "not a date", "send YYYY-MM-DD")),
-        },
-    };
-    let places = person::Places {
-        family: format!("{}.family", name.location),
-        given: format!("{}.given", name.location),
-        birth: place,
-    };
-    let draft = person::Draft {
-        family_name,
-        given_name,
-        family_name_transliterated: family_zone,
-        given_name_transliterated: given_zone,
-        birth_date,
-    };
-    draft.finish(&places, now).map_err(|issues| Rejection { issues })
-}
-
-/// The name in Latin letters beside one in another script (extension iso21090-EN-representation, `ABC`).
-fn is_latin_form(name: &Node<'_>) -> bool {
-    let mut extensions = name.members("extension").into_iter();
-    extensions.any(|e| e.text("url") == Some(REPRESENTATION) && e.text("valueCode") == Some("ABC"))
-}
-
-/// `family` is one text, `given` several.
-fn text_of(name: &Node<'_>, member: &str) -> Result<String, Rejection> {
-    let parts = name.members(member).into_iter().map(|node| match node.value.as_str() {
-        Some(text) => Ok(text),
-        None => Err(node.reject(Code::Malformed, "not a text", "send a text")),
-    });
-    Ok(parts.collect::<Result<Vec<_>, _>>()?.join(" "))
-}
-
-/// The identity document among the patient's identifiers, the strongest first (HL7 v2 table 0203).
-fn document_of(bundle: &Bundle<'_>, patient: &Node<'_>) -> Option<IdentityDocument> {
-    let mut documents: Vec<(DocumentKind, IdentityDocument)> = Vec::new();
-    for identifier in patient.members("identifier") {
-        if matches!(identifier.text("use"), Some("old" | "temp")) {
-            continue;
-        }
-        let system = identifier.text("system").unwrap_or_default();
-        let passport = system.strip_prefix("http://hl7.org/fhir/sid/passport-");
-        let types = identifier.member("type").map(|kind| codings(&kind)).unwrap_or_default();
-        let code = types
-            .iter()
-            .find(|coding| coding.system == IDENTIFIER_TYPES)
-            .map(|coding| coding.code);
-        let (kind, named) = match code {
-            None if passport.is_some() => (DocumentKind::Passport, None),
-            Some("PPN") => (DocumentKind::Passport, None),
-            Some("NI") => (DocumentKind::NationalId, None),
-            // NNxxx: national person identifier, with the country as alpha-3 code.
-            Some(code) if code.len() == 5 && code.starts_with("NN") => (DocumentKind::NationalId, code.get(2..)),
-            Some("DL") => (DocumentKind::DrivingLicence, None),
-            Some("PRC") => (DocumentKind::ResidencePermit, None),
-            Some("HC" | "NH") => (DocumentKind::HealthCard, None),
-            _ => continue,
-        };
-        let assigner = identifier.member("assigner");
-        let registered = assigner
-            .as_ref()
-            .and_then(|assigner| assigner.member("identifier"))
-            .and_then(|identifier| {
-                (identifier.text("system") == Some("urn:iso:std:iso:3166"))
-                    .then(|| identifier.text("value"))
-                    .flatten()
-            });
-        let address = assigner
-            .as_ref()
-            .and_then(|assigner| bundle.resolve(assigner))
-            .and_then(|organization| {
-                organization
-                    .member("address")
-                    .and_then(|address| address.text("country"))
-            });
-        let country = passport.or(named).or(registered).or(address);
-        if let (Some(country), Some(number)) = (country, identifier.text("value"))
-            && let Some(document) = person::document(kind, country, number)
-        {
-            documents.push((kind, document));
-        }
-    }
-    documents
-        .into_iter()
-        .min_by_key(|(kind, _)| *kind as u8)
-        .map(|(_, document)| document)
 }
