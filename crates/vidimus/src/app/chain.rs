@@ -158,7 +158,7 @@ pub async fn empty_registries(ledger: &dyn Ledger, now: Timestamp) -> Result<Reg
         block_time: head.time,
         read_at: now,
     };
-    Ok(Registries { issuers: Registry::new(head), verifiers: Registry::new(head), read_to: None })
+    Ok(Registries { issuers: Registry::new(head), verifiers: Registry::new(head), read_to: None, last: None })
 }
 
 /// A call to a contract.
@@ -382,6 +382,7 @@ const VERIFIER: &str = "verifier";
 /// may do it at once.
 pub async fn catch_up(app: &App) -> Result<(), Error> {
     let chain = app.facts.chain;
+    let mut anew = false;
     loop {
         let before = app.store.read(move |tx| rows::cursor(tx, chain)).await?;
         let head = app.ledger.finalized().await?;
@@ -391,6 +392,7 @@ pub async fn catch_up(app: &App) -> Result<(), Error> {
                 // What was final is gone: another chain, or one restored from a backup. The tables hold nothing of their own.
                 tracing::error!(block = before.block_number, "the chain is not the one that was read: reading it again");
                 app.store.write(move |tx| rows::drop_derived(tx, chain)).await?;
+                anew = true;
                 continue;
             }
             if before.block_number >= head.number {
@@ -408,7 +410,18 @@ pub async fn catch_up(app: &App) -> Result<(), Error> {
         };
         app.store.write(move |tx| rows::advance(tx, chain, before, after, &events, &roots)).await?;
     }
-    refresh(app).await
+    refresh(app, anew).await
+}
+
+/// Forgets everything that was read from the chain and reads it again; the digests over it before and after, which are the same.
+pub async fn rebuild(app: &App) -> Result<(Digest, Digest), Error> {
+    let chain = app.facts.chain;
+    catch_up(app).await?;
+    let before = app.store.read(move |tx| rows::digest(tx, chain)).await?;
+    app.store.write(move |tx| rows::drop_derived(tx, chain)).await?;
+    catch_up(app).await?;
+    let after = app.store.read(move |tx| rows::digest(tx, chain)).await?;
+    Ok((before, after))
 }
 
 async fn read_logs(app: &App, from: u64, to: u64) -> Result<(Vec<rows::Event>, Vec<rows::Root>), Error> {
@@ -500,8 +513,8 @@ fn change_of(event: RegistryEvent) -> Option<(Address, Change)> {
     })
 }
 
-/// Rebuilds the registries from the derived tables, or only moves their head where nothing happened.
-async fn refresh(app: &App) -> Result<(), Error> {
+/// Takes what is new in the derived tables into the registries; all of it where they were read anew.
+async fn refresh(app: &App, anew: bool) -> Result<(), Error> {
     let chain = app.facts.chain;
     let cursor = app.store.read(move |tx| rows::cursor(tx, chain)).await?;
     let Some(cursor) = cursor else { return Ok(()) };
@@ -513,35 +526,36 @@ async fn refresh(app: &App) -> Result<(), Error> {
         read_at: app.now(),
     };
     let before = app.registries();
-    if before.read_to == Some(cursor.block_number) {
-        let mut registries = Registries::clone(&before);
-        registries.issuers.advance(head);
-        registries.verifiers.advance(head);
-        app.set_registries(registries);
-        return Ok(());
-    }
-    let (events, keys, profiles) = app
+    // Another instance may have gone back, too.
+    let anew = anew || before.read_to.is_none_or(|read_to| cursor.block_number < read_to);
+    let mut registries = if anew {
+        Registries { issuers: Registry::new(head), verifiers: Registry::new(head), read_to: None, last: None }
+    } else {
+        Registries::clone(&before)
+    };
+    let after = registries.last;
+    let events = app
         .store
         .read(move |tx| {
-            let mut events = Vec::new();
+            let mut events: Vec<rows::Event> = Vec::new();
             loop {
-                let after = events.last().map(|event: &rows::Event| (event.block_number, event.log_index));
+                let after = events.last().map(|event| (event.block_number, event.log_index)).or(after);
                 let page = rows::events(tx, chain, after, 1_000)?;
                 if page.is_empty() {
-                    break;
+                    return Ok::<_, Error>(events);
                 }
                 events.extend(page);
             }
-            let (mut keys, mut profiles) = (Vec::new(), Vec::new());
-            for participant in participants::list(tx, None)? {
-                keys.extend(key_rows::list(tx, &Scope::system(), Some(participant.id))?);
-                profiles.push(participant.profile);
-            }
-            Ok::<_, Error>((events, keys, profiles))
         })
         .await?;
-    let mut registries =
-        Registries { issuers: Registry::new(head), verifiers: Registry::new(head), read_to: Some(cursor.block_number) };
+    registries.issuers.advance(head);
+    registries.verifiers.advance(head);
+    registries.read_to = Some(cursor.block_number);
+    if !anew && events.is_empty() {
+        app.set_registries(registries);
+        return Ok(());
+    }
+    registries.last = events.last().map(|event| (event.block_number, event.log_index)).or(after);
     for event in events {
         let change = serde_json::from_str(&event.payload).map_err(|_| Error::Internal("a kept event does not read"))?;
         let registry = if event.kind == ISSUER { &mut registries.issuers } else { &mut registries.verifiers };
@@ -549,6 +563,17 @@ async fn refresh(app: &App) -> Result<(), Error> {
             registry::Event { participant: event.subject, block: event.block_number, time: event.block_time, change };
         registry.apply(&event).map_err(|_| Error::Internal("the registry's events do not follow from each other"))?;
     }
+    let (known, keys) = app
+        .store
+        .read(|tx| {
+            let known = participants::list(tx, None)?;
+            let mut keys = Vec::new();
+            for participant in &known {
+                keys.extend(key_rows::list(tx, &Scope::system(), Some(participant.id))?);
+            }
+            Ok::<_, Error>((known, keys))
+        })
+        .await?;
     for certificate in keys.iter().filter_map(|key| key.certificate.as_deref()) {
         for registry in [&mut registries.issuers, &mut registries.verifiers] {
             if registry.add_certificate(certificate, app.provider()).is_err() {
@@ -556,10 +581,35 @@ async fn refresh(app: &App) -> Result<(), Error> {
             }
         }
     }
-    for profile in &profiles {
-        registries.issuers.add_profile(profile.as_bytes(), app.provider());
-        registries.verifiers.add_profile(profile.as_bytes(), app.provider());
+    for participant in &known {
+        registries.issuers.add_profile(participant.profile.as_bytes(), app.provider());
+        registries.verifiers.add_profile(participant.profile.as_bytes(), app.provider());
     }
+    mirror(app, &registries, &known).await?;
     app.set_registries(registries);
+    Ok(())
+}
+
+/// Brings the participants' rows to where the registries have them, so that authentication need not ask the chain.
+async fn mirror(app: &App, registries: &Registries, known: &[participants::Participant]) -> Result<(), Error> {
+    let now = app.now();
+    for participant in known {
+        let registry = match participant.role {
+            participants::Role::Issuer => &registries.issuers,
+            participants::Role::Verifier => &registries.verifiers,
+            participants::Role::Authority => continue,
+        };
+        let standing = registry.participant(&participant.account).map(|entry| entry.standing());
+        let state = match standing {
+            None => participants::State::Pending,
+            Some(registry::Standing::Active) => participants::State::Active,
+            Some(registry::Standing::Suspended) => participants::State::Suspended,
+            Some(registry::Standing::Revoked) => participants::State::Revoked,
+        };
+        if state != participant.state {
+            let (id, before) = (participant.id, participant.state);
+            app.store.write(move |tx| participants::set_state(tx, id, before, state, now)).await?;
+        }
+    }
     Ok(())
 }

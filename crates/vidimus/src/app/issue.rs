@@ -17,7 +17,7 @@ use crate::app::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use vidimus_core::{
-    Algorithm, Digest, PublicKey, Signer, Timestamp, Transcript,
+    Algorithm, Digest, Timestamp, Transcript,
     id::{CertificateId, CopyId, ResultId},
 };
 use vidimus_credential::{
@@ -46,7 +46,14 @@ pub struct Body {
     pub claims: Map<String, Value>,
 }
 
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Body(…)")
+    }
+}
+
 /// The issuer on whose behalf a request runs, allowed to issue now.
+#[derive(Debug)]
 pub struct Issuer {
     /// Its row.
     pub row: vidimus_store::participants::Participant,
@@ -121,12 +128,8 @@ pub async fn report(
     let retry = Retry::new(app, key, &report)?;
     let issuer = Issuer::of(app, caller, None).await?;
     let intake = read(app, &issuer, &report, now)?;
-    let issuer = match intake.category {
-        ref category => {
-            Issuer::of(app, caller, Some(category)).await?;
-            issuer
-        }
-    };
+    // Again, now that the category is known: what is granted is part of what is asked.
+    let issuer = Issuer::of(app, caller, Some(&intake.category)).await?;
     let category = render::category(&app.categories, &intake.category)?;
     let validity = category.validity(&intake.claims, now).map_err(|error| {
         Error::invalid("validity", format!("no validity can be computed: {error}"), "mend the times in the result")
@@ -592,12 +595,4 @@ async fn plans(
             })
         })
         .collect()
-}
-
-/// A signer that is one of ours, to be sure of the kind before a plan is made with it.
-pub fn fits(signer: &dyn Signer, algorithm: Algorithm) -> bool {
-    match signer.public_key() {
-        PublicKey::Rsa(_) => false,
-        key => key.fits(algorithm),
-    }
 }

@@ -52,6 +52,8 @@ pub struct Registries {
     pub verifiers: Registry,
     /// The block up to which events were read; none before the first reading.
     pub read_to: Option<u64>,
+    /// Block and index of the last event that was taken in.
+    pub last: Option<(u64, u64)>,
 }
 
 /// What jobs wait for beside their interval.

@@ -32,6 +32,12 @@ pub struct Subject {
     pub valid_until: Timestamp,
 }
 
+impl std::fmt::Debug for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subject").field("category", &self.category).finish_non_exhaustive()
+    }
+}
+
 /// What one copy adds.
 #[derive(Debug, Clone)]
 pub struct CopyTerms {

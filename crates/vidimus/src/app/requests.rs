@@ -378,3 +378,15 @@ pub struct PresentationRequestView {
     /// When it expires, RFC 3339; five minutes.
     pub expires: String,
 }
+
+/// `Debug` that shows the name alone: these hold what is personal or secret.
+macro_rules! hidden {
+    ($($name:ident),*) => {$(
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(…)"))
+            }
+        }
+    )*};
+}
+hidden!(Setup, Report, NewCopies, CheckRequest);

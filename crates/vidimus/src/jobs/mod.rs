@@ -12,6 +12,8 @@ use vidimus_store::{Scope, copies as copy_rows, idempotency, requests};
 
 /// How old an intent is when nobody is at work on it any more.
 const STALE_INTENT: i64 = 60;
+/// How long an issuer with its own keys has to sign a copy: a week.
+const GIVEN_UP: i64 = 7 * 86_400;
 
 /// The jobs of one process.
 #[derive(Debug)]
@@ -98,14 +100,19 @@ async fn publish(app: &App) -> Result<(), Error> {
     }
 }
 
-/// Takes up what a crash left between intent and signature. Copies whose issuer signs itself wait for it.
+/// Takes up what a crash left between intent and signature. Copies whose issuer signs itself wait for it, for a week.
 async fn finish_intents(app: &App) -> Result<(), Error> {
     let before = app.now().plus(-STALE_INTENT);
     let stale = app.store.read(move |tx| copy_rows::stale_intents(tx, before, 1_000)).await?;
     let mut certificates = Vec::new();
     for id in stale {
-        let copy = app.store.read(move |tx| copy_rows::find(tx, &Scope::system(), id)).await?;
-        certificates.extend(copy.map(|copy| copy.certificate));
+        let found = app.store.read(move |tx| copy_rows::find(tx, &Scope::system(), id)).await?;
+        let Some(copy) = found else { continue };
+        if copy.created < app.now().plus(-GIVEN_UP) {
+            app.store.write(move |tx| copy_rows::abandon(tx, &Scope::system(), id)).await?;
+        } else {
+            certificates.push(copy.certificate);
+        }
     }
     certificates.sort();
     certificates.dedup();
