@@ -2,6 +2,7 @@
 
 mod category;
 mod check;
+mod corpora;
 mod dgc_testdata;
 mod hcert;
 mod jws;
