@@ -1,11 +1,14 @@
 //! The command line. Every command can answer in JSON (`--json`), and its exit code means something ([`Exit`]).
 
+pub mod client;
 pub mod completions;
 pub mod init;
 pub mod migrate;
 pub mod openapi;
+pub mod passphrase;
 pub mod serve;
 pub mod setup_link;
+pub mod wallet;
 
 use crate::{
     app,
@@ -175,6 +178,8 @@ pub enum Command {
     Migrate(migrate::Arguments),
     /// Make a new one-time setup link, while there is no authority yet.
     SetupLink(setup_link::Arguments),
+    /// Keep keys and certificates in one encrypted file, and show them.
+    Wallet(wallet::Arguments),
     /// Print the description of the HTTP API (OpenAPI 3.1).
     Openapi(openapi::Arguments),
     /// Print a completion script for a shell.
@@ -207,6 +212,7 @@ fn run(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
         Command::Serve(command) => runtime()?.block_on(serve::run(command, load(&config)?, output)),
         Command::Migrate(command) => runtime()?.block_on(migrate::run(command, load(&config)?, output)),
         Command::SetupLink(command) => runtime()?.block_on(setup_link::run(command, load(&config)?, output)),
+        Command::Wallet(command) => runtime()?.block_on(wallet::run(command, output)),
         Command::Openapi(command) => openapi::run(&command, output),
         Command::Completions(command) => completions::run(&command, Arguments::command()),
     }

@@ -1,0 +1,253 @@
+//! The command line as a client of a server: the same HTTP API that everybody else has.
+
+use super::{Exit, Failure};
+use reqwest::{Method, StatusCode};
+use serde::Serialize;
+use serde_json::Value;
+use std::{path::PathBuf, time::Duration};
+use vidimus_core::Secret;
+
+/// Which server, and as whom.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ServerArguments {
+    /// Address of the server.
+    #[arg(
+        long,
+        env = "VIDIMUS_URL",
+        default_value = "http://127.0.0.1:8654",
+        value_name = "URL"
+    )]
+    pub url: String,
+    /// File with the API key. Without it the variable VIDIMUS_API_KEY is used; a key never stands on the command line, where others see it.
+    #[arg(long, value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
+}
+
+/// A server.
+#[derive(Debug, Clone)]
+pub struct Server {
+    url: String,
+    api_key: Option<Secret<String>>,
+    http: reqwest::Client,
+}
+
+impl ServerArguments {
+    /// Without an API key, for what everybody may read.
+    pub fn anonymous(&self) -> Result<Server, Failure> {
+        Server::new(&self.url, None)
+    }
+
+    /// With the API key from the file or the variable.
+    pub fn authenticated(&self) -> Result<Server, Failure> {
+        let text = match &self.api_key_file {
+            Some(path) => std::fs::read_to_string(path).map_err(|error| {
+                Failure::new(
+                    Exit::Usage,
+                    format!("the API key cannot be read from {}: {error}", path.display()),
+                )
+            })?,
+            None => std::env::var("VIDIMUS_API_KEY").map_err(|_| {
+                Failure::new(
+                    Exit::Usage,
+                    "an API key is needed: name its file with --api-key-file, or set VIDIMUS_API_KEY",
+                )
+            })?,
+        };
+        Server::new(&self.url, Some(Secret::new(text.trim().to_owned())))
+    }
+}
+
+impl Server {
+    /// A server at `url`.
+    pub fn new(url: &str, api_key: Option<Secret<String>>) -> Result<Self, Failure> {
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("`{url}` is not the address of a server: https://… is needed"),
+            ));
+        }
+        // A crypto provider for TLS can be set once in a process; that it is there already is fine.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(60))
+            .connect_timeout(Duration::from_secs(10))
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| Failure::unavailable(&error))?;
+        Ok(Self {
+            url: url.trim_end_matches('/').to_owned(),
+            api_key,
+            http,
+        })
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// GET, answered in JSON.
+    pub async fn get(&self, path: &str) -> Result<Value, Failure> {
+        json(&self.send(Method::GET, path, None::<&Value>, None).await?)
+    }
+
+    /// GET, answered in bytes.
+    pub async fn bytes(&self, path: &str) -> Result<Vec<u8>, Failure> {
+        self.send(Method::GET, path, None::<&Value>, None).await
+    }
+
+    /// POST, answered in JSON.
+    pub async fn post(&self, path: &str, body: &impl Serialize) -> Result<Value, Failure> {
+        json(&self.send(Method::POST, path, Some(body), None).await?)
+    }
+
+    /// POST that makes something: with an idempotency key, and again (with the same key) when the answer got lost.
+    pub async fn create(&self, path: &str, body: &impl Serialize, key: &str) -> Result<Value, Failure> {
+        for _ in 0..2 {
+            match self.send(Method::POST, path, Some(body), Some(key)).await {
+                Err(failure) if failure.exit == Exit::Unavailable => tokio::time::sleep(Duration::from_secs(1)).await,
+                answered => return json(&answered?),
+            }
+        }
+        json(&self.send(Method::POST, path, Some(body), Some(key)).await?)
+    }
+
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> Result<(), Failure> {
+        self.send(Method::DELETE, path, None::<&Value>, None).await.map(drop)
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+        key: Option<&str>,
+    ) -> Result<Vec<u8>, Failure> {
+        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        if let Some(secret) = &self.api_key {
+            request = request.bearer_auth(secret.expose());
+        }
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let unreachable = |error: reqwest::Error| {
+            let error = error.without_url();
+            Failure::new(
+                Exit::Unavailable,
+                format!("{} does not answer: {}", self.url, super::with_causes(&error)),
+            )
+        };
+        let response = request.send().await.map_err(unreachable)?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(unreachable)?;
+        if status.is_success() {
+            Ok(bytes.to_vec())
+        } else {
+            Err(refused(status, &bytes))
+        }
+    }
+}
+
+fn json(bytes: &[u8]) -> Result<Value, Failure> {
+    if bytes.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(bytes).map_err(|_| {
+        Failure::new(
+            Exit::Unavailable,
+            "the server's answer is not JSON: is this the address of a Vidimus?",
+        )
+    })
+}
+
+/// A problem document as a failure: its cause, the next step, the places that do not fit, and the id to quote.
+fn refused(status: StatusCode, body: &[u8]) -> Failure {
+    let problem: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let text = |name: &str| problem.get(name).and_then(Value::as_str).map(str::to_owned);
+    let exit = match status.as_u16() {
+        400 | 413 | 415 | 422 => Exit::Usage,
+        408 | 429 | 500.. => Exit::Unavailable,
+        _ => Exit::Refused,
+    };
+    let mut message = text("detail")
+        .or_else(|| text("title"))
+        .unwrap_or_else(|| format!("the server answered {status}"));
+    if let Some(next) = text("next") {
+        message.push_str(&format!("; {next}"));
+    }
+    for place in problem.get("places").and_then(Value::as_array).into_iter().flatten() {
+        let part = |name: &str| place.get(name).and_then(Value::as_str).unwrap_or_default();
+        message.push_str(&format!(
+            "\n  {}: {} [{}]",
+            part("pointer"),
+            part("message"),
+            part("code")
+        ));
+    }
+    if let Some(request) = text("request_id").or_else(|| text("request")) {
+        message.push_str(&format!(" (request {request})"));
+    }
+    let name = text("type").map(|kind| kind.rsplit([':', '/']).next().unwrap_or_default().to_owned());
+    Failure { exit, message, name }
+}
+
+/// A random idempotency key.
+pub fn idempotency_key() -> String {
+    vidimus_core::id::RequestId::generate(&mut vidimus_crypto::OsEntropy).to_string()
+}
+
+/// Reads a file, or standard input for `-`.
+pub fn read(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
+    use std::io::Read as _;
+    let result = if path == std::path::Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().take(64 << 20).read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(path)
+    };
+    result.map_err(|error| Failure::new(Exit::Usage, format!("{} cannot be read: {error}", path.display())))
+}
+
+/// [`read`], as text without white space around it.
+pub fn read_text(path: &std::path::Path) -> Result<String, Failure> {
+    let bytes = read(path)?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| Failure::new(Exit::Usage, format!("{} is not text", path.display())))?;
+    Ok(text.trim().to_owned())
+}
+
+/// [`read`], as JSON.
+pub fn read_json(path: &std::path::Path) -> Result<Value, Failure> {
+    serde_json::from_slice(&read(path)?)
+        .map_err(|error| Failure::new(Exit::Usage, format!("{} is not JSON: {error}", path.display())))
+}
+
+/// Writes a file, or standard output for `-`. Secrets go through [`write_private`].
+pub fn write(path: &std::path::Path, bytes: &[u8]) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let result = if path == std::path::Path::new("-") {
+        std::io::stdout().write_all(bytes)
+    } else {
+        std::fs::write(path, bytes)
+    };
+    result.map_err(|error| Failure::new(Exit::Usage, format!("{} cannot be written: {error}", path.display())))
+}
+
+/// Writes a new file that only this user reads.
+pub fn write_private(path: &std::path::Path, bytes: &[u8]) -> Result<(), Failure> {
+    vidimus_crypto::file::create_private(path, bytes)
+        .map_err(|error| Failure::new(Exit::Usage, super::with_causes(&error)))
+}
+
+/// A text from an answer of the server.
+pub fn text(value: &Value, pointer: &str) -> String {
+    match value.pointer(pointer) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    }
+}
