@@ -454,7 +454,12 @@ impl Connection {
             // What is deleted is overwritten: an erased salt or key does not stay behind in a free page.
             "PRAGMA secure_delete = ON",
             "PRAGMA temp_store = MEMORY",
-            "PRAGMA cache_size = -65536",
+            // KiB. There are several readers, and the system caches the file for all of them.
+            if read_only {
+                "PRAGMA cache_size = -8192"
+            } else {
+                "PRAGMA cache_size = -65536"
+            },
             "PRAGMA wal_autocheckpoint = 4000",
             "PRAGMA journal_size_limit = 67108864",
         ];

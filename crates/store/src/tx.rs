@@ -58,7 +58,7 @@ impl<'a> Tx<'a> {
     /// Runs a statement and says how many rows it changed. `statement` is one text for both databases, its parameters `$1…` numbered in the
     /// order of their first appearance.
     pub(crate) fn execute(&mut self, statement: &'static str, params: &[Param<'_>]) -> Result<u64, Error> {
-        self.guard(statement, |database| match database {
+        self.guard(|database| match database {
             Database::Sqlite(connection) => connection.execute(statement, params),
             Database::Postgres(connection) => connection.execute(statement, params),
         })
@@ -66,7 +66,7 @@ impl<'a> Tx<'a> {
 
     /// Runs a statement and gives all its rows. Statements name their columns and bound their answers.
     pub(crate) fn query(&mut self, statement: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
-        self.guard(statement, |database| match database {
+        self.guard(|database| match database {
             Database::Sqlite(connection) => connection.query(statement, params),
             Database::Postgres(connection) => connection.query(statement, params),
         })
@@ -107,11 +107,7 @@ impl<'a> Tx<'a> {
         })
     }
 
-    fn guard<T>(
-        &mut self,
-        _statement: &'static str,
-        run: impl FnOnce(&Database<'a>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+    fn guard<T>(&mut self, run: impl FnOnce(&Database<'a>) -> Result<T, Error>) -> Result<T, Error> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }

@@ -3,12 +3,12 @@
 use crate::setting::*;
 use vidimus_core::{
     Address, Digest,
-    id::{ApiKeyId, CheckId, JobId, KeyId, ParticipantId, RequestId},
+    id::{ApiKeyId, BatchId, CheckId, JobId, KeyId, ParticipantId, RequestId},
     receipt::BlockHash,
 };
 use vidimus_store::{
-    Error, Scope, api_keys, chain, checks, deployment, figures, idempotency, jobs, keys, limits, participants, persons,
-    requests, setup_links,
+    Error, Scope, api_keys, audit, batches, certificates, chain, checks, copies, deployment, figures, idempotency,
+    jobs, keys, limits, participants, persons, requests, results, setup_links,
 };
 
 on_both! {
@@ -339,6 +339,82 @@ on_both! {
         // Every field counts.
         setting.do_it("UPDATE chain_events SET payload = '{ }' WHERE log_index = 1").await.unwrap();
         assert_ne!(digest().await, before);
+    }
+
+    async fn what_is_recorded_is_found_in_every_way(setting: Setting) {
+        let certificate = setting.certificate().await;
+        let copy = setting.copy(certificate).await;
+        let holder = setting.intent(certificate).holder.unwrap();
+        let (scope, laboratory) = (setting.scope(), setting.laboratory);
+        let (by_copy, by_list, by_id) = setting
+            .store
+            .read(move |tx| {
+                let by_copy = [
+                    copies::find(tx, &scope, copy.id)?,
+                    copies::find_by_digest(tx, &copy.digest)?,
+                    copies::find_by_content(tx, &copy.content)?,
+                    copies::list_by_certificate(tx, &scope, certificate)?.pop(),
+                    copies::list_by_holder(tx, &holder, None, 10)?.pop(),
+                ]
+                .map(|found| found.map(|found| found.id));
+                assert!(copies::list_by_holder(tx, &holder, Some((NOW, copy.id)), 10)?.is_empty());
+                let by_list = certificates::list(tx, &scope, None, 10)?.pop().unwrap();
+                assert!(certificates::list(tx, &scope, Some((NOW, by_list.id)), 10)?.is_empty());
+                let result = results::list(tx, &scope, None, 10)?.pop().unwrap();
+                assert_eq!(result.id, by_list.result);
+                let by_id = certificates::find_by_result(tx, &scope, result.id)?.unwrap();
+                assert!(persons::find(tx, &result.person)?.is_some());
+                Ok::<_, Error>((by_copy, by_list, by_id))
+            })
+            .await
+            .unwrap();
+        assert_eq!(by_copy, [Some(copy.id); 5]);
+        assert_eq!((by_list.id, by_id.id), (certificate, certificate));
+
+        let batch = BatchId::from_bytes(random());
+        setting
+            .store
+            .write(move |tx| {
+                assert_eq!(batches::gather(tx, batch, CHAIN, 10, NOW)?, [copy.commitment]);
+                assert!(batches::build(tx, batch, &Digest([5; 32]))?);
+                assert_eq!(batches::find_by_root(tx, CHAIN, &Digest([5; 32]))?, batches::find(tx, batch)?);
+                let by = batches::find(tx, batch)?.unwrap();
+                assert_eq!((by.id, by.size, by.state), (batch, 1, batches::State::Built));
+
+                let person = results::list(tx, &Scope::system(), None, 1)?.remove(0).person;
+                let after = vidimus_store::Wrapped { kek_version: 2, ..wrapped() };
+                assert!(persons::rewrap(tx, &person, 1, &after)?);
+                assert!(!persons::rewrap(tx, &person, 1, &after)?);
+                assert_eq!(persons::find(tx, &person)?.unwrap().data_key, Some(after));
+
+                assert!(participants::set_permits(tx, laboratory, "[\"x\"]", NOW)?);
+                assert!(participants::set_profile(tx, &scope, laboratory, "{ }", &Digest([6; 32]), NOW)?);
+                let changed = participants::find(tx, laboratory)?.unwrap();
+                assert_eq!((&changed.permits[..], &changed.profile[..]), ("[\"x\"]", "{ }"));
+
+                let facts = deployment::Deployment {
+                    deployment: random(), chain: CHAIN, contracts: "{}".into(), public_url: "http://a".into(),
+                    root_key_check: vec![1], created: NOW,
+                };
+                assert!(deployment::create(tx, &facts)?);
+                deployment::set_public_url(tx, "http://b")?;
+                deployment::set_root_key_check(tx, &[2])?;
+                let now = deployment::find(tx)?.unwrap();
+                assert_eq!((&now.public_url[..], &now.root_key_check[..]), ("http://b", &[2][..]));
+
+                assert!(jobs::ensure(tx, JobId::from_bytes([1; 16]), "anchor", "main", NOW)?);
+                assert!(!jobs::ensure(tx, JobId::from_bytes([2; 16]), "anchor", "main", NOW)?);
+
+                let event = audit::Event {
+                    time: NOW, actor: None, operation: "x".into(), object: vec![1], details: Digest([1; 32]),
+                };
+                let entry = audit::append(tx, &event)?;
+                assert_eq!(audit::list(tx, 0, 10)?, [entry]);
+                assert_eq!(audit::head(tx)?.sequence, 1);
+                Ok::<_, Error>(())
+            })
+            .await
+            .unwrap();
     }
 
     async fn the_figures_tell_what_waits(setting: Setting) {

@@ -2,7 +2,7 @@
 
 use crate::setting::*;
 use std::path::{Path, PathBuf};
-use vidimus_store::{Config, Error, MIGRATIONS, Missing, Store, audit, testing};
+use vidimus_store::{Config, Error, MIGRATIONS, Missing, Store, audit, blobs::Blobs, testing};
 
 on_both! {
     async fn opening_again_changes_nothing(setting: Setting) {
@@ -142,8 +142,26 @@ async fn data_of_earlier_releases_migrates() {
             "{}: {verdict:?}",
             database.display()
         );
+        let blobs = database.with_file_name("blobs");
+        if blobs.is_dir() {
+            copy_all(&blobs, &copy.path().join("blobs"));
+            let kept = Blobs::local(&copy.path().join("blobs"), provider()).unwrap();
+            assert!(kept.examine().await.unwrap().is_empty(), "{}", blobs.display());
+        }
         let applied = number(&store, "SELECT COUNT(*) FROM migrations").await;
         assert_eq!(applied, MIGRATIONS.len() as i64, "{}", database.display());
+    }
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_all(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
     }
 }
 
