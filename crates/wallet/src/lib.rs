@@ -15,6 +15,7 @@ use vidimus_core::{
     encoding::{from_hex_exact, hex},
 };
 use vidimus_credential::{
+    Format,
     card::HolderCard,
     check::{Envelope, Expected},
     countersign,
@@ -46,6 +47,9 @@ pub enum WalletError {
     /// Without its salt a copy cannot be led to a commitment.
     #[error("this certificate came without its salt; ask the issuer for it again")]
     NoSalt,
+    /// An HCERT names no holder, so there is nobody whose signature would mean anything.
+    #[error("a health certificate for a QR code names no holder and carries no counter-signature")]
+    NoHolder,
     /// A key did not sign.
     #[error("a key of this wallet does not sign")]
     Sign(#[from] SignError),
@@ -212,6 +216,9 @@ impl Wallet {
     ) -> Result<String, WalletError> {
         let did = self.did.clone();
         let held = self.get_mut(number)?;
+        if held.format() == Format::Hcert {
+            return Err(WalletError::NoHolder);
+        }
         if let Some(signed) = &held.envelope().counter_signature {
             return Ok(signed.clone());
         }

@@ -127,10 +127,14 @@ pub async fn report(
     let now = app.now();
     let retry = Retry::new(app, key, &report)?;
     let issuer = Issuer::of(app, caller, None).await?;
-    let intake = read(app, &issuer, &report, now)?;
+    let mut intake = read(app, &issuer, &report, now)?;
     // Again, now that the category is known: what is granted is part of what is asked.
     let issuer = Issuer::of(app, caller, Some(&intake.category)).await?;
     let category = render::category(&app.categories, &intake.category)?;
+    if category.schema().pointer("/properties/issuer_name").is_some() {
+        // Who issues is not the reporter's to say.
+        intake.claims.insert("issuer_name".to_owned(), Value::String(issuer.row.name.clone()));
+    }
     let validity = category.validity(&intake.claims, now).map_err(|error| {
         Error::invalid("validity", format!("no validity can be computed: {error}"), "mend the times in the result")
     })?;

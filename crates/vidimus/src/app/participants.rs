@@ -630,7 +630,7 @@ impl Made {
         let certificate = match authority {
             None => None,
             Some(authority) => {
-                let certificate = certify(app, authority, &signing, profile, categories, now)?;
+                let certificate = certify(app, authority, &signing, profile, &did(app, account), categories, now)?;
                 let row = keys.iter_mut().find(|key| key.purpose == "signing").expect("made above");
                 row.certificate = Some(certificate.clone());
                 row.valid_until = Some(now.plus(SIGNER_VALIDITY));
@@ -704,6 +704,7 @@ fn certify(
     authority: &Authority,
     key: &PublicKey,
     profile: &Profile,
+    did: &str,
     categories: &[String],
     now: Timestamp,
 ) -> Result<Vec<u8>, Error> {
@@ -732,7 +733,7 @@ fn certify(
             .iter()
             .filter_map(|url| url.strip_prefix("https://")?.split(['/', ':']).next().map(str::to_owned))
             .collect();
-        authority.issue_access(key, &subject, &host, &[], validity, now, &mut entropy)
+        authority.issue_access(key, &subject, &host, &[did.to_owned()], validity, now, &mut entropy)
     } else {
         authority.issue_document_signer(key, &subject, &groups, validity, now, &mut entropy)
     };
