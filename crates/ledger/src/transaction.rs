@@ -104,6 +104,35 @@ impl Unsigned {
         self.transaction.encoded_for_signing()
     }
 
+    /// Reads the bytes of [`encoded`](Self::encoded) back, so that whoever signs sees and hashes the transaction itself instead of trusting
+    /// a hash that came with it.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CallerError> {
+        let malformed = |text: &str| CallerError::Malformed(text.to_owned());
+        let mut rest = bytes.strip_prefix(&[2]).ok_or_else(|| malformed("not an EIP-1559 transaction"))?;
+        let transaction = <TxEip1559 as alloy::rlp::Decodable>::decode(&mut rest)
+            .map_err(|error| CallerError::Malformed(error.to_string()))?;
+        if !rest.is_empty() {
+            return Err(malformed("bytes after the transaction"));
+        }
+        let hash = transaction.signature_hash().0;
+        Ok(Self { transaction, hash })
+    }
+
+    /// The chain it is for.
+    pub fn chain_id(&self) -> u64 {
+        self.transaction.chain_id
+    }
+
+    /// The contract or account that it calls.
+    pub fn to(&self) -> Option<Address> {
+        self.transaction.to.to().copied().map(convert::from_address)
+    }
+
+    /// Wei that it sends along.
+    pub fn value(&self) -> U256 {
+        self.transaction.value
+    }
+
     /// The address that a contract created by this transaction will have when `sender` signs it.
     pub fn contract(&self, sender: Address) -> Address {
         convert::from_address(convert::to_address(sender).create(self.transaction.nonce))
