@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use vidimus_core::Timestamp;
 use vidimus_core::time::Clock;
-use vidimus_ledger::conformance::Chain;
+use vidimus_ledger::conformance::{Account, Chain};
+use vidimus_ledger::embedded::DEFAULT_CHAIN_ID;
 use vidimus_ledger::eth::U256;
 use vidimus_ledger::rpc::{self, Limits};
+use vidimus_ledger::transaction::{Fields, Signed};
 use vidimus_ledger::{Embedded, Genesis, Ledger};
 
 /// A clock that tests set.
@@ -59,4 +61,26 @@ pub async fn serve(ledger: Arc<dyn Ledger>, limits: Limits) -> String {
     let router = axum::Router::new().route("/", axum::routing::post(answer));
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     url
+}
+
+/// A small transfer without fees.
+pub fn transfer(sender: &Account, nonce: u64) -> Signed {
+    plain(sender, nonce)
+        .prepare()
+        .sign_with_secret(sender.secret())
+        .unwrap()
+}
+
+/// Its fields.
+pub fn plain(sender: &Account, nonce: u64) -> Fields {
+    Fields {
+        chain_id: DEFAULT_CHAIN_ID,
+        nonce,
+        gas_limit: 21_000,
+        max_fee: 0,
+        priority_fee: 0,
+        to: Some(sender.address),
+        value: 1,
+        data: Vec::new(),
+    }
 }
