@@ -2,16 +2,11 @@
 // Usage: node ethers.mjs RPC-URL CHAIN-ID ISSUER-REGISTRY ANCHORS ISSUER-ACCOUNT CATEGORY
 import { readFileSync } from 'node:fs'
 import { Contract, JsonRpcProvider } from 'ethers'
+import { end, report } from './lib.mjs'
 
 const [url, chainId, registry, anchors, issuer, category] = process.argv.slice(2)
 const artifact = (name) => JSON.parse(readFileSync(new URL(`../contracts/artifacts/${name}.json`, import.meta.url), 'utf8'))
 const provider = new JsonRpcProvider(url, Number(chainId), { staticNetwork: true, polling: true })
-let passed = 0
-let failed = 0
-const report = (ok, what) => {
-  ok ? passed++ : failed++
-  console.log(`${ok ? 'ok' : 'FAILED'}: ${what}`)
-}
 report((await provider.send('eth_chainId', [])) === '0x' + Number(chainId).toString(16), 'eth_chainId')
 const head = await provider.getBlockNumber()
 report(head > 0, `head is block ${head}`)
@@ -36,6 +31,5 @@ try {
   reverted = error.revert?.name === 'NotAnchorer'
 }
 report(reverted, 'a stranger may not anchor: custom error NotAnchorer')
-console.log(`${passed} passed, ${failed} failed`)
 provider.destroy()
-process.exit(failed === 0 ? 0 : 1)
+end()

@@ -4,16 +4,11 @@ import { readFileSync } from 'node:fs'
 import { Resolver } from 'did-resolver'
 import { getResolver } from 'ethr-did-resolver'
 import { verifyCredential } from 'did-jwt-vc'
+import { end, report } from './lib.mjs'
 
 const [rpcUrl, chainId, registry, ...files] = process.argv.slice(2)
 const name = '0x' + Number(chainId).toString(16)
 const resolver = new Resolver(getResolver({ networks: [{ name, chainId: Number(chainId), rpcUrl, registry }] }))
-let passed = 0
-let failed = 0
-const report = (ok, what) => {
-  ok ? passed++ : failed++
-  console.log(`${ok ? 'ok' : 'FAILED'}: ${what}`)
-}
 for (const file of files) {
   const jwt = readFileSync(file, 'utf8').trim()
   const alg = JSON.parse(Buffer.from(jwt.split('.')[0], 'base64url').toString()).alg
@@ -35,5 +30,4 @@ for (const file of files) {
   }
   report(refused, `did-jwt-vc refuses ${alg} with a later expiry`)
 }
-console.log(`${passed} passed, ${failed} failed`)
-process.exit(failed === 0 && passed > 0 ? 0 : 1)
+end()

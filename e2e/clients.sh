@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Clients that nobody here wrote, unchanged, against a running Vidimus. Last line: `N passed, N failed`.
+set -uo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$here" || exit 1
+target=${CARGO_TARGET_DIR:-$here/target}
+
+for command in node npm jq python3 cargo; do
+  command -v "$command" >/dev/null 2>&1 || { echo "FAILED: '$command' is not installed"; echo '0 passed, 1 failed'; exit 1; }
+done
+[ e2e/node_modules/.package-lock.json -nt e2e/package-lock.json ] || (cd e2e && npm ci --no-audit --no-fund) || exit 1
+cargo build --locked --quiet -p vidimus || exit 1
+cargo build --locked --quiet -p vidimus-crypto --example eip1098 || exit 1
+
+work=$(mktemp -d)
+server=
+cleanup() {
+  [ -n "$server" ] && kill "$server" 2>/dev/null && wait "$server" 2>/dev/null
+  rm -rf "$work"
+}
+trap cleanup EXIT
+log=$work/clients.log
+run() { "$@" 2>&1 | tee -a "$log"; local status=${PIPESTATUS[0]}; [ "$status" -eq 0 ] || grep -q '^FAILED' "$log" || echo "FAILED: $1 $2 ended with $status" | tee -a "$log"; }
+
+port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })')
+base=http://127.0.0.1:$port
+"$target/debug/vidimus" --config "$work/vidimus.toml" init --country AT --listen "127.0.0.1:$port" --public-url "$base" >/dev/null || exit 1
+printf '\n[anchor]\ninterval_seconds = 1\n' >>"$work/vidimus.toml"
+"$target/debug/vidimus" --config "$work/vidimus.toml" --json serve >"$work/serve.out" 2>"$work/serve.log" &
+server=$!
+for _ in $(seq 300); do [ -s "$work/serve.out" ] && break; kill -0 "$server" 2>/dev/null || break; sleep 0.1; done
+[ -s "$work/serve.out" ] || { tail -n 5 "$work/serve.log"; echo 'FAILED: the server did not start'; echo '0 passed, 1 failed'; exit 1; }
+
+cd e2e || exit 1
+run node issue.mjs "$base" "$(jq -r .setup.token "$work/serve.out")" "$work"
+if [ -s "$work/facts.json" ]; then
+  fact() { jq -r ".$1" "$work/facts.json"; }
+  mapfile -t jwts < <(jq -r '.jwts[]' "$work/facts.json" | sed "s|^|$work/|")
+  run node verify-vc.mjs "$base/rpc" "$(fact chainId)" "$(fact dids)" "${jwts[@]}"
+  run node foreign.mjs "$base" "$work/facts.json" "$work"
+  if [ -s "$work/own.txt" ]; then
+    mapfile -t jwts < <(sed "s|^|$work/|" "$work/own.txt")
+    run node verify-vc.mjs "$base/rpc" "$(fact chainId)" "$(fact dids)" "${jwts[@]}"
+  fi
+  run node ethers.mjs "$base/rpc" "$(fact chainId)" "$(fact registry)" "$(fact anchors)" "$(fact laboratory)" "$(fact category)"
+fi
+run node envelope.mjs "$target/debug/examples/eip1098"
+cd "$here" || exit 1
+
+python=.cache/venv/bin/python
+"$python" -c 'import cwt, base45' 2>/dev/null || {
+  python3 -m venv .cache/venv && .cache/venv/bin/pip install --quiet --disable-pip-version-check -r e2e/requirements.txt
+} >"$work/pip.log" 2>&1
+if "$python" -c 'import cwt, base45' 2>/dev/null; then
+  run "$python" e2e/hcert.py "$work/signer.pem" "$work/hcert.txt"
+else
+  tail -n 3 "$work/pip.log"
+  echo 'SKIPPED: cwt could not be installed from PyPI; our HCERT was not read by it'
+fi
+passed=$(grep -c '^ok' "$log") failed=$(grep -c '^FAILED' "$log")
+[ "$failed" -gt 0 ] && grep -v '"INFO"' "$work/serve.log" | tail -n 20
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
