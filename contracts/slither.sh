@@ -36,7 +36,7 @@ mkdir -p cache/slither
 status=0
 "${slither[@]}" . --json cache/slither/report.json "$@" >cache/slither/log 2>&1 || status=$?
 if [ "$status" -ne 0 ] || ! grep -q '"success": true' cache/slither/report.json; then
-  grep -v '^npm warn' cache/slither/log
+  grep -vE '^npm (warn|notice)' cache/slither/log
   exit 1
 fi
 grep -oE 'analyzed .*' cache/slither/log | sed 's/^/slither: /'

@@ -19,11 +19,11 @@ check() {
   shift
   if "$@" >"$log" 2>&1; then
     passed=$((passed + 1))
-    printf 'ok      %-12s %3ss  %s\n' "$name" $((SECONDS - start)) "$(grep -v '^npm warn' "$log" | tail -n 1)"
+    printf 'ok      %-12s %3ss  %s\n' "$name" $((SECONDS - start)) "$(grep -vE '^npm (warn|notice)' "$log" | tail -n 1)"
   else
     failed=$((failed + 1))
     printf 'FAILED  %-12s %3ss\n' "$name" $((SECONDS - start))
-    grep -v '^npm warn' "$log" | tail -n 60 | sed 's/^/  | /'
+    grep -vE '^npm (warn|notice)' "$log" | tail -n 60 | sed 's/^/  | /'
   fi
 }
 
@@ -43,7 +43,7 @@ suite() {
     printf 'ok      %-12s %3ss  %s tests\n' "$name" $((SECONDS - start)) "$p"
   else
     printf 'FAILED  %-12s %3ss  %s of %s\n' "$name" $((SECONDS - start)) "$f" $((p + f))
-    grep -v '^npm warn' "$log" | grep -vE '^\[PASS\]|^Suite result: ok' | tail -n 60 | sed 's/^/  | /'
+    grep -vE '^npm (warn|notice)' "$log" | grep -vE '^\[PASS\]|^Suite result: ok' | tail -n 60 | sed 's/^/  | /'
   fi
 }
 
