@@ -10,4 +10,5 @@ mod groups;
 mod issue;
 mod migrations;
 mod races;
+mod server;
 mod setting;
