@@ -4,5 +4,6 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod fault;
 pub mod http;
 pub mod jobs;

@@ -239,7 +239,9 @@ pub async fn dispatch(app: &App, mut outbound: Outbound) -> Result<Outbound, Err
             .ok_or(Error::Internal("a queued transaction is gone"))?;
     }
     let raw = outbound.raw.clone().ok_or(Error::Internal("a signed transaction has no bytes"))?;
+    crate::fault::point(crate::fault::AFTER_RAW);
     app.ledger.submit(&raw).await?;
+    crate::fault::point(crate::fault::AFTER_SUBMIT);
     let now = app.now();
     app.store.write(move |tx| transactions::sent(tx, id, now)).await?;
     app.wake.transactions.notify_one();

@@ -1,9 +1,12 @@
 //! Commitments become a batch, a batch becomes a root, a root stands on the chain, and each commitment gets its receipt. Every step is one
 //! transaction of the database and can be repeated; the contract refuses a root twice.
 
-use crate::app::{
-    App, Error,
-    chain::{CALL_GAS, dispatch},
+use crate::{
+    app::{
+        App, Error,
+        chain::{CALL_GAS, dispatch},
+    },
+    fault,
 };
 use vidimus_core::{
     Commitment,
@@ -30,6 +33,7 @@ pub async fn run(app: &App) -> Result<(), Error> {
         if gathered.is_empty() {
             return Ok(());
         }
+        fault::point(fault::AFTER_GATHER);
         open = app.store.read(move |tx| batches::open(tx, chain)).await?;
     }
     for batch in open {
@@ -64,6 +68,7 @@ async fn advance(app: &App, batch: Batch) -> Result<(), Error> {
                 transactions::enqueue(tx, &call, floor, now)
             })
             .await?;
+        fault::point(fault::AFTER_ENQUEUE);
         dispatch(app, queued).await?;
         app.wake.transactions.notify_one();
         return Ok(());
@@ -79,6 +84,7 @@ async fn advance(app: &App, batch: Batch) -> Result<(), Error> {
         }
         _ => return Ok(()),
     };
+    fault::point(fault::AFTER_MINED);
     for (part, chunk) in commitments.chunks(PROOFS_AT_ONCE).enumerate() {
         let proofs: Vec<_> = chunk
             .iter()
@@ -90,6 +96,7 @@ async fn advance(app: &App, batch: Batch) -> Result<(), Error> {
             .collect();
         app.store.write(move |tx| vidimus_store::outbox::keep_proofs(tx, id, &proofs)).await?;
     }
+    fault::point(fault::AFTER_PROOFS);
     app.store.write(move |tx| batches::finish(tx, id, &place)).await?;
     app.wake.receipts.notify_waiters();
     // The next batch need not wait for the interval: commitments have gathered meanwhile.
