@@ -112,6 +112,16 @@ impl Server {
         json(&self.send(Method::POST, path, Some(body), Some(key)).await?)
     }
 
+    /// PATCH, answered in JSON.
+    pub async fn patch(&self, path: &str, body: &impl Serialize) -> Result<Value, Failure> {
+        json(&self.send(Method::PATCH, path, Some(body), None).await?)
+    }
+
+    /// POST without a body, answered in JSON.
+    pub async fn act(&self, path: &str) -> Result<Value, Failure> {
+        json(&self.send(Method::POST, path, None::<&Value>, None).await?)
+    }
+
     /// DELETE.
     pub async fn delete(&self, path: &str) -> Result<(), Failure> {
         self.send(Method::DELETE, path, None::<&Value>, None).await.map(drop)
@@ -179,16 +189,19 @@ fn refused(status: StatusCode, body: &[u8]) -> Failure {
     if let Some(next) = text("next") {
         message.push_str(&format!("; {next}"));
     }
-    for place in problem.get("places").and_then(Value::as_array).into_iter().flatten() {
+    for place in problem.get("errors").and_then(Value::as_array).into_iter().flatten() {
         let part = |name: &str| place.get(name).and_then(Value::as_str).unwrap_or_default();
         message.push_str(&format!(
             "\n  {}: {} [{}]",
             part("pointer"),
-            part("message"),
+            part("detail"),
             part("code")
         ));
     }
-    if let Some(request) = text("request_id").or_else(|| text("request")) {
+    if let Some(request) = text("instance")
+        .as_deref()
+        .and_then(|text| text.strip_prefix("urn:uuid:"))
+    {
         message.push_str(&format!(" (request {request})"));
     }
     let name = text("type").map(|kind| kind.rsplit([':', '/']).next().unwrap_or_default().to_owned());
@@ -241,6 +254,58 @@ pub fn write(path: &std::path::Path, bytes: &[u8]) -> Result<(), Failure> {
 pub fn write_private(path: &std::path::Path, bytes: &[u8]) -> Result<(), Failure> {
     vidimus_crypto::file::create_private(path, bytes)
         .map_err(|error| Failure::new(Exit::Usage, super::with_causes(&error)))
+}
+
+/// A new file for a secret that a server will give once. It is made before the server is asked, so that what comes has a place.
+#[derive(Debug)]
+pub struct SecretFile {
+    path: PathBuf,
+    file: std::fs::File,
+}
+
+impl SecretFile {
+    /// Makes the file, empty, for this user only; refuses to write over one.
+    pub fn reserve(path: &std::path::Path) -> Result<Self, Failure> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|error| {
+                Failure::new(
+                    Exit::Usage,
+                    format!("{} cannot be made: {error}; name a new file", path.display()),
+                )
+            })?;
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+        })
+    }
+
+    /// Runs `request` and keeps the secret that its answer has under `name`, in place of which the answer then has the file's name. Without
+    /// such a file the answer stays as it is.
+    pub async fn keep(
+        reserved: Option<Self>,
+        name: &str,
+        request: impl Future<Output = Result<Value, Failure>>,
+    ) -> Result<Value, Failure> {
+        use std::io::Write as _;
+        let answer = request.await;
+        let Some(mut reserved) = reserved else { return answer };
+        let mut answer = answer.inspect_err(|_| drop(std::fs::remove_file(&reserved.path)))?;
+        if let Some(Value::String(secret)) = answer.get(name) {
+            let written = writeln!(reserved.file, "{secret}").and_then(|()| reserved.file.sync_all());
+            // Better shown than lost: it is given only once.
+            if written.is_ok() {
+                answer[name] = Value::from(format!("in {}", reserved.path.display()));
+            }
+        } else {
+            let _ = std::fs::remove_file(&reserved.path);
+        }
+        Ok(answer)
+    }
 }
 
 /// A text from an answer of the server.

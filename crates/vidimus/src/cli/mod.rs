@@ -1,10 +1,14 @@
 //! The command line. Every command can answer in JSON (`--json`), and its exit code means something ([`Exit`]).
 
+pub mod checking;
 pub mod client;
 pub mod completions;
 pub mod init;
+pub mod issuing;
+pub mod keys;
 pub mod migrate;
 pub mod openapi;
+pub mod participants;
 pub mod passphrase;
 pub mod serve;
 pub mod setup_link;
@@ -178,8 +182,36 @@ pub enum Command {
     Migrate(migrate::Arguments),
     /// Make a new one-time setup link, while there is no authority yet.
     SetupLink(setup_link::Arguments),
+    /// Make the authority of a new deployment, once.
+    Setup(participants::SetupArguments),
+    /// Admit, change, suspend and revoke issuers and verifiers.
+    Participant(participants::ParticipantArguments),
+    /// Make, list and revoke API keys.
+    ApiKey(participants::ApiKeyArguments),
+    /// Keep a participant's keys apart from the server, and sign with them.
+    Keys(keys::Arguments),
+    /// Report a result and issue its certificate.
+    Issue(issuing::IssueArguments),
+    /// Make more copies of a certificate.
+    Copies(issuing::CopiesArguments),
+    /// Draw a paper copy: a QR code, or its text.
+    Paper(issuing::PaperArguments),
+    /// Read the own results.
+    Result(issuing::ResultArguments),
+    /// Revoke a certificate.
+    Revoke(issuing::RevokeArguments),
     /// Keep keys and certificates in one encrypted file, and show them.
     Wallet(wallet::Arguments),
+    /// Make a request for a holder to answer with a presentation.
+    Request(checking::RequestArguments),
+    /// Check a certificate, an envelope or a presentation; on a server or offline.
+    Check(checking::CheckArguments),
+    /// Fetch what an offline check takes.
+    Bundle(checking::BundleArguments),
+    /// Read the kinds of certificates.
+    Category(checking::CategoryArguments),
+    /// Read the audit log and verify its chain of hashes.
+    Audit(checking::AuditArguments),
     /// Print the description of the HTTP API (OpenAPI 3.1).
     Openapi(openapi::Arguments),
     /// Print a completion script for a shell.
@@ -212,7 +244,21 @@ fn run(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
         Command::Serve(command) => runtime()?.block_on(serve::run(command, load(&config)?, output)),
         Command::Migrate(command) => runtime()?.block_on(migrate::run(command, load(&config)?, output)),
         Command::SetupLink(command) => runtime()?.block_on(setup_link::run(command, load(&config)?, output)),
+        Command::Setup(command) => runtime()?.block_on(participants::setup(command, output)),
+        Command::Participant(command) => runtime()?.block_on(participants::participant(command, output)),
+        Command::ApiKey(command) => runtime()?.block_on(participants::api_key(command, output)),
+        Command::Keys(command) => runtime()?.block_on(keys::run(command, output)),
+        Command::Issue(command) => runtime()?.block_on(issuing::issue(command, output)),
+        Command::Copies(command) => runtime()?.block_on(issuing::copies(command, output)),
+        Command::Paper(command) => runtime()?.block_on(issuing::paper(command, output)),
+        Command::Result(command) => runtime()?.block_on(issuing::result(command, output)),
+        Command::Revoke(command) => runtime()?.block_on(issuing::revoke(command, output)),
         Command::Wallet(command) => runtime()?.block_on(wallet::run(command, output)),
+        Command::Request(command) => runtime()?.block_on(checking::request(command, output)),
+        Command::Check(command) => return runtime()?.block_on(checking::check(command, output)),
+        Command::Bundle(command) => runtime()?.block_on(checking::bundle(command, output)),
+        Command::Category(command) => runtime()?.block_on(checking::category(command, output)),
+        Command::Audit(command) => return runtime()?.block_on(checking::audit(command, output)),
         Command::Openapi(command) => openapi::run(&command, output),
         Command::Completions(command) => completions::run(&command, Arguments::command()),
     }

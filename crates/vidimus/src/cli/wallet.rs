@@ -2,7 +2,7 @@
 
 use super::{
     Exit, Failure, Output,
-    client::{Server, read, read_json, text, write},
+    client::{Server, read, read_json, text},
     clock,
     passphrase::PassphraseArguments,
 };

@@ -1,0 +1,380 @@
+//! `vidimus issue`, `copies`, `paper`, `result`, `revoke`: what an issuer does.
+
+use super::{
+    Exit, Failure, Output,
+    client::{ServerArguments, idempotency_key, read_json, read_text, text, write},
+    participants::items,
+};
+use clap::ValueEnum;
+use serde_json::{Value, json};
+use std::{io::IsTerminal as _, path::PathBuf, time::Duration};
+
+/// Report a result and issue its certificate.
+///
+/// With a holder's card the copies are signed and sealed for the holder at once; without one, paper (HCERT) is made. Personal data are read
+/// from files, so that they stand on no command line; an identity document that is given here is the exception.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  vidimus issue --fhir bundle.json --card card.jwt --wait
+  vidimus issue --dcc payload.json --fallback-id patient-81 --format hcert
+  vidimus issue --claims result.json --document-file passport.json --algorithm ES256")]
+#[command(group(clap::ArgGroup::new("input").required(true)))]
+pub struct IssueArguments {
+    #[command(flatten)]
+    server: ServerArguments,
+    /// HL7 FHIR R4 Bundle, JSON; `-` for standard input.
+    #[arg(long, value_name = "FILE", group = "input")]
+    fhir: Option<PathBuf>,
+    /// EU DCC 1.3 payload, JSON.
+    #[arg(long, value_name = "FILE", group = "input")]
+    dcc: Option<PathBuf>,
+    /// The plain form, JSON: `{person, category, claims}`.
+    #[arg(long, value_name = "FILE", group = "input")]
+    claims: Option<PathBuf>,
+    /// The identity document that was seen, such as `passport:AT:P4711087`.
+    #[arg(long, value_name = "TYPE:COUNTRY:NUMBER", value_parser = document)]
+    document: Option<Value>,
+    /// The same from a file: JSON `{type, country, number}`.
+    #[arg(long, value_name = "FILE", conflicts_with = "document")]
+    document_file: Option<PathBuf>,
+    /// The issuer's own identifier of the person, where no document was seen.
+    #[arg(long, value_name = "TEXT")]
+    fallback_id: Option<String>,
+    /// The category, where the input could become more than one.
+    #[arg(long, value_name = "NAME")]
+    category: Option<String>,
+    #[command(flatten)]
+    rendering: Rendering,
+    /// Rendering wanted: `vc-jwt-1.1`, `vc+jwt`, `hcert`. Can be given several times; default all that there are.
+    #[arg(long, value_name = "NAME")]
+    format: Vec<String>,
+    /// Replace a valid certificate of the same kind; that one is revoked with reason `replaced`.
+    #[arg(long)]
+    replace: bool,
+    /// Wait until the copies are anchored, at most 20 seconds.
+    #[arg(long)]
+    wait: bool,
+    /// Same for each try of one request, so that it is done once; default random.
+    #[arg(long, value_name = "TEXT")]
+    idempotency_key: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Rendering {
+    /// The holder's card (`vidimus wallet card`).
+    #[arg(long, value_name = "FILE")]
+    card: Option<PathBuf>,
+    /// Signature algorithm of VC-JWT copies: `ES256K` (default), `ES256K-R` or `ES256`.
+    #[arg(long, value_name = "NAME")]
+    algorithm: Option<String>,
+    /// How copies are sealed: `hpke` (default) or `eip1098`.
+    #[arg(long, value_name = "NAME")]
+    envelope: Option<String>,
+}
+
+/// More copies of a certificate.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  vidimus copies add RESULT --card new-phone.jwt --format vc-jwt-1.1
+  vidimus copies add RESULT --format hcert                             for paper")]
+pub struct CopiesArguments {
+    #[command(flatten)]
+    server: ServerArguments,
+    #[command(subcommand)]
+    command: CopiesCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum CopiesCommand {
+    /// Make copies for other holder keys, or, without a card, for paper.
+    Add {
+        /// Id of the result.
+        result: String,
+        #[command(flatten)]
+        rendering: Rendering,
+        /// Rendering wanted. Can be given several times.
+        #[arg(long, required = true, value_name = "NAME")]
+        format: Vec<String>,
+        /// Same for each try of one request; default random.
+        #[arg(long, value_name = "TEXT")]
+        idempotency_key: Option<String>,
+    },
+}
+
+/// Draw a paper copy: a QR code as SVG or PNG, or its text.
+///
+/// It is the certificate itself: whoever sees it can read it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  vidimus paper COPY --output certificate.svg")]
+pub struct PaperArguments {
+    #[command(flatten)]
+    server: ServerArguments,
+    /// Id of the copy.
+    copy: String,
+    /// Where to; `-` for standard output.
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// What to draw; without it the file's name says, else the text.
+    #[arg(long)]
+    form: Option<Form>,
+}
+
+/// Ways of drawing a paper copy.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Form {
+    /// QR code, SVG.
+    Svg,
+    /// QR code, PNG.
+    Png,
+    /// The text in the QR code, `HC1:…`.
+    Text,
+}
+
+/// Read the own results.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  vidimus result list --limit 100\n  vidimus result show RESULT")]
+pub struct ResultArguments {
+    #[command(flatten)]
+    server: ServerArguments,
+    #[command(subcommand)]
+    command: ResultCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum ResultCommand {
+    /// List results, oldest first.
+    List {
+        /// `next` of the page before.
+        #[arg(long)]
+        cursor: Option<String>,
+        /// Rows in the page, 1 to 500.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Show a result, its certificate and the copies.
+    Show {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// Revoke a certificate: all its copies, everywhere.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  vidimus revoke CERTIFICATE --reason error")]
+pub struct RevokeArguments {
+    #[command(flatten)]
+    server: ServerArguments,
+    /// Id of the certificate.
+    certificate: String,
+    /// `error`, `fraud`, `lost`, `superseded`, `request` or `other`: a code, never text about a person.
+    #[arg(long, value_name = "CODE")]
+    reason: String,
+}
+
+fn document(text: &str) -> Result<Value, String> {
+    match text.split(':').collect::<Vec<_>>()[..] {
+        [kind, country, number] if !number.is_empty() => {
+            Ok(json!({"type": kind, "country": country, "number": number}))
+        }
+        _ => Err("TYPE:COUNTRY:NUMBER is needed, such as passport:AT:P4711087".into()),
+    }
+}
+
+impl Rendering {
+    fn put_into(&self, body: &mut Value) -> Result<(), Failure> {
+        body["card"] = json!(self.card.as_deref().map(read_text).transpose()?);
+        body["algorithm"] = json!(self.algorithm);
+        body["envelope"] = json!(self.envelope);
+        Ok(())
+    }
+}
+
+pub(super) async fn issue(arguments: IssueArguments, output: Output) -> Result<(), Failure> {
+    let server = arguments.server.authenticated()?;
+    let mut body = json!({
+        "fallback_id": arguments.fallback_id, "category": arguments.category, "formats": arguments.format,
+        "replace": arguments.replace, "wait": arguments.wait,
+    });
+    for (name, path) in [
+        ("fhir", &arguments.fhir),
+        ("dcc", &arguments.dcc),
+        ("claims", &arguments.claims),
+    ] {
+        if let Some(path) = path {
+            body[name] = read_json(path)?;
+        }
+    }
+    body["document"] = match &arguments.document_file {
+        Some(path) => read_json(path)?,
+        None => json!(arguments.document),
+    };
+    arguments.rendering.put_into(&mut body)?;
+    let key = arguments.idempotency_key.unwrap_or_else(idempotency_key);
+    let waiting = waiting(output, arguments.wait, "waiting for the anchor");
+    let answer = server.create("/v1/results", &body, &key).await;
+    waiting.finish_and_clear();
+    let view = answer?;
+    output.answer(&describe(&view), &view);
+    Ok(())
+}
+
+pub(super) async fn copies(arguments: CopiesArguments, output: Output) -> Result<(), Failure> {
+    let CopiesCommand::Add {
+        result,
+        rendering,
+        format,
+        idempotency_key: key,
+    } = arguments.command;
+    let mut body = json!({ "formats": format });
+    rendering.put_into(&mut body)?;
+    let server = arguments.server.authenticated()?;
+    let key = key.unwrap_or_else(idempotency_key);
+    let view = server
+        .create(&format!("/v1/results/{result}/copies"), &body, &key)
+        .await?;
+    output.answer(&describe(&view), &view);
+    Ok(())
+}
+
+pub(super) async fn paper(arguments: PaperArguments, output: Output) -> Result<(), Failure> {
+    let form = arguments
+        .form
+        .unwrap_or_else(|| match arguments.output.extension().and_then(|name| name.to_str()) {
+            Some("svg") => Form::Svg,
+            Some("png") => Form::Png,
+            _ => Form::Text,
+        });
+    let name = match form {
+        Form::Svg => "svg",
+        Form::Png => "png",
+        Form::Text => "text",
+    };
+    let server = arguments.server.authenticated()?;
+    let bytes = server
+        .bytes(&format!("/v1/copies/{}/paper?form={name}", arguments.copy))
+        .await?;
+    write(&arguments.output, &bytes)?;
+    if arguments.output != std::path::Path::new("-") {
+        let shown = format!("{} bytes in {}", bytes.len(), arguments.output.display());
+        output.answer(
+            &shown,
+            &json!({"output": arguments.output, "form": name, "bytes": bytes.len()}),
+        );
+    }
+    Ok(())
+}
+
+pub(super) async fn result(arguments: ResultArguments, output: Output) -> Result<(), Failure> {
+    let server = arguments.server.authenticated()?;
+    match arguments.command {
+        ResultCommand::List { cursor, limit } => {
+            let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
+            let page = server.get(&format!("/v1/results?limit={limit}{cursor}")).await?;
+            let mut lines: Vec<_> = items(&page).map(line).collect();
+            if lines.is_empty() {
+                lines.push("There are no results.".into());
+            }
+            let next = text(&page, "/next");
+            if !next.is_empty() {
+                lines.push(format!("more with --cursor {next}"));
+            }
+            output.answer(&lines.join("\n"), &page);
+        }
+        ResultCommand::Show { id } => {
+            let view = server.get(&format!("/v1/results/{id}")).await?;
+            let mut shown = line(&view);
+            if view["certificate"].is_object() {
+                shown.push_str(&format!("\n{}", describe(&view["certificate"])));
+            }
+            output.answer(&shown, &view);
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn revoke(arguments: RevokeArguments, output: Output) -> Result<(), Failure> {
+    let server = arguments.server.authenticated()?;
+    let path = format!("/v1/certificates/{}/revoke", arguments.certificate);
+    let view = server.post(&path, &json!({"reason": arguments.reason})).await?;
+    output.answer(&describe(&view), &view);
+    Ok(())
+}
+
+/// A spinner on standard error, where a person looks on.
+fn waiting(output: Output, wait: bool, what: &'static str) -> indicatif::ProgressBar {
+    if !wait || output.json || !std::io::stderr().is_terminal() {
+        return indicatif::ProgressBar::hidden();
+    }
+    let spinner = indicatif::ProgressBar::new_spinner();
+    spinner.set_message(what);
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
+}
+
+fn line(result: &Value) -> String {
+    format!(
+        "{}  {:<9} {}  {}",
+        text(result, "/result"),
+        text(result, "/state"),
+        text(result, "/reported"),
+        text(result, "/category")
+    )
+}
+
+/// A certificate and its copies, as text.
+pub fn describe(view: &Value) -> String {
+    let reason = text(view, "/reason");
+    let reason = if reason.is_empty() {
+        reason
+    } else {
+        format!(" ({reason})")
+    };
+    let mut lines = vec![
+        format!(
+            "certificate {}  {}{reason}",
+            text(view, "/certificate"),
+            text(view, "/status")
+        ),
+        format!("  result    {}", text(view, "/result")),
+        format!("  category  {}", text(view, "/category")),
+        format!(
+            "  valid     {} until {}",
+            text(view, "/valid_from"),
+            text(view, "/valid_until")
+        ),
+    ];
+    for copy in view["copies"].as_array().into_iter().flatten() {
+        let place = text(copy, "/content_id");
+        let place = if place.is_empty() { "on paper".to_owned() } else { place };
+        let anchored = if copy["anchored"] == true {
+            "anchored"
+        } else {
+            "not yet anchored"
+        };
+        lines.push(format!(
+            "  copy      {}  {:<10} {}, {anchored}, {place}",
+            text(copy, "/id"),
+            text(copy, "/format"),
+            text(copy, "/state")
+        ));
+    }
+    lines.join("\n")
+}
+
+/// Whether an answer says that every copy is anchored.
+pub fn anchored(view: &Value) -> bool {
+    view["copies"]
+        .as_array()
+        .is_some_and(|copies| !copies.is_empty() && copies.iter().all(|copy| copy["anchored"] == true))
+}
+
+/// The copies of an answer in a rendering.
+pub fn copy_of<'a>(view: &'a Value, format: &str) -> Result<&'a Value, Failure> {
+    let copies = view["copies"].as_array().into_iter().flatten();
+    copies
+        .into_iter()
+        .find(|copy| copy["format"] == format)
+        .ok_or_else(|| Failure::new(Exit::Internal, format!("the answer has no {format} copy")))
+}
