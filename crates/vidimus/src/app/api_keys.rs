@@ -36,7 +36,10 @@ impl FromStr for Presented {
     type Err = NotAnApiKey;
 
     fn from_str(text: &str) -> Result<Self, NotAnApiKey> {
-        let (id, secret) = text.strip_prefix("vk_").and_then(|rest| rest.split_once('_')).ok_or(NotAnApiKey)?;
+        let (id, secret) = text
+            .strip_prefix("vk_")
+            .and_then(|rest| rest.split_once('_'))
+            .ok_or(NotAnApiKey)?;
         let exact = id.len() == 32 && secret.len() == 64 && !text.bytes().any(|byte| byte.is_ascii_uppercase());
         if !exact {
             return Err(NotAnApiKey);
@@ -78,7 +81,11 @@ pub fn make(
     let secret = Secret::new(secret);
     let names: Vec<_> = permissions.iter().map(|permission| permission.name()).collect();
     Made {
-        text: Secret::new(format!("vk_{}_{}", encoding::hex(id.as_bytes()), encoding::hex(secret.expose()))),
+        text: Secret::new(format!(
+            "vk_{}_{}",
+            encoding::hex(id.as_bytes()),
+            encoding::hex(secret.expose())
+        )),
         row: api_keys::ApiKey {
             id,
             participant,
@@ -115,7 +122,9 @@ pub async fn authenticate(app: &App, presented: &Presented) -> Result<Option<(Pr
     let found = app
         .store
         .read(move |tx| {
-            let Some(key) = api_keys::find(tx, id)? else { return Ok(None) };
+            let Some(key) = api_keys::find(tx, id)? else {
+                return Ok(None);
+            };
             let participant = participants::find(tx, key.participant)?;
             Ok::<_, vidimus_store::Error>(participant.map(|participant| (key, participant)))
         })
@@ -124,7 +133,9 @@ pub async fn authenticate(app: &App, presented: &Presented) -> Result<Option<(Pr
     let hash = hash(app, &presented.secret);
     let stored = found.as_ref().map_or(Digest([0; 32]), |(key, _)| key.secret_hash);
     let same = bool::from(hash.as_bytes().ct_eq(stored.as_bytes()));
-    let Some((key, participant)) = found else { return Ok(None) };
+    let Some((key, participant)) = found else {
+        return Ok(None);
+    };
     if !same || key.revoked.is_some() || key.expires <= now {
         return Ok(None);
     }
@@ -138,8 +149,14 @@ pub async fn authenticate(app: &App, presented: &Presented) -> Result<Option<(Pr
     let registries = app.registries();
     let standing = match principal.role {
         Role::Authority => Some(Standing::Active),
-        Role::Issuer => registries.issuers.participant(&participant.account).map(|entry| entry.standing()),
-        Role::Verifier => registries.verifiers.participant(&participant.account).map(|entry| entry.standing()),
+        Role::Issuer => registries
+            .issuers
+            .participant(&participant.account)
+            .map(|entry| entry.standing()),
+        Role::Verifier => registries
+            .verifiers
+            .participant(&participant.account)
+            .map(|entry| entry.standing()),
     };
     Ok(Some((principal, standing)))
 }
@@ -166,7 +183,10 @@ fn role(stored: participants::Role) -> Role {
 
 /// Makes another key for the caller's own participant, with no more than the caller's own permissions.
 pub async fn create(app: &App, caller: &Principal, request: NewApiKey) -> Result<ApiKeyView, Error> {
-    let beyond = request.permissions.iter().find(|wanted| !caller.permissions.contains(wanted));
+    let beyond = request
+        .permissions
+        .iter()
+        .find(|wanted| !caller.permissions.contains(wanted));
     if let Some(wanted) = beyond {
         return Err(Error::forbidden(
             "permission-beyond-own",
@@ -186,12 +206,18 @@ pub async fn create_for(
     request: NewApiKey,
 ) -> Result<ApiKeyView, Error> {
     let found = app.store.read(move |tx| participants::find(tx, participant)).await?;
-    let Some(found) = found else { return Err(Error::NotFound("participant")) };
+    let Some(found) = found else {
+        return Err(Error::NotFound("participant"));
+    };
     let allowed = permissions_of(role(found.role));
     if let Some(wanted) = request.permissions.iter().find(|wanted| !allowed.contains(wanted)) {
         return Err(Error::invalid(
             "permission-beyond-role",
-            format!("a participant of role {} has no use for the permission `{}`", role(found.role).name(), wanted.name()),
+            format!(
+                "a participant of role {} has no use for the permission `{}`",
+                role(found.role).name(),
+                wanted.name()
+            ),
             "leave it out",
         ));
     }
@@ -201,18 +227,37 @@ pub async fn create_for(
 
 fn checked(app: &App, participant: ParticipantId, request: &NewApiKey) -> Result<Made, Error> {
     if request.permissions.is_empty() {
-        return Err(Error::invalid("no-permissions", "an API key without permissions is of no use", "name at least one"));
+        return Err(Error::invalid(
+            "no-permissions",
+            "an API key without permissions is of no use",
+            "name at least one",
+        ));
     }
     if !(1..=MOST_DAYS).contains(&request.days) {
-        return Err(Error::invalid("days", "an API key lasts 1 to 730 days", "give `days` in that range"));
+        return Err(Error::invalid(
+            "days",
+            "an API key lasts 1 to 730 days",
+            "give `days` in that range",
+        ));
     }
     if request.label.chars().count() > 100 || request.label.chars().any(char::is_control) {
-        return Err(Error::invalid("label", "a label has at most 100 characters, none of them control characters", "mend `label`"));
+        return Err(Error::invalid(
+            "label",
+            "a label has at most 100 characters, none of them control characters",
+            "mend `label`",
+        ));
     }
     let mut permissions = request.permissions.clone();
     permissions.sort_unstable();
     permissions.dedup();
-    Ok(make(app, &mut *app.entropy(), participant, &request.label, &permissions, request.days))
+    Ok(make(
+        app,
+        &mut *app.entropy(),
+        participant,
+        &request.label,
+        &permissions,
+        request.days,
+    ))
 }
 
 async fn store(app: &App, caller: &Principal, scope: Scope, made: Made) -> Result<ApiKeyView, Error> {
@@ -224,13 +269,19 @@ async fn store(app: &App, caller: &Principal, scope: Scope, made: Made) -> Resul
             audit::append(tx, &entry).map(drop)
         })
         .await?;
-    Ok(ApiKeyView { secret: Some(made.text.expose().clone()), ..view(&made.row) })
+    Ok(ApiKeyView {
+        secret: Some(made.text.expose().clone()),
+        ..view(&made.row)
+    })
 }
 
 /// The caller's participant's keys, newest first.
 pub async fn list(app: &App, caller: &Principal) -> Result<Vec<ApiKeyView>, Error> {
     let own = caller.participant;
-    let rows = app.store.read(move |tx| api_keys::list(tx, &Scope::authenticated(own), own)).await?;
+    let rows = app
+        .store
+        .read(move |tx| api_keys::list(tx, &Scope::authenticated(own), own))
+        .await?;
     Ok(rows.iter().map(view).collect())
 }
 
@@ -273,7 +324,16 @@ mod tests {
         let good = format!("vk_{}_{}", "0a".repeat(16), "5f".repeat(32));
         assert!(good.parse::<Presented>().is_ok());
         assert!(!format!("{:?}", good.parse::<Presented>().unwrap()).contains("5f5f"));
-        for bad in ["", "vk_", "vk__", &good[3..], &good[..good.len() - 1], &good.to_uppercase(), &format!("{good}0"), &good.replace("5f", "zz")] {
+        for bad in [
+            "",
+            "vk_",
+            "vk__",
+            &good[3..],
+            &good[..good.len() - 1],
+            &good.to_uppercase(),
+            &format!("{good}0"),
+            &good.replace("5f", "zz"),
+        ] {
             assert!(bad.parse::<Presented>().is_err(), "{bad}");
         }
     }

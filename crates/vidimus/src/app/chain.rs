@@ -70,7 +70,10 @@ pub async fn ensure_contracts(
     keys: &Keys,
     facts: &Facts,
 ) -> Result<Contracts, Refusal> {
-    let found = store.read(deployment_rows::find).await?.ok_or(Refusal::NotInitialised)?;
+    let found = store
+        .read(deployment_rows::find)
+        .await?
+        .ok_or(Refusal::NotInitialised)?;
     if let Ok(contracts) = serde_json::from_str::<Contracts>(&found.contracts) {
         for (contract, address) in contracts.all() {
             verify_code(ledger, contract, address).await.map_err(Refusal::Ledger)?;
@@ -79,7 +82,10 @@ pub async fn ensure_contracts(
     }
     let key = operator_key(store, keys, facts).await?;
     let at = |contract: Contract| {
-        let nonce = Contract::ALL.iter().position(|candidate| *candidate == contract).unwrap_or_default() as u64;
+        let nonce = Contract::ALL
+            .iter()
+            .position(|candidate| *candidate == contract)
+            .unwrap_or_default() as u64;
         address_created(facts.operator, nonce)
     };
     let contracts = Contracts {
@@ -91,7 +97,10 @@ pub async fn ensure_contracts(
     let steps = Contract::ALL.len() as u64 + 1;
     loop {
         let operator = convert::to_address(facts.operator);
-        let nonce = ledger.nonce(operator, eth::BlockId::latest()).await.map_err(Refusal::Ledger)?;
+        let nonce = ledger
+            .nonce(operator, eth::BlockId::latest())
+            .await
+            .map_err(Refusal::Ledger)?;
         if nonce >= steps {
             break;
         }
@@ -115,7 +124,9 @@ pub async fn ensure_contracts(
             .sign(facts.operator, |hash| key.sign_digest(hash))
             .map_err(|_| Refusal::Damaged("the operator's key does not sign"))?;
         ledger.submit(&signed.raw).await.map_err(Refusal::Ledger)?;
-        let mined = await_mined(ledger, signed.hash, PATIENCE).await.map_err(Refusal::Ledger)?;
+        let mined = await_mined(ledger, signed.hash, PATIENCE)
+            .await
+            .map_err(Refusal::Ledger)?;
         if !mined.success {
             return Err(Refusal::Configuration("a contract could not be created on this chain"));
         }
@@ -124,7 +135,9 @@ pub async fn ensure_contracts(
         verify_code(ledger, contract, address).await.map_err(Refusal::Ledger)?;
     }
     let text = serde_json::to_string(&contracts).expect("addresses serialise");
-    store.write(move |tx| deployment_rows::set_contracts(tx, "{}", &text)).await?;
+    store
+        .write(move |tx| deployment_rows::set_contracts(tx, "{}", &text))
+        .await?;
     Ok(contracts)
 }
 
@@ -144,7 +157,8 @@ async fn operator_key(store: &Store, keys: &Keys, facts: &Facts) -> Result<Arc<S
     let row = store.read(move |tx| key_rows::find(tx, &Scope::system(), id)).await?;
     let row = row.ok_or(Refusal::Damaged("the operator's key is not in the database"))?;
     let wrapped = row.secret.ok_or(Refusal::Damaged("the operator's key has no secret"))?;
-    keys.signing_key(id, KeyKind::Secp256k1, &wrapped).map_err(Refusal::Start)
+    keys.signing_key(id, KeyKind::Secp256k1, &wrapped)
+        .map_err(Refusal::Start)
 }
 
 /// Registries in which nothing has happened yet.
@@ -158,7 +172,12 @@ pub async fn empty_registries(ledger: &dyn Ledger, now: Timestamp) -> Result<Reg
         block_time: head.time,
         read_at: now,
     };
-    Ok(Registries { issuers: Registry::new(head), verifiers: Registry::new(head), read_to: None, last: None })
+    Ok(Registries {
+        issuers: Registry::new(head),
+        verifiers: Registry::new(head),
+        read_to: None,
+        last: None,
+    })
 }
 
 /// A call to a contract.
@@ -186,7 +205,11 @@ pub fn registry_of(app: &App, role: Role) -> Address {
 
 /// Queues a call from an account whose key is wrapped here, and sends it at once if the ledger answers; else the job does.
 pub async fn send(app: &App, account: Address, call: Call, object: Vec<u8>) -> Result<Outbound, Error> {
-    let floor = app.ledger.nonce(convert::to_address(account), eth::BlockId::latest()).await.unwrap_or(0);
+    let floor = app
+        .ledger
+        .nonce(convert::to_address(account), eth::BlockId::latest())
+        .await
+        .unwrap_or(0);
     let row = transactions::Call {
         id: RequestId::generate(&mut app.entropy()),
         chain: app.facts.chain,
@@ -198,7 +221,10 @@ pub async fn send(app: &App, account: Address, call: Call, object: Vec<u8>) -> R
         gas: CALL_GAS,
     };
     let now = app.now();
-    let queued = app.store.write(move |tx| transactions::enqueue(tx, &row, floor, now)).await?;
+    let queued = app
+        .store
+        .write(move |tx| transactions::enqueue(tx, &row, floor, now))
+        .await?;
     match dispatch(app, queued.clone()).await {
         Ok(sent) => Ok(sent),
         Err(error) => {
@@ -230,7 +256,9 @@ pub async fn dispatch(app: &App, mut outbound: Outbound) -> Result<Outbound, Err
             .sign(outbound.call.account, |hash| key.sign_digest(hash))
             .map_err(|_| Error::Internal("an account key does not sign"))?;
         let (raw, hash, now) = (signed.raw.clone(), signed.hash, app.now());
-        app.store.write(move |tx| transactions::sign(tx, id, &raw, hash, now)).await?;
+        app.store
+            .write(move |tx| transactions::sign(tx, id, &raw, hash, now))
+            .await?;
         // Another instance may have been faster; what is stored is what is sent.
         outbound = app
             .store
@@ -238,7 +266,10 @@ pub async fn dispatch(app: &App, mut outbound: Outbound) -> Result<Outbound, Err
             .await?
             .ok_or(Error::Internal("a queued transaction is gone"))?;
     }
-    let raw = outbound.raw.clone().ok_or(Error::Internal("a signed transaction has no bytes"))?;
+    let raw = outbound
+        .raw
+        .clone()
+        .ok_or(Error::Internal("a signed transaction has no bytes"))?;
     crate::fault::point(crate::fault::AFTER_RAW);
     app.ledger.submit(&raw).await?;
     crate::fault::point(crate::fault::AFTER_SUBMIT);
@@ -266,11 +297,16 @@ async fn account_key(app: &App, account: Address) -> Result<Arc<SigningKey>, Err
                     Ok::<_, vidimus_store::Error>(None)
                 })
                 .await?;
-            found.ok_or(Error::Internal("no key of ours belongs to this account"))?.id
+            found
+                .ok_or(Error::Internal("no key of ours belongs to this account"))?
+                .id
         }
     };
     let row = app.key(id).await?;
-    let wrapped = row.secret.as_ref().ok_or(Error::Internal("this account's key is not kept here"))?;
+    let wrapped = row
+        .secret
+        .as_ref()
+        .ok_or(Error::Internal("this account's key is not kept here"))?;
     app.keys.signing_key(id, KeyKind::Secp256k1, wrapped)
 }
 
@@ -295,8 +331,16 @@ pub async fn send_as_authority(app: &App, call: Call, change: &mut ParticipantCh
 /// Puts a call into the change, for the account's owner to sign.
 async fn prepare(app: &App, from: Address, call: Call, change: &mut ParticipantChange) -> Result<(), Error> {
     let fees = app.ledger.fees().await?;
-    let waiting = change.prepared.iter().filter(|prepared| prepared.from == from.to_string()).count() as u64;
-    let nonce = app.ledger.nonce(convert::to_address(from), eth::BlockId::pending()).await? + waiting;
+    let waiting = change
+        .prepared
+        .iter()
+        .filter(|prepared| prepared.from == from.to_string())
+        .count() as u64;
+    let nonce = app
+        .ledger
+        .nonce(convert::to_address(from), eth::BlockId::pending())
+        .await?
+        + waiting;
     let unsigned = Fields {
         chain_id: app.facts.chain,
         nonce,
@@ -335,7 +379,11 @@ pub async fn submit_signed(app: &App, caller: &Principal, raw: &str) -> Result<S
 pub async fn await_success(app: &App, outbound: &Outbound) -> Result<(), Error> {
     let hash = outbound.hash.ok_or_else(slow)?;
     let mined = await_mined(&*app.ledger, hash, PATIENCE).await?;
-    if mined.success { Ok(()) } else { Err(Error::Internal("a transaction of ours reverted")) }
+    if mined.success {
+        Ok(())
+    } else {
+        Err(Error::Internal("a transaction of ours reverted"))
+    }
 }
 
 fn slow() -> Error {
@@ -360,9 +408,17 @@ pub async fn announce_signing_key(
     let name = AttributeName::p256_issuer_key()
         .encode()
         .map_err(|_| Error::Internal("the attribute's name does not fit"))?;
-    let attribute = dids::Change::SetAttribute { name, value: key.as_bytes().to_vec(), validity: ATTRIBUTE_VALIDITY };
+    let attribute = dids::Change::SetAttribute {
+        name,
+        value: key.as_bytes().to_vec(),
+        validity: ATTRIBUTE_VALIDITY,
+    };
     if issuer.custody == participants::Custody::Own {
-        let call = Call::new(app.contracts.dids, attribute.calldata(issuer.account), "announce-signing-key");
+        let call = Call::new(
+            app.contracts.dids,
+            attribute.calldata(issuer.account),
+            "announce-signing-key",
+        );
         return prepare(app, issuer.account, call, change).await;
     }
     let nonce = dids::nonce(&*app.ledger, app.contracts.dids, issuer.account, eth::BlockId::latest()).await?;
@@ -389,10 +445,16 @@ pub async fn catch_up(app: &App) -> Result<(), Error> {
         let before = app.store.read(move |tx| rows::cursor(tx, chain)).await?;
         let head = app.ledger.finalized().await?;
         if let Some(before) = before {
-            let there = app.ledger.block(eth::BlockId::number(before.block_number), false).await?;
+            let there = app
+                .ledger
+                .block(eth::BlockId::number(before.block_number), false)
+                .await?;
             if there.is_none_or(|block| convert::from_hash(block.header.hash) != before.block_hash) {
                 // What was final is gone: another chain, or one restored from a backup. The tables hold nothing of their own.
-                tracing::error!(block = before.block_number, "the chain is not the one that was read: reading it again");
+                tracing::error!(
+                    block = before.block_number,
+                    "the chain is not the one that was read: reading it again"
+                );
                 app.store.write(move |tx| rows::drop_derived(tx, chain)).await?;
                 anew = true;
                 continue;
@@ -404,13 +466,19 @@ pub async fn catch_up(app: &App) -> Result<(), Error> {
         let from = before.map_or(0, |before| before.block_number + 1);
         let to = head.number.min(from + BLOCKS_AT_ONCE - 1);
         let (events, roots) = read_logs(app, from, to).await?;
-        let block = app.ledger.block(eth::BlockId::number(to), false).await?.ok_or(Error::Internal("a final block"))?;
+        let block = app
+            .ledger
+            .block(eth::BlockId::number(to), false)
+            .await?
+            .ok_or(Error::Internal("a final block"))?;
         let after = rows::Cursor {
             block_number: to,
             block_hash: convert::from_hash(block.header.hash),
             block_time: Timestamp(i64::try_from(block.header.timestamp).unwrap_or(i64::MAX)),
         };
-        app.store.write(move |tx| rows::advance(tx, chain, before, after, &events, &roots)).await?;
+        app.store
+            .write(move |tx| rows::advance(tx, chain, before, after, &events, &roots))
+            .await?;
     }
     refresh(app, anew).await
 }
@@ -450,8 +518,12 @@ async fn read_logs(app: &App, from: u64, to: u64) -> Result<(Vec<rows::Event>, V
             }
             continue;
         }
-        let Some(placed) = vidimus_ledger::contracts::registry::decode(&log) else { continue };
-        let Some((participant, change)) = change_of(placed.event) else { continue };
+        let Some(placed) = vidimus_ledger::contracts::registry::decode(&log) else {
+            continue;
+        };
+        let Some((participant, change)) = change_of(placed.event) else {
+            continue;
+        };
         let block_time = time_of(app, &placed.at).await?;
         events.push(rows::Event {
             block_number: placed.at.block_number,
@@ -460,7 +532,12 @@ async fn read_logs(app: &App, from: u64, to: u64) -> Result<(Vec<rows::Event>, V
             block_time,
             transaction: placed.at.transaction,
             contract: placed.contract,
-            kind: if placed.contract == app.contracts.issuers { ISSUER } else { VERIFIER }.to_owned(),
+            kind: if placed.contract == app.contracts.issuers {
+                ISSUER
+            } else {
+                VERIFIER
+            }
+            .to_owned(),
             subject: participant,
             payload: serde_json::to_string(&change).expect("a change serialises"),
         });
@@ -472,7 +549,10 @@ async fn time_of(app: &App, at: &Position) -> Result<Timestamp, Error> {
     if let Some(time) = at.time {
         return Ok(time);
     }
-    let block = app.ledger.block(eth::BlockId::hash(convert::to_hash(at.block_hash)), false).await?;
+    let block = app
+        .ledger
+        .block(eth::BlockId::hash(convert::to_hash(at.block_hash)), false)
+        .await?;
     let block = block.ok_or(Error::Internal("a block whose log was read is not there"))?;
     Ok(Timestamp(i64::try_from(block.header.timestamp).unwrap_or(i64::MAX)))
 }
@@ -487,7 +567,11 @@ fn change_of(event: RegistryEvent) -> Option<(Address, Change)> {
     Some(match event {
         RegistryEvent::Approved { participant, profile } => (participant, Change::Approved(profile)),
         RegistryEvent::ProfileChanged { participant, profile } => (participant, Change::ProfileChanged(profile)),
-        RegistryEvent::KeysRotated { participant, version, keys } => {
+        RegistryEvent::KeysRotated {
+            participant,
+            version,
+            keys,
+        } => {
             let some = |word: [u8; 32]| (word != [0; 32]).then_some(Digest(word));
             let mut point = [4; 65];
             point[1..33].copy_from_slice(&keys.p256_x);
@@ -499,18 +583,24 @@ fn change_of(event: RegistryEvent) -> Option<(Address, Change)> {
             };
             (participant, Change::KeysRotated { version, keys })
         }
-        RegistryEvent::KeysRevoked { participant, version, from } => {
-            (participant, Change::KeysRevoked { version, from })
-        }
+        RegistryEvent::KeysRevoked {
+            participant,
+            version,
+            from,
+        } => (participant, Change::KeysRevoked { version, from }),
         RegistryEvent::Suspended { participant, reason } => (participant, Change::Suspended(reason)),
         RegistryEvent::Resumed { participant } => (participant, Change::Resumed),
         RegistryEvent::Revoked { participant, reason } => (participant, Change::Revoked(reason)),
-        RegistryEvent::Granted { participant, permission, name } => {
-            (participant, Change::Granted(grant(permission, name)))
-        }
-        RegistryEvent::Withdrawn { participant, permission, name } => {
-            (participant, Change::Withdrawn(grant(permission, name)))
-        }
+        RegistryEvent::Granted {
+            participant,
+            permission,
+            name,
+        } => (participant, Change::Granted(grant(permission, name))),
+        RegistryEvent::Withdrawn {
+            participant,
+            permission,
+            name,
+        } => (participant, Change::Withdrawn(grant(permission, name))),
         RegistryEvent::AuthorityOffered { .. } | RegistryEvent::AuthorityTransferred { .. } => return None,
     })
 }
@@ -531,7 +621,12 @@ async fn refresh(app: &App, anew: bool) -> Result<(), Error> {
     // Another instance may have gone back, too.
     let anew = anew || before.read_to.is_none_or(|read_to| cursor.block_number < read_to);
     let mut registries = if anew {
-        Registries { issuers: Registry::new(head), verifiers: Registry::new(head), read_to: None, last: None }
+        Registries {
+            issuers: Registry::new(head),
+            verifiers: Registry::new(head),
+            read_to: None,
+            last: None,
+        }
     } else {
         Registries::clone(&before)
     };
@@ -541,7 +636,10 @@ async fn refresh(app: &App, anew: bool) -> Result<(), Error> {
         .read(move |tx| {
             let mut events: Vec<rows::Event> = Vec::new();
             loop {
-                let after = events.last().map(|event| (event.block_number, event.log_index)).or(after);
+                let after = events
+                    .last()
+                    .map(|event| (event.block_number, event.log_index))
+                    .or(after);
                 let page = rows::events(tx, chain, after, 1_000)?;
                 if page.is_empty() {
                     return Ok::<_, Error>(events);
@@ -557,13 +655,26 @@ async fn refresh(app: &App, anew: bool) -> Result<(), Error> {
         app.set_registries(registries);
         return Ok(());
     }
-    registries.last = events.last().map(|event| (event.block_number, event.log_index)).or(after);
+    registries.last = events
+        .last()
+        .map(|event| (event.block_number, event.log_index))
+        .or(after);
     for event in events {
         let change = serde_json::from_str(&event.payload).map_err(|_| Error::Internal("a kept event does not read"))?;
-        let registry = if event.kind == ISSUER { &mut registries.issuers } else { &mut registries.verifiers };
-        let event =
-            registry::Event { participant: event.subject, block: event.block_number, time: event.block_time, change };
-        registry.apply(&event).map_err(|_| Error::Internal("the registry's events do not follow from each other"))?;
+        let registry = if event.kind == ISSUER {
+            &mut registries.issuers
+        } else {
+            &mut registries.verifiers
+        };
+        let event = registry::Event {
+            participant: event.subject,
+            block: event.block_number,
+            time: event.block_time,
+            change,
+        };
+        registry
+            .apply(&event)
+            .map_err(|_| Error::Internal("the registry's events do not follow from each other"))?;
     }
     let (known, keys) = app
         .store
@@ -584,8 +695,12 @@ async fn refresh(app: &App, anew: bool) -> Result<(), Error> {
         }
     }
     for participant in &known {
-        registries.issuers.add_profile(participant.profile.as_bytes(), app.provider());
-        registries.verifiers.add_profile(participant.profile.as_bytes(), app.provider());
+        registries
+            .issuers
+            .add_profile(participant.profile.as_bytes(), app.provider());
+        registries
+            .verifiers
+            .add_profile(participant.profile.as_bytes(), app.provider());
     }
     mirror(app, &registries, &known).await?;
     app.set_registries(registries);
@@ -610,7 +725,9 @@ async fn mirror(app: &App, registries: &Registries, known: &[participants::Parti
         };
         if state != participant.state {
             let (id, before) = (participant.id, participant.state);
-            app.store.write(move |tx| participants::set_state(tx, id, before, state, now)).await?;
+            app.store
+                .write(move |tx| participants::set_state(tx, id, before, state, now))
+                .await?;
         }
     }
     Ok(())

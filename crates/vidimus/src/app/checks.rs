@@ -21,8 +21,7 @@ use vidimus_credential::{
     CategoryId, Statement,
     category::Category,
     check::{
-        self, Certificate, Context, Expected, Input, Policy, Report, Roots, Verdict,
-        Root,
+        self, Certificate, Context, Expected, Input, Policy, Report, Root, Roots, Verdict,
         registry::{Grant, Standing},
     },
 };
@@ -50,10 +49,18 @@ async fn admitted(app: &App, caller: &Principal, purpose: &str) -> Result<Admitt
     match entry.standing() {
         Standing::Active => {}
         Standing::Suspended => {
-            return Err(Error::forbidden("suspended", "your admission is suspended", "ask the authority"));
+            return Err(Error::forbidden(
+                "suspended",
+                "your admission is suspended",
+                "ask the authority",
+            ));
         }
         Standing::Revoked => {
-            return Err(Error::forbidden("revoked", "your admission was revoked", "ask the authority"));
+            return Err(Error::forbidden(
+                "revoked",
+                "your admission was revoked",
+                "ask the authority",
+            ));
         }
     }
     let (mut attributes, mut purposes) = (Vec::new(), Vec::new());
@@ -71,7 +78,10 @@ async fn admitted(app: &App, caller: &Principal, purpose: &str) -> Result<Admitt
             "name one of these, or ask the authority to grant another",
         ));
     }
-    Ok(Admitted { did: row.did, attributes })
+    Ok(Admitted {
+        did: row.did,
+        attributes,
+    })
 }
 
 /// Makes a request for a holder to answer: a nonce that works once, within five minutes.
@@ -132,7 +142,12 @@ pub async fn check(app: &App, caller: &Principal, request: CheckRequest) -> Resu
         participant: caller.participant,
         category: report.category.as_ref().map(ToString::to_string),
         verdict: verdict(report.verdict).to_owned(),
-        reasons: report.reasons().iter().map(|reason| reason.code()).collect::<Vec<_>>().join(" "),
+        reasons: report
+            .reasons()
+            .iter()
+            .map(|reason| reason.code())
+            .collect::<Vec<_>>()
+            .join(" "),
         time: now,
     };
     let scope = Scope::authenticated(caller.participant);
@@ -142,7 +157,12 @@ pub async fn check(app: &App, caller: &Principal, request: CheckRequest) -> Resu
 
 /// One check on this server's own evidence: the registry and anchors as read from the chain, the status table, and, for copies that carry
 /// none, the receipt by digest.
-pub async fn evaluate(app: &App, mut input: Input, expected: Option<&Expected>, now: Timestamp) -> Result<Report, Error> {
+pub async fn evaluate(
+    app: &App,
+    mut input: Input,
+    expected: Option<&Expected>,
+    now: Timestamp,
+) -> Result<Report, Error> {
     if input.anchor().is_none() {
         let digest = input.digest(app.provider());
         if let Some((salt, Some(receipt))) = copies::evidence(app, digest).await? {
@@ -190,7 +210,13 @@ async fn roots(app: &App, anchor: Option<&Anchor>, now: Timestamp) -> Result<Roo
         }
     };
     let block = app.registries().issuers.head().block_number;
-    Ok(Roots::answer(chain_id, app.contracts.anchors, block, now, found.map(|found| to_root(chain_id, found))))
+    Ok(Roots::answer(
+        chain_id,
+        app.contracts.anchors,
+        block,
+        now,
+        found.map(|found| to_root(chain_id, found)),
+    ))
 }
 
 /// A derived row as the check knows it.
@@ -218,11 +244,16 @@ async fn expected(
     purpose: &str,
     now: Timestamp,
 ) -> Result<Option<Expected>, Error> {
-    let Some(presentation) = input.presentation() else { return Ok(None) };
+    let Some(presentation) = input.presentation() else {
+        return Ok(None);
+    };
     let nonce = presentation.nonce.clone().unwrap_or_default();
     let hash = app.provider.sha256(&[nonce.as_bytes()]);
     let scope = Scope::authenticated(caller.participant);
-    let taken = app.store.write(move |tx| requests::take(tx, &scope, &hash, now)).await?;
+    let taken = app
+        .store
+        .write(move |tx| requests::take(tx, &scope, &hash, now))
+        .await?;
     let asked = taken.is_some_and(|request| request.body == purpose.as_bytes());
     Ok(Some(Expected {
         // A nonce that was never given out, was used or has expired matches nothing.
@@ -245,10 +276,13 @@ fn answer(app: &App, id: CheckId, report: &Report, wanted: &[String]) -> CheckAn
         category: report.category.as_ref().map(ToString::to_string),
         format: report.format.map(|format| format.name().to_owned()),
         attributes: Value::Object(shown),
-        issuer: report
-            .certificate
-            .as_ref()
-            .map(|certificate| certificate.issuer.name.clone().unwrap_or_else(|| certificate.issuer.id.clone())),
+        issuer: report.certificate.as_ref().map(|certificate| {
+            certificate
+                .issuer
+                .name
+                .clone()
+                .unwrap_or_else(|| certificate.issuer.id.clone())
+        }),
         checked_at: report.checked_at.to_rfc3339(),
     }
 }
@@ -294,6 +328,10 @@ pub fn category_of(app: &App, name: &str) -> Result<std::sync::Arc<Category>, Er
 /// A digest in a path.
 pub fn digest_of(text: &str) -> Result<Digest, Error> {
     text.parse().map_err(|_| {
-        Error::Invalid(Problem::new("digest", "not a digest: 64 hexadecimal digits are needed", "correct the path"))
+        Error::Invalid(Problem::new(
+            "digest",
+            "not a digest: 64 hexadecimal digits are needed",
+            "correct the path",
+        ))
     })
 }

@@ -23,8 +23,7 @@ use vidimus_credential::{
     format::{Unsigned, vc_jwt::context_url},
 };
 use vidimus_crypto::{
-    DataKey, KeyKind, SealingPublicKey,
-    eip1098,
+    DataKey, KeyKind, SealingPublicKey, eip1098,
     envelope::{self, Padding},
 };
 use vidimus_store::{
@@ -102,19 +101,27 @@ fn erased() -> Error {
 }
 
 /// A certificate with all that its copies follow from.
-struct Loaded {
-    certificate: certificates::Certificate,
-    issuer: participants::Participant,
-    subject: Subject,
-    data_key: DataKey,
-    copies: Vec<rows::Copy>,
+#[derive(Debug)]
+pub struct Loaded {
+    /// Its row.
+    pub certificate: certificates::Certificate,
+    /// Its issuer's row.
+    pub issuer: participants::Participant,
+    /// What it says.
+    pub subject: Subject,
+    /// The person's data key.
+    pub data_key: DataKey,
+    /// Its copies.
+    pub copies: Vec<rows::Copy>,
 }
 
 async fn load(app: &App, scope: Scope, id: CertificateId) -> Result<Loaded, Error> {
     let found = app
         .store
         .read(move |tx| {
-            let Some(certificate) = certificates::find(tx, &scope, id)? else { return Ok(None) };
+            let Some(certificate) = certificates::find(tx, &scope, id)? else {
+                return Ok(None);
+            };
             let result = results::find(tx, &scope, certificate.result)?;
             let person = persons::find(tx, &certificate.person)?;
             let issuer = participants::find(tx, certificate.participant)?;
@@ -140,12 +147,23 @@ async fn load(app: &App, scope: Scope, id: CertificateId) -> Result<Loaded, Erro
         valid_from: certificate.valid_from,
         valid_until: certificate.valid_until,
     };
-    Ok(Loaded { certificate, issuer, subject, data_key, copies })
+    Ok(Loaded {
+        certificate,
+        issuer,
+        subject,
+        data_key,
+        copies,
+    })
 }
 
 fn plan_of(loaded: &Loaded, copy: &rows::Copy) -> Result<Plan, Error> {
-    let sealed = copy.prepared.as_deref().ok_or(Error::Internal("an intent without its plan"))?;
-    let plain = loaded.data_key.open(&place("copies", copy.id.as_bytes(), "prepared"), sealed)?;
+    let sealed = copy
+        .prepared
+        .as_deref()
+        .ok_or(Error::Internal("an intent without its plan"))?;
+    let plain = loaded
+        .data_key
+        .open(&place("copies", copy.id.as_bytes(), "prepared"), sealed)?;
     serde_json::from_slice(plain.expose()).map_err(|_| Error::Internal("a kept plan does not read"))
 }
 
@@ -177,7 +195,10 @@ async fn prepare(
         status: status_reference(app, copy.status_list, copy.status_index),
     };
     let context = context_url(app.config.server.public_url.as_str());
-    Ok((render::prepare(&app.categories, &context, &loaded.subject, &terms)?, key))
+    Ok((
+        render::prepare(&app.categories, &context, &loaded.subject, &terms)?,
+        key,
+    ))
 }
 
 /// Where a copy's status is found.
@@ -193,30 +214,50 @@ pub fn status_reference(app: &App, list: u64, index: u64) -> StatusReference {
 /// Signs every copy of a certificate that is still an intent and whose key is kept here, and commits them together with the answer to the
 /// idempotency key. Safe to repeat: what was completed meanwhile stays as it is.
 pub async fn sign_all(app: &App, id: CertificateId, key: Option<String>) -> Result<(), Error> {
-    let scope = Scope::system();
-    let loaded = load(app, scope, id).await?;
+    let loaded = load(app, Scope::system(), id).await?;
+    let mut planned = Vec::new();
+    for copy in loaded.copies.iter().filter(|copy| copy.state == State::Intent) {
+        planned.push((copy.clone(), plan_of(&loaded, copy)?));
+    }
+    sign(app, &loaded, &planned, key).await.map(drop)
+}
+
+/// [`sign_all`] for what the caller has at hand already. Gives what was signed: nothing where the issuer keeps its own keys.
+pub async fn sign(
+    app: &App,
+    loaded: &Loaded,
+    planned: &[(rows::Copy, Plan)],
+    key: Option<String>,
+) -> Result<Vec<rows::Signed>, Error> {
+    crate::fault::point(crate::fault::AFTER_INTENT);
     let mut signed = Vec::new();
     if loaded.issuer.custody == participants::Custody::Wrapped {
-        for copy in loaded.copies.iter().filter(|copy| copy.state == State::Intent) {
-            let plan = plan_of(&loaded, copy)?;
-            let (unsigned, row) = prepare(app, &loaded, copy, &plan).await?;
+        for (copy, plan) in planned {
+            let (unsigned, row) = prepare(app, loaded, copy, plan).await?;
             let kind = match row.kind {
                 key_rows::Kind::Secp256k1 => KeyKind::Secp256k1,
                 key_rows::Kind::P256 => KeyKind::P256,
                 _ => return Err(Error::Internal("a signing key of another kind")),
             };
-            let wrapped = row.secret.as_ref().ok_or(Error::Internal("a wrapped key without its secret"))?;
+            let wrapped = row
+                .secret
+                .as_ref()
+                .ok_or(Error::Internal("a wrapped key without its secret"))?;
             let signer = app.keys.signing_key(row.id, kind, wrapped)?;
             let signature = signer
                 .sign(plan.algorithm, unsigned.message())
                 .map_err(|_| Error::Internal("an issuer's key does not sign"))?;
-            signed.push(finish(app, &loaded, copy.id, &plan, unsigned, &signature)?);
+            signed.push(finish(app, loaded, copy.id, plan, unsigned, &signature)?);
         }
     }
-    let (participant, chain, now) = (loaded.certificate.participant, app.facts.chain, app.now());
+    let (scope, id, participant) = (Scope::system(), loaded.certificate.id, loaded.certificate.participant);
+    let (chain, now) = (app.facts.chain, app.now());
+    let signed = Arc::new(signed);
+    let to_write = signed.clone();
+    crate::fault::point(crate::fault::AFTER_SIGN);
     app.store
         .write(move |tx| {
-            for copy in &signed {
+            for copy in to_write.iter() {
                 rows::complete(tx, &scope, copy, chain, now)?;
             }
             if let Some(key) = &key {
@@ -225,8 +266,9 @@ pub async fn sign_all(app: &App, id: CertificateId, key: Option<String>) -> Resu
             Ok::<_, vidimus_store::Error>(())
         })
         .await?;
+    crate::fault::point(crate::fault::AFTER_COMPLETE);
     app.wake.outbox.notify_one();
-    Ok(())
+    Ok(Arc::try_unwrap(signed).unwrap_or_else(|signed| signed.to_vec()))
 }
 
 /// A signed copy as its row keeps it: committed to under a fresh salt, sealed to the holder, or under the person's data key for paper.
@@ -243,7 +285,10 @@ fn finish(
     let mut entropy = app.entropy();
     let salt = Salt::generate(&mut *entropy);
     let commitment = Commitment::derive(app.provider(), &salt, &digest);
-    let envelope = Envelope { salt: Some(salt.clone()), ..Envelope::new(text) };
+    let envelope = Envelope {
+        salt: Some(salt.clone()),
+        ..Envelope::new(text)
+    };
     let plain = serde_json::to_string(&envelope).map_err(|_| Error::Internal("an envelope does not serialise"))?;
     let payload = match &plan.sealing_key {
         Some(key) => {
@@ -255,10 +300,15 @@ fn finish(
                 envelope::seal(&key, SEAL_INFO, &[], plain.as_bytes(), Padding::Buckets, &mut *entropy)?
             }
         }
-        None => loaded.data_key.seal(&place("copies", id.as_bytes(), "payload"), plain.as_bytes(), &mut *entropy),
+        None => loaded.data_key.seal(
+            &place("copies", id.as_bytes(), "payload"),
+            plain.as_bytes(),
+            &mut *entropy,
+        ),
     };
-    let salt_ciphertext =
-        loaded.data_key.seal(&place("copies", id.as_bytes(), "salt"), salt.as_bytes(), &mut *entropy);
+    let salt_ciphertext = loaded
+        .data_key
+        .seal(&place("copies", id.as_bytes(), "salt"), salt.as_bytes(), &mut *entropy);
     Ok(rows::Signed {
         id,
         key: Some(plan.key),
@@ -280,9 +330,17 @@ pub async fn commit_signature(
     request: CopySignature,
 ) -> Result<CertificateView, Error> {
     let scope = Scope::authenticated(caller.participant);
-    let copy = app.store.read(move |tx| rows::find(tx, &scope, id)).await?.ok_or(Error::NotFound("copy"))?;
+    let copy = app
+        .store
+        .read(move |tx| rows::find(tx, &scope, id))
+        .await?
+        .ok_or(Error::NotFound("copy"))?;
     if copy.state != State::Intent {
-        return Err(Error::conflict("signed-already", "this copy is signed already", "read it"));
+        return Err(Error::conflict(
+            "signed-already",
+            "this copy is signed already",
+            "read it",
+        ));
     }
     let loaded = load(app, scope, copy.certificate).await?;
     let category = CategoryId::new(loaded.certificate.category.as_str()).map_err(|_| Error::Internal("a category"))?;
@@ -292,12 +350,23 @@ pub async fn commit_signature(
     let refused = || {
         Error::invalid(
             "signature",
-            format!("/signature: not a signature of your {} key over the message", plan.algorithm.name()),
+            format!(
+                "/signature: not a signature of your {} key over the message",
+                plan.algorithm.name()
+            ),
             "sign the message of `to_sign` (not its digest) and send r ‖ s as base64url",
         )
     };
     let signature = from_base64url(&request.signature).map_err(|_| refused())?;
-    verify(app, &row, &loaded.issuer, plan.algorithm, unsigned.message(), &signature).map_err(|_| refused())?;
+    verify(
+        app,
+        &row,
+        &loaded.issuer,
+        plan.algorithm,
+        unsigned.message(),
+        &signature,
+    )
+    .map_err(|_| refused())?;
     let signed = finish(app, &loaded, id, &plan, unsigned, &signature)?;
     let (chain, now) = (app.facts.chain, app.now());
     let entry = app.audit_entry(Some(caller.participant), "sign-copy", id.as_bytes());
@@ -321,12 +390,17 @@ fn verify(
 ) -> Result<(), vidimus_core::SignatureError> {
     match row.kind {
         // An own account key is known by its address alone.
-        key_rows::Kind::Secp256k1 => {
-            app.provider.verify_account(algorithm, &issuer.account, message, signature)
-        }
+        key_rows::Kind::Secp256k1 => app
+            .provider
+            .verify_account(algorithm, &issuer.account, message, signature),
         key_rows::Kind::P256 => {
-            let point = row.public.as_slice().try_into().map_err(|_| vidimus_core::SignatureError::Key)?;
-            app.provider.verify(algorithm, &PublicKey::P256(point), message, signature)
+            let point = row
+                .public
+                .as_slice()
+                .try_into()
+                .map_err(|_| vidimus_core::SignatureError::Key)?;
+            app.provider
+                .verify(algorithm, &PublicKey::P256(point), message, signature)
         }
         _ => Err(vidimus_core::SignatureError::Key),
     }
@@ -338,7 +412,9 @@ pub async fn view(app: &App, scope: &Scope, id: CertificateId) -> Result<Certifi
     let found = app
         .store
         .read(move |tx| {
-            let Some(certificate) = certificates::find(tx, &scope, id)? else { return Ok(None) };
+            let Some(certificate) = certificates::find(tx, &scope, id)? else {
+                return Ok(None);
+            };
             let mut copies = Vec::new();
             for copy in rows::list_by_certificate(tx, &scope, id)? {
                 let anchored = match &copy.commitment {
@@ -354,15 +430,21 @@ pub async fn view(app: &App, scope: &Scope, id: CertificateId) -> Result<Certifi
     let (certificate, copies, issuer) = found.ok_or(Error::NotFound("certificate"))?;
     let own = issuer.is_some_and(|issuer| issuer.custody == participants::Custody::Own);
     let unsigned = copies.iter().any(|(copy, _)| copy.state == State::Intent);
-    let loaded = if own && unsigned { Some(load(app, scope, id).await?) } else { None };
+    let loaded = if own && unsigned {
+        Some(load(app, scope, id).await?)
+    } else {
+        None
+    };
     let mut views = Vec::with_capacity(copies.len());
     for (copy, anchored) in copies {
         let mut to_sign = None;
         if let (Some(loaded), State::Intent) = (&loaded, copy.state) {
             let plan = plan_of(loaded, &copy)?;
             let (bytes, _) = prepare(app, loaded, &copy, &plan).await?;
-            to_sign =
-                Some(ToSign { algorithm: plan.algorithm.name().to_owned(), message: base64url(bytes.message()) });
+            to_sign = Some(ToSign {
+                algorithm: plan.algorithm.name().to_owned(),
+                message: base64url(bytes.message()),
+            });
         }
         views.push(CopyView {
             id: copy.id.to_string(),
@@ -379,7 +461,32 @@ pub async fn view(app: &App, scope: &Scope, id: CertificateId) -> Result<Certifi
             to_sign,
         });
     }
-    Ok(CertificateView {
+    Ok(certificate_view(app, certificate, views))
+}
+
+/// A certificate that was issued just now, without asking the database again.
+pub fn issued_view(app: &App, loaded: Loaded, signed: &[rows::Signed]) -> CertificateView {
+    let views = loaded
+        .copies
+        .iter()
+        .filter_map(|copy| {
+            let signed = signed.iter().find(|signed| signed.id == copy.id)?;
+            Some(CopyView {
+                id: copy.id.to_string(),
+                format: copy.format.clone(),
+                state: "signed".to_owned(),
+                content_id: copy.holder.as_ref().map(|_| signed.content.clone()),
+                commitment: Some(signed.commitment.to_string()),
+                anchored: false,
+                to_sign: None,
+            })
+        })
+        .collect();
+    certificate_view(app, loaded.certificate, views)
+}
+
+fn certificate_view(app: &App, certificate: certificates::Certificate, copies: Vec<CopyView>) -> CertificateView {
+    CertificateView {
         result: certificate.result.to_string(),
         certificate: certificate.id.to_string(),
         category: certificate.category,
@@ -394,14 +501,18 @@ pub async fn view(app: &App, scope: &Scope, id: CertificateId) -> Result<Certifi
         reason: certificate.reason,
         valid_from: certificate.valid_from.to_rfc3339(),
         valid_until: certificate.valid_until.to_rfc3339(),
-        copies: views,
-    })
+        copies,
+    }
 }
 
 /// A paper copy: the text of the QR code. Only copies that are bound to no holder can be read back by their issuer.
 pub async fn paper(app: &App, caller: &Principal, id: CopyId) -> Result<String, Error> {
     let scope = Scope::authenticated(caller.participant);
-    let copy = app.store.read(move |tx| rows::find(tx, &scope, id)).await?.ok_or(Error::NotFound("copy"))?;
+    let copy = app
+        .store
+        .read(move |tx| rows::find(tx, &scope, id))
+        .await?
+        .ok_or(Error::NotFound("copy"))?;
     if copy.holder.is_some() {
         return Err(Error::conflict(
             "sealed",
@@ -410,9 +521,16 @@ pub async fn paper(app: &App, caller: &Principal, id: CopyId) -> Result<String, 
         ));
     }
     if copy.state == State::Intent {
-        return Err(Error::conflict("unsigned", "this copy is not signed yet", "sign it first"));
+        return Err(Error::conflict(
+            "unsigned",
+            "this copy is not signed yet",
+            "sign it first",
+        ));
     }
-    let found = app.store.read(move |tx| certificates::find(tx, &scope, copy.certificate)).await?;
+    let found = app
+        .store
+        .read(move |tx| certificates::find(tx, &scope, copy.certificate))
+        .await?;
     let certificate = found.ok_or(Error::NotFound("copy"))?;
     let key = data_key(app, &certificate.person).await?;
     let payload = copy.payload.as_deref().ok_or_else(erased)?;
@@ -469,8 +587,12 @@ pub async fn evidence(app: &App, digest: Digest) -> Result<Option<(Salt, Option<
     let found = app
         .store
         .read(move |tx| {
-            let Some(copy) = rows::find_by_digest(tx, &digest)? else { return Ok(None) };
-            let Some(certificate) = certificates::find(tx, &Scope::system(), copy.certificate)? else { return Ok(None) };
+            let Some(copy) = rows::find_by_digest(tx, &digest)? else {
+                return Ok(None);
+            };
+            let Some(certificate) = certificates::find(tx, &Scope::system(), copy.certificate)? else {
+                return Ok(None);
+            };
             let person = persons::find(tx, &certificate.person)?;
             let anchored = match &copy.commitment {
                 Some(commitment) => outbox::anchored(tx, commitment)?,
@@ -479,11 +601,23 @@ pub async fn evidence(app: &App, digest: Digest) -> Result<Option<(Salt, Option<
             Ok::<_, vidimus_store::Error>(Some((copy, certificate.person, person, anchored)))
         })
         .await?;
-    let Some((copy, index, person, anchored)) = found else { return Ok(None) };
+    let Some((copy, index, person, anchored)) = found else {
+        return Ok(None);
+    };
     let (Some(wrapped), Some(sealed)) = (person.and_then(|person| person.data_key), copy.salt_ciphertext) else {
         return Ok(None);
     };
-    let salt = app.keys.person_key(&index.0, &wrapped)?.open(&place("copies", copy.id.as_bytes(), "salt"), &sealed)?;
-    let salt = salt.expose().as_slice().try_into().map_err(|_| Error::Internal("a kept salt has another length"))?;
-    Ok(Some((Salt::from_bytes(salt), anchored.map(|anchored| to_receipt(app, anchored)))))
+    let salt = app
+        .keys
+        .person_key(&index.0, &wrapped)?
+        .open(&place("copies", copy.id.as_bytes(), "salt"), &sealed)?;
+    let salt = salt
+        .expose()
+        .as_slice()
+        .try_into()
+        .map_err(|_| Error::Internal("a kept salt has another length"))?;
+    Ok(Some((
+        Salt::from_bytes(salt),
+        anchored.map(|anchored| to_receipt(app, anchored)),
+    )))
 }

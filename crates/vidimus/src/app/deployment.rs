@@ -26,7 +26,9 @@ pub enum Refusal {
     #[error("{0}")]
     RootKey(#[source] vidimus_crypto::Error),
     /// Another root key made this database.
-    #[error("the root key in {0} is not the one this database was made with: put the right file back, nothing was changed")]
+    #[error(
+        "the root key in {0} is not the one this database was made with: put the right file back, nothing was changed"
+    )]
     WrongRootKey(PathBuf),
     /// The database cannot be opened.
     #[error("{0}")]
@@ -35,10 +37,14 @@ pub enum Refusal {
     #[error("this database holds no deployment: run `vidimus init` first")]
     NotInitialised,
     /// `init` on what is there already.
-    #[error("this database holds a deployment already: `vidimus serve` starts it; to make another one, name another directory")]
+    #[error(
+        "this database holds a deployment already: `vidimus serve` starts it; to make another one, name another directory"
+    )]
     Initialised,
     /// The configuration names another chain than the deployment was made on.
-    #[error("the configuration says chain {configured}, the deployment was made on chain {found}: mend `ledger.chain_id`")]
+    #[error(
+        "the configuration says chain {configured}, the deployment was made on chain {found}: mend `ledger.chain_id`"
+    )]
     Chain {
         /// In the configuration.
         configured: u64,
@@ -105,8 +111,14 @@ pub struct Facts {
 /// Opens the configured database.
 pub async fn open_store(config: &Config, provider: Arc<Native>, missing: Missing) -> Result<Store, Refusal> {
     let which = match &config.database {
-        Database::Sqlite(path) => vidimus_store::Config::Sqlite { path: path.clone(), missing },
-        Database::Postgres(url) => vidimus_store::Config::Postgres { url: url.expose().clone(), connections: 16 },
+        Database::Sqlite(path) => vidimus_store::Config::Sqlite {
+            path: path.clone(),
+            missing,
+        },
+        Database::Postgres(url) => vidimus_store::Config::Postgres {
+            url: url.expose().clone(),
+            connections: 16,
+        },
     };
     Ok(Store::open(which, provider).await?)
 }
@@ -115,7 +127,9 @@ pub async fn open_store(config: &Config, provider: Arc<Native>, missing: Missing
 pub fn categories(config: &Config) -> Result<(Categories, Vec<String>), Refusal> {
     let mut categories = Categories::built_in();
     let mut texts = Vec::new();
-    let Some(directory) = &config.categories_dir else { return Ok((categories, texts)) };
+    let Some(directory) = &config.categories_dir else {
+        return Ok((categories, texts));
+    };
     let unreadable = |path: &PathBuf| {
         let path = path.clone();
         move |source| Refusal::Categories { path, source }
@@ -148,7 +162,10 @@ pub async fn init(config: &Config, name: &str, country: &str, now: Timestamp) ->
     root.create(&config.root_key).map_err(Refusal::RootKey)?;
     let keys = Keys::derive(&root);
 
-    let validity = Validity { not_before: now.plus(-300), not_after: now.plus(ROOT_YEARS * YEAR) };
+    let validity = Validity {
+        not_before: now.plus(-300),
+        not_after: now.plus(ROOT_YEARS * YEAR),
+    };
     let subject = |role: &str| Subject {
         common_name: format!("{} {role}", name.chars().take(40).collect::<String>()),
         organization: Some(name.chars().take(64).collect()),
@@ -161,14 +178,23 @@ pub async fn init(config: &Config, name: &str, country: &str, now: Timestamp) ->
     let status_certificate =
         authority.issue_status_signer(status_key.public_key(), &subject("lists"), validity, now, &mut entropy)?;
     let mut rows = vec![
-        key_rows::Key { certificate: Some(authority.certificate().to_vec()), ..authority_row },
+        key_rows::Key {
+            certificate: Some(authority.certificate().to_vec()),
+            ..authority_row
+        },
         key_rows::Key {
             certificate: Some(status_certificate),
             ..row(&keys, "status", &status_key, now, &mut entropy)
         },
     ];
     for purpose in ["operator", "anchor"] {
-        rows.push(row(&keys, purpose, &SigningKey::generate(KeyKind::Secp256k1, &mut entropy), now, &mut entropy));
+        rows.push(row(
+            &keys,
+            purpose,
+            &SigningKey::generate(KeyKind::Secp256k1, &mut entropy),
+            now,
+            &mut entropy,
+        ));
     }
     let mut id = [0; 32];
     entropy.fill(&mut id);
@@ -240,7 +266,10 @@ pub async fn load(store: &Store, keys: &Keys, config: &Config, provider: &Native
         return Err(Refusal::WrongRootKey(config.root_key.clone()));
     }
     if found.chain != config.ledger.chain_id {
-        return Err(Refusal::Chain { configured: config.ledger.chain_id, found: found.chain });
+        return Err(Refusal::Chain {
+            configured: config.ledger.chain_id,
+            found: found.chain,
+        });
     }
     let rows = store.read(|tx| key_rows::list(tx, &Scope::system(), None)).await?;
     let newest = |purpose: &str| {
@@ -252,12 +281,18 @@ pub async fn load(store: &Store, keys: &Keys, config: &Config, provider: &Native
     let account = |purpose: &str| {
         let row = newest(purpose)?;
         let address = public_key(row).and_then(|key| key.address(provider));
-        Ok::<_, Refusal>((row.id, address.ok_or(Refusal::Damaged("an account key of the deployment is no account key"))?))
+        Ok::<_, Refusal>((
+            row.id,
+            address.ok_or(Refusal::Damaged("an account key of the deployment is no account key"))?,
+        ))
     };
     let certified = |purpose: &str| {
         let row = newest(purpose)?;
         let certificate = row.certificate.clone();
-        Ok::<_, Refusal>((row.id, certificate.ok_or(Refusal::Damaged("a key of the deployment has no certificate"))?))
+        Ok::<_, Refusal>((
+            row.id,
+            certificate.ok_or(Refusal::Damaged("a key of the deployment has no certificate"))?,
+        ))
     };
     let (authority_key, authority_certificate) = certified("certificate-authority")?;
     let (status_key, status_certificate) = certified("status")?;
@@ -265,7 +300,9 @@ pub async fn load(store: &Store, keys: &Keys, config: &Config, provider: &Native
     let (anchor_key, anchorer) = account("anchor")?;
     let configured = config.server.public_url.as_str().to_owned();
     if found.public_url != configured {
-        store.write(move |tx| deployment::set_public_url(tx, &configured)).await?;
+        store
+            .write(move |tx| deployment::set_public_url(tx, &configured))
+            .await?;
     }
     Ok(Facts {
         deployment: found.deployment,

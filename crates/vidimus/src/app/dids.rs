@@ -8,10 +8,7 @@ use crate::app::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use vidimus_core::{Address, encoding::from_hex_exact};
-use vidimus_ledger::{
-    contracts::dids::Change,
-    convert, eth,
-};
+use vidimus_ledger::{contracts::dids::Change, convert, eth};
 use vidimus_store::limits;
 
 /// Changes to one identity that are relayed in a day: what they cost is the deployment's.
@@ -87,8 +84,13 @@ pub struct RelayedDidChange {
 pub async fn relay(app: &App, request: SignedDidChange) -> Result<RelayedDidChange, Error> {
     let identity = account("/identity", &request.identity)?;
     let change = read(&request.change)?;
-    let signature: [u8; 65] = from_hex_exact(&request.signature)
-        .map_err(|_| Error::invalid("signature", "/signature: 65 bytes in hexadecimal are needed", "sign again"))?;
+    let signature: [u8; 65] = from_hex_exact(&request.signature).map_err(|_| {
+        Error::invalid(
+            "signature",
+            "/signature: 65 bytes in hexadecimal are needed",
+            "sign again",
+        )
+    })?;
     let data = change.signed_calldata(identity, &signature);
     let registry = app.contracts.dids;
     let tried = eth::TransactionRequest::default()
@@ -106,7 +108,10 @@ pub async fn relay(app: &App, request: SignedDidChange) -> Result<RelayedDidChan
         };
     }
     let now = app.now();
-    let hits = app.store.write(move |tx| limits::hit(tx, "did-change", &identity.0, DAY, now)).await?;
+    let hits = app
+        .store
+        .write(move |tx| limits::hit(tx, "did-change", &identity.0, DAY, now))
+        .await?;
     if hits > PER_DAY {
         return Err(Error::forbidden(
             "did-change-limit",
@@ -115,43 +120,71 @@ pub async fn relay(app: &App, request: SignedDidChange) -> Result<RelayedDidChan
         ));
     }
     let sent = chain::send_as_operator(app, Call::new(registry, data, "did-change")).await?;
-    Ok(RelayedDidChange { transaction: sent.hash.map(|hash| hash.to_string()) })
+    Ok(RelayedDidChange {
+        transaction: sent.hash.map(|hash| hash.to_string()),
+    })
 }
 
 fn read(change: &DidChange) -> Result<Change, Error> {
     Ok(match change {
         DidChange::ChangeOwner { owner } => Change::Owner(account("/change/owner", owner)?),
-        DidChange::AddDelegate { delegate_type, delegate, validity } => Change::AddDelegate {
+        DidChange::AddDelegate {
+            delegate_type,
+            delegate,
+            validity,
+        } => Change::AddDelegate {
             kind: word("/change/delegate_type", delegate_type)?,
             delegate: account("/change/delegate", delegate)?,
             validity: *validity,
         },
-        DidChange::RevokeDelegate { delegate_type, delegate } => Change::RevokeDelegate {
+        DidChange::RevokeDelegate {
+            delegate_type,
+            delegate,
+        } => Change::RevokeDelegate {
             kind: word("/change/delegate_type", delegate_type)?,
             delegate: account("/change/delegate", delegate)?,
         },
-        DidChange::SetAttribute { name, value, validity } => {
-            Change::SetAttribute { name: word("/change/name", name)?, value: value_of(value)?, validity: *validity }
-        }
-        DidChange::RevokeAttribute { name, value } => {
-            Change::RevokeAttribute { name: word("/change/name", name)?, value: value_of(value)? }
-        }
+        DidChange::SetAttribute { name, value, validity } => Change::SetAttribute {
+            name: word("/change/name", name)?,
+            value: value_of(value)?,
+            validity: *validity,
+        },
+        DidChange::RevokeAttribute { name, value } => Change::RevokeAttribute {
+            name: word("/change/name", name)?,
+            value: value_of(value)?,
+        },
     })
 }
 
 fn account(pointer: &str, text: &str) -> Result<Address, Error> {
     text.parse().map_err(|_| {
-        Error::invalid("account", format!("{pointer}: not an account, 0x and 40 hexadecimal digits"), "correct it")
+        Error::invalid(
+            "account",
+            format!("{pointer}: not an account, 0x and 40 hexadecimal digits"),
+            "correct it",
+        )
     })
 }
 
 fn word(pointer: &str, text: &str) -> Result<[u8; 32], Error> {
-    from_hex_exact(text)
-        .map_err(|_| Error::invalid("bytes32", format!("{pointer}: 32 bytes in hexadecimal are needed"), "correct it"))
+    from_hex_exact(text).map_err(|_| {
+        Error::invalid(
+            "bytes32",
+            format!("{pointer}: 32 bytes in hexadecimal are needed"),
+            "correct it",
+        )
+    })
 }
 
 fn value_of(text: &str) -> Result<Vec<u8>, Error> {
-    vidimus_core::encoding::from_hex(text).ok().filter(|value| value.len() <= LONGEST_VALUE).ok_or_else(|| {
-        Error::invalid("attribute-value", "/change/value: at most 1024 bytes in hexadecimal are needed", "correct it")
-    })
+    vidimus_core::encoding::from_hex(text)
+        .ok()
+        .filter(|value| value.len() <= LONGEST_VALUE)
+        .ok_or_else(|| {
+            Error::invalid(
+                "attribute-value",
+                "/change/value: at most 1024 bytes in hexadecimal are needed",
+                "correct it",
+            )
+        })
 }

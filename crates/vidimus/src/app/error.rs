@@ -71,7 +71,12 @@ impl fmt::Display for Problem {
 impl Problem {
     /// A problem without places.
     pub fn new(name: &'static str, detail: impl Into<String>, next: &'static str) -> Self {
-        Self { name, detail: detail.into(), next, places: Vec::new() }
+        Self {
+            name,
+            detail: detail.into(),
+            next,
+            places: Vec::new(),
+        }
     }
 }
 

@@ -6,12 +6,12 @@
 
 use crate::app::{
     App,
-    copies::{self, Plan},
+    copies::{self, Loaded, Plan},
     error::{Error, Place, Problem},
     keys::place,
     participants::{self, bad_card},
     principal::Principal,
-    render,
+    render::{self, Subject},
     requests::{CertificateView, NewCopies, Report},
 };
 use serde::{Deserialize, Serialize};
@@ -62,9 +62,17 @@ pub struct Issuer {
 impl Issuer {
     /// The caller, if it is admitted and in good standing. `category` is asked for where it is known.
     pub async fn of(app: &App, caller: &Principal, category: Option<&CategoryId>) -> Result<Self, Error> {
-        let row = participants::find(app, caller.participant).await?;
+        let issuer = Self {
+            row: participants::find(app, caller.participant).await?,
+        };
+        issuer.require(app, category)?;
+        Ok(issuer)
+    }
+
+    /// Whether it is admitted and in good standing now, for the category where one is named.
+    fn require(&self, app: &App, category: Option<&CategoryId>) -> Result<(), Error> {
         let registries = app.registries();
-        let Some(entry) = registries.issuers.participant(&row.account) else {
+        let Some(entry) = registries.issuers.participant(&self.row.account) else {
             return Err(Error::forbidden(
                 "pending",
                 "the ledger does not have your admission yet",
@@ -74,10 +82,18 @@ impl Issuer {
         match entry.standing() {
             Standing::Active => {}
             Standing::Suspended => {
-                return Err(Error::forbidden("suspended", "your admission is suspended", "ask the authority"));
+                return Err(Error::forbidden(
+                    "suspended",
+                    "your admission is suspended",
+                    "ask the authority",
+                ));
             }
             Standing::Revoked => {
-                return Err(Error::forbidden("revoked", "your admission was revoked", "ask the authority"));
+                return Err(Error::forbidden(
+                    "revoked",
+                    "your admission was revoked",
+                    "ask the authority",
+                ));
             }
         }
         if let Some(category) = category
@@ -89,7 +105,7 @@ impl Issuer {
                 "ask the authority to grant it",
             ));
         }
-        Ok(Self { row })
+        Ok(())
     }
 }
 
@@ -113,7 +129,10 @@ impl Retry {
         let text = serde_json::to_vec(request).map_err(|_| Error::Internal("a request does not serialise"))?;
         // Keyed: the digest of a request that is about a person must not be searchable.
         let request = Digest(app.keys.credential_hash("idempotency", &text));
-        Ok(Some(Self { key: key.to_owned(), request }))
+        Ok(Some(Self {
+            key: key.to_owned(),
+            request,
+        }))
     }
 }
 
@@ -129,14 +148,20 @@ pub async fn report(
     let issuer = Issuer::of(app, caller, None).await?;
     let mut intake = read(app, &issuer, &report, now)?;
     // Again, now that the category is known: what is granted is part of what is asked.
-    let issuer = Issuer::of(app, caller, Some(&intake.category)).await?;
+    issuer.require(app, Some(&intake.category))?;
     let category = render::category(&app.categories, &intake.category)?;
     if category.schema().pointer("/properties/issuer_name").is_some() {
         // Who issues is not the reporter's to say.
-        intake.claims.insert("issuer_name".to_owned(), Value::String(issuer.row.name.clone()));
+        intake
+            .claims
+            .insert("issuer_name".to_owned(), Value::String(issuer.row.name.clone()));
     }
     let validity = category.validity(&intake.claims, now).map_err(|error| {
-        Error::invalid("validity", format!("no validity can be computed: {error}"), "mend the times in the result")
+        Error::invalid(
+            "validity",
+            format!("no validity can be computed: {error}"),
+            "mend the times in the result",
+        )
     })?;
     if validity.until <= now {
         return Err(Error::invalid(
@@ -145,18 +170,45 @@ pub async fn report(
             "report a more recent result",
         ));
     }
-    let person = person_index(app, &issuer, report.document.as_ref().or(intake.document.as_ref()), &report, &intake)?;
+    let person = person_index(
+        app,
+        &issuer,
+        report.document.as_ref().or(intake.document.as_ref()),
+        &report,
+        &intake,
+    )?;
     let card = card(app, report.card.as_deref(), now)?;
     let formats = formats(category, &report.formats, card.is_some())?;
-    let plans = plans(app, &issuer, &formats, report.algorithm.as_deref(), report.envelope.as_deref(), card.as_ref(), now)
-        .await?;
+    let plans = plans(
+        app,
+        &issuer,
+        &formats,
+        report.algorithm.as_deref(),
+        report.envelope.as_deref(),
+        card.as_ref(),
+        now,
+    )
+    .await?;
 
-    let (result, certificate) = (ResultId::generate(&mut *app.entropy()), CertificateId::generate(&mut *app.entropy()));
-    let kind = Digest(app.keys.person_index(Transcript::new("vidimus/kind/v1").field(category.kind(&intake.claims).as_bytes())));
+    let (result, certificate) = (
+        ResultId::generate(&mut *app.entropy()),
+        CertificateId::generate(&mut *app.entropy()),
+    );
+    let kind = Digest(
+        app.keys
+            .person_index(Transcript::new("vidimus/kind/v1").field(category.kind(&intake.claims).as_bytes())),
+    );
     let (data_key, wrapped) = person_key(app, &person, now).await?;
-    let body = Body { person: intake.person.clone(), claims: intake.claims.clone() };
+    let body = Body {
+        person: intake.person.clone(),
+        claims: intake.claims.clone(),
+    };
     let plain = serde_json::to_vec(&body).map_err(|_| Error::Internal("a result does not serialise"))?;
-    let sealed = data_key.seal(&place("results", result.as_bytes(), "body"), &plain, &mut *app.entropy());
+    let sealed = data_key.seal(
+        &place("results", result.as_bytes(), "body"),
+        &plain,
+        &mut *app.entropy(),
+    );
     let result_row = results::ResultRecord {
         id: result,
         participant: issuer.row.id,
@@ -188,29 +240,59 @@ pub async fn report(
     let scope = Scope::authenticated(issuer.row.id);
     let entry = app.audit_entry(Some(caller.participant), "report", certificate.as_bytes());
     let begun = {
-        let (retry, wrapped) = (retry.clone(), wrapped.clone());
+        let (retry, wrapped, certificate_row) = (retry.clone(), wrapped.clone(), certificate_row.clone());
         app.store
             .write(move |tx| {
                 if let Some(begin) = begin(tx, issuer_id(&scope), retry.as_ref(), certificate, now)? {
                     return Ok(begin);
                 }
                 let kept = persons::ensure(tx, &person, &wrapped, now)?;
-                if kept.data_key.as_ref().is_none_or(|kept| kept.ciphertext != wrapped.ciphertext) {
+                if kept
+                    .data_key
+                    .as_ref()
+                    .is_none_or(|kept| kept.ciphertext != wrapped.ciphertext)
+                {
                     // Somebody else has just recorded this person: their data key is the one that counts.
-                    return Err(Error::conflict("busy", "another result about this person is being reported", "try again"));
+                    return Err(Error::conflict(
+                        "busy",
+                        "another result about this person is being reported",
+                        "try again",
+                    ));
                 }
                 make_room(tx, &result_row, certificate, replace, now)?;
                 results::insert(tx, &scope, &result_row).map_err(doubled)?;
                 certificates::insert(tx, &scope, &certificate_row).map_err(doubled)?;
-                intend(tx, &scope, &intents)?;
+                let intents = intend(tx, &scope, &intents)?;
                 audit::append(tx, &entry)?;
-                Ok::<_, Error>(Begun::New)
+                Ok::<_, Error>(Begun::New(intents))
             })
             .await?
     };
     let certificate = match begun {
-        Begun::New => {
-            copies::sign_all(app, certificate, retry.map(|retry| retry.key)).await?;
+        Begun::New(intents) => {
+            let subject = Subject {
+                category: intake.category,
+                issuer: issuer.row.did.clone(),
+                country: issuer.row.country.clone(),
+                person: body.person,
+                claims: body.claims,
+                valid_from: validity.from,
+                valid_until: validity.until,
+            };
+            let own = issuer.row.custody == vidimus_store::participants::Custody::Own;
+            let copies: Vec<_> = intents.into_iter().map(as_row).collect();
+            let planned: Vec<_> = copies.iter().cloned().zip(plans).collect();
+            let loaded = Loaded {
+                certificate: certificate_row,
+                issuer: issuer.row,
+                subject,
+                data_key,
+                copies,
+            };
+            let signed = copies::sign(app, &loaded, &planned, retry.map(|retry| retry.key)).await?;
+            if !own && !report.wait {
+                return Ok(copies::issued_view(app, loaded, &signed));
+            }
             certificate
         }
         Begun::Resumed(begun) => {
@@ -236,7 +318,10 @@ pub async fn add_copies(
     let now = app.now();
     let retry = Retry::new(app, key, &new)?;
     let scope = Scope::authenticated(caller.participant);
-    let found = app.store.read(move |tx| certificates::find_by_result(tx, &scope, result)).await?;
+    let found = app
+        .store
+        .read(move |tx| certificates::find_by_result(tx, &scope, result))
+        .await?;
     let found = found.ok_or(Error::NotFound("result"))?;
     if found.state != certificates::State::Valid || found.valid_until <= now {
         return Err(Error::conflict(
@@ -250,8 +335,16 @@ pub async fn add_copies(
     let category = render::category(&app.categories, &category_id)?;
     let card = card(app, new.card.as_deref(), now)?;
     let formats = formats(category, &new.formats, card.is_some())?;
-    let plans =
-        plans(app, &issuer, &formats, new.algorithm.as_deref(), new.envelope.as_deref(), card.as_ref(), now).await?;
+    let plans = plans(
+        app,
+        &issuer,
+        &formats,
+        new.algorithm.as_deref(),
+        new.envelope.as_deref(),
+        card.as_ref(),
+        now,
+    )
+    .await?;
     let data_key = copies::data_key(app, &found.person).await?;
     let intents = intents(app, found.id, issuer.row.id, &plans, &data_key, now)?;
     let certificate = found.id;
@@ -263,9 +356,9 @@ pub async fn add_copies(
                 if let Some(begin) = begin(tx, issuer_id(&scope), retry.as_ref(), certificate, now)? {
                     return Ok(begin);
                 }
-                intend(tx, &scope, &intents)?;
+                let intents = intend(tx, &scope, &intents)?;
                 audit::append(tx, &entry)?;
-                Ok::<_, Error>(Begun::New)
+                Ok::<_, Error>(Begun::New(intents))
             })
             .await?
     };
@@ -276,7 +369,8 @@ pub async fn add_copies(
 }
 
 enum Begun {
-    New,
+    /// To be signed, with the places the copies got.
+    New(Vec<copy_rows::Intent>),
     Resumed(CertificateId),
     Done(CertificateId),
 }
@@ -297,7 +391,10 @@ fn begin(
     let reference = certificate.as_bytes();
     let (lease, expires) = (now.plus(LEASE), now.plus(KEPT));
     let id = |bytes: &[u8]| -> Result<CertificateId, Error> {
-        bytes.try_into().map(CertificateId::from_bytes).map_err(|_| Error::Internal("an idempotency key leads nowhere"))
+        bytes
+            .try_into()
+            .map(CertificateId::from_bytes)
+            .map_err(|_| Error::Internal("an idempotency key leads nowhere"))
     };
     match idempotency::begin(tx, issuer, &retry.key, &retry.request, reference, now, lease, expires)? {
         idempotency::Begin::New => Ok(None),
@@ -402,7 +499,8 @@ fn intents(
         .collect()
 }
 
-fn intend(tx: &mut vidimus_store::Tx<'_>, scope: &Scope, planned: &[Planned]) -> Result<(), Error> {
+fn intend(tx: &mut vidimus_store::Tx<'_>, scope: &Scope, planned: &[Planned]) -> Result<Vec<copy_rows::Intent>, Error> {
+    let mut intents = Vec::with_capacity(planned.len());
     let list = status::newest_list(tx)?.ok_or(Error::Internal("there is no status list"))?;
     for Planned { intent, candidates } in planned {
         let place = status::reserve(tx, list.list, candidates, intent.id, intent.created)?;
@@ -413,16 +511,55 @@ fn intend(tx: &mut vidimus_store::Tx<'_>, scope: &Scope, planned: &[Planned]) ->
                 "try again; if it lasts, ask the operator",
             ))
         })?;
-        let intent = copy_rows::Intent { status_list: list.list, status_index: place, ..intent.clone() };
+        let intent = copy_rows::Intent {
+            status_list: list.list,
+            status_index: place,
+            ..intent.clone()
+        };
         copy_rows::intend(tx, scope, &intent)?;
+        intents.push(intent);
     }
-    Ok(())
+    Ok(intents)
+}
+
+/// An intent as its row has it now.
+fn as_row(intent: copy_rows::Intent) -> copy_rows::Copy {
+    copy_rows::Copy {
+        id: intent.id,
+        participant: intent.participant,
+        certificate: intent.certificate,
+        format: intent.format,
+        holder: intent.holder,
+        state: copy_rows::State::Intent,
+        status_list: intent.status_list,
+        status_index: intent.status_index,
+        prepared: intent.prepared,
+        key: None,
+        digest: None,
+        commitment: None,
+        salt_nonce: None,
+        salt_ciphertext: None,
+        payload: None,
+        content: None,
+        counter_signature: None,
+        created: intent.created,
+        issued_at: None,
+    }
 }
 
 fn read(app: &App, issuer: &Issuer, report: &Report, now: Timestamp) -> Result<Intake, Error> {
-    let category = report.category.as_deref().map(CategoryId::new).transpose().map_err(|error| {
-        Error::invalid("category", format!("/category: {error}"), "name one that `GET /v1/categories` lists")
-    })?;
+    let category = report
+        .category
+        .as_deref()
+        .map(CategoryId::new)
+        .transpose()
+        .map_err(|error| {
+            Error::invalid(
+                "category",
+                format!("/category: {error}"),
+                "name one that `GET /v1/categories` lists",
+            )
+        })?;
     let context = intake::Context {
         categories: &app.categories,
         now,
@@ -472,8 +609,12 @@ fn person_index(
 ) -> Result<Digest, Error> {
     let who = match (document, report.fallback_id.as_deref()) {
         (Some(document), _) => {
-            let number: String =
-                document.number.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect();
+            let number: String = document
+                .number
+                .chars()
+                .filter(char::is_ascii_alphanumeric)
+                .map(|c| c.to_ascii_uppercase())
+                .collect();
             let country = document.country.to_ascii_uppercase();
             let fits = (4..=32).contains(&number.len())
                 && country.len() == 2
@@ -495,7 +636,11 @@ fn person_index(
             .field(id.as_bytes())
             .field(intake.person.birth_date.as_bytes()),
         (None, Some(_)) => {
-            return Err(Error::invalid("fallback-id", "/fallback_id: 1 to 128 bytes", "send your own identifier of the person"));
+            return Err(Error::invalid(
+                "fallback-id",
+                "/fallback_id: 1 to 128 bytes",
+                "send your own identifier of the person",
+            ));
         }
         (None, None) => {
             return Err(Error::invalid(
@@ -509,11 +654,7 @@ fn person_index(
 }
 
 /// The person's data key, made where the person is new. It counts only once its row is committed.
-async fn person_key(
-    app: &App,
-    person: &Digest,
-    _now: Timestamp,
-) -> Result<(DataKey, vidimus_store::Wrapped), Error> {
+async fn person_key(app: &App, person: &Digest, _now: Timestamp) -> Result<(DataKey, vidimus_store::Wrapped), Error> {
     let wanted = *person;
     let found = app.store.read(move |tx| persons::find(tx, &wanted)).await?;
     if let Some(wrapped) = found.and_then(|person| person.data_key) {
@@ -526,7 +667,9 @@ async fn person_key(
 
 fn card(app: &App, text: Option<&str>, now: Timestamp) -> Result<Option<HolderCard>, Error> {
     let Some(text) = text else { return Ok(None) };
-    let card = HolderCard::verify(text, app.provider(), now).map_err(bad_card)?.into_inner();
+    let card = HolderCard::verify(text, app.provider(), now)
+        .map_err(bad_card)?
+        .into_inner();
     participants::account_of(app, &card.did)?;
     Ok(Some(card))
 }
@@ -535,19 +678,35 @@ fn card(app: &App, text: Option<&str>, now: Timestamp) -> Result<Option<HolderCa
 fn formats(category: &Category, wanted: &[String], bound: bool) -> Result<Vec<Format>, Error> {
     let possible = |format: Format| category.permits(format) && (bound || format == Format::Hcert);
     if wanted.is_empty() {
-        return Ok(category.formats().iter().copied().filter(|format| possible(*format)).collect());
+        return Ok(category
+            .formats()
+            .iter()
+            .copied()
+            .filter(|format| possible(*format))
+            .collect());
     }
     let mut formats = Vec::new();
     for (place, name) in wanted.iter().enumerate() {
-        let format = Format::from_name(name).filter(|format| possible(*format)).ok_or_else(|| {
-            let known: Vec<_> = category.formats().iter().filter(|f| possible(**f)).map(|f| f.name()).collect();
-            let known = if known.is_empty() { "none without a holder card".to_owned() } else { known.join(", ") };
-            Error::invalid(
-                "format",
-                format!("/formats/{place}: not a rendering that can be made here; possible: {known}"),
-                "name a possible one; all but paper need the holder's card",
-            )
-        })?;
+        let format = Format::from_name(name)
+            .filter(|format| possible(*format))
+            .ok_or_else(|| {
+                let known: Vec<_> = category
+                    .formats()
+                    .iter()
+                    .filter(|f| possible(**f))
+                    .map(|f| f.name())
+                    .collect();
+                let known = if known.is_empty() {
+                    "none without a holder card".to_owned()
+                } else {
+                    known.join(", ")
+                };
+                Error::invalid(
+                    "format",
+                    format!("/formats/{place}: not a rendering that can be made here; possible: {known}"),
+                    "name a possible one; all but paper need the holder's card",
+                )
+            })?;
         if !formats.contains(&format) {
             formats.push(format);
         }
@@ -568,7 +727,11 @@ async fn plans(
         None | Some("hpke") => false,
         Some("eip1098") => true,
         Some(_) => {
-            return Err(Error::invalid("envelope", "/envelope: `hpke` or `eip1098`", "name one of these, or none"));
+            return Err(Error::invalid(
+                "envelope",
+                "/envelope: `hpke` or `eip1098`",
+                "name one of these, or none",
+            ));
         }
     };
     let wanted = match algorithm {
@@ -577,7 +740,11 @@ async fn plans(
             Algorithm::from_name(name)
                 .filter(|algorithm| render::algorithms(Format::VcJwt11).contains(algorithm))
                 .ok_or_else(|| {
-                    Error::invalid("algorithm", "/algorithm: `ES256K`, `ES256K-R` or `ES256`", "name one of these, or none")
+                    Error::invalid(
+                        "algorithm",
+                        "/algorithm: `ES256K`, `ES256K-R` or `ES256`",
+                        "name one of these, or none",
+                    )
                 })?,
         ),
     };

@@ -60,7 +60,11 @@ impl Keys {
 
     /// A bearer secret as the database keeps it.
     pub fn credential_hash(&self, kind: &str, secret: &[u8]) -> [u8; 32] {
-        self.credentials.derive(Transcript::new("vidimus/credential/v1").field(kind.as_bytes()).field(secret))
+        self.credentials.derive(
+            Transcript::new("vidimus/credential/v1")
+                .field(kind.as_bytes())
+                .field(secret),
+        )
     }
 
     /// The details of an audited operation, salted by the root key, so that an entry can be checked against details but not searched.
@@ -74,13 +78,21 @@ impl Keys {
     }
 
     /// The signing key of a row. Unwrapped once, then kept in memory: unwrapping costs more than a signature.
-    pub fn signing_key(&self, id: KeyId, kind: KeyKind, wrapped: &vidimus_store::Wrapped) -> Result<Arc<SigningKey>, Error> {
+    pub fn signing_key(
+        &self,
+        id: KeyId,
+        kind: KeyKind,
+        wrapped: &vidimus_store::Wrapped,
+    ) -> Result<Arc<SigningKey>, Error> {
         if let Some(key) = self.signing.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
             return Ok(key.clone());
         }
         let secret = self.participants.unwrap(&key_place(id), &from_row(wrapped)?)?;
         let key = Arc::new(SigningKey::from_bytes(kind, secret.expose())?);
-        self.signing.lock().unwrap_or_else(PoisonError::into_inner).insert(id, key.clone());
+        self.signing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, key.clone());
         Ok(key)
     }
 
@@ -130,7 +142,10 @@ impl Keys {
 
 /// Ciphertext is bound to its table, row and column.
 pub fn place(table: &str, row: &[u8], column: &str) -> Transcript {
-    Transcript::new("vidimus/place/v1").field(table.as_bytes()).field(row).field(column.as_bytes())
+    Transcript::new("vidimus/place/v1")
+        .field(table.as_bytes())
+        .field(row)
+        .field(column.as_bytes())
 }
 
 fn key_place(id: KeyId) -> Transcript {
@@ -157,6 +172,15 @@ pub fn to_row(wrapped: Wrapped) -> vidimus_store::Wrapped {
 }
 
 fn from_row(row: &vidimus_store::Wrapped) -> Result<Wrapped, Error> {
-    let nonce = row.nonce.as_slice().try_into().map_err(|_| Error::Internal("a wrapped key has a nonce of another length"))?;
-    Ok(Wrapped { kek_id: row.kek_id.clone(), kek_version: row.kek_version, nonce, ciphertext: row.ciphertext.clone() })
+    let nonce = row
+        .nonce
+        .as_slice()
+        .try_into()
+        .map_err(|_| Error::Internal("a wrapped key has a nonce of another length"))?;
+    Ok(Wrapped {
+        kek_id: row.kek_id.clone(),
+        kek_version: row.kek_version,
+        nonce,
+        ciphertext: row.ciphertext.clone(),
+    })
 }

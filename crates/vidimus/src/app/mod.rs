@@ -231,7 +231,11 @@ impl App {
     /// Keeps verified status lists for the next check.
     pub fn keep_lists(&self, state: Vec<(u64, u64)>, lists: StatusLists) -> Arc<StatusLists> {
         let lists = Arc::new(lists);
-        let kept = Kept { state, read_at: self.now(), lists: lists.clone() };
+        let kept = Kept {
+            state,
+            read_at: self.now(),
+            lists: lists.clone(),
+        };
         *self.lists.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
         lists
     }
@@ -247,17 +251,20 @@ impl App {
             return Ok(key.clone());
         }
         let scope = vidimus_store::Scope::system();
-        let found = self.store.read(move |tx| vidimus_store::keys::find(tx, &scope, id)).await?;
+        let found = self
+            .store
+            .read(move |tx| vidimus_store::keys::find(tx, &scope, id))
+            .await?;
         let key = Arc::new(found.ok_or(error::Error::Internal("a key that is referred to is not there"))?);
-        self.key_rows.lock().unwrap_or_else(PoisonError::into_inner).insert(id, key.clone());
+        self.key_rows
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, key.clone());
         Ok(key)
     }
 }
 
-async fn open_ledger(
-    config: &Config,
-    clock: Arc<dyn Clock>,
-) -> Result<Arc<dyn Ledger>, Refusal> {
+async fn open_ledger(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Ledger>, Refusal> {
     match &config.ledger.mode {
         LedgerMode::Embedded(path) => {
             let genesis = genesis(&config.ledger)?;

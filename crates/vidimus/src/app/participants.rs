@@ -42,7 +42,14 @@ pub async fn create_authority(app: &App, setup: Setup) -> Result<ParticipantChan
     // The authority is in no registry: it is in force from the moment it exists.
     participant.state = State::Active;
     let permissions = api_keys::permissions_of(Role::Authority);
-    let key = api_keys::make(app, &mut *app.entropy(), participant.id, "first", permissions, FIRST_KEY_DAYS);
+    let key = api_keys::make(
+        app,
+        &mut *app.entropy(),
+        participant.id,
+        "first",
+        permissions,
+        FIRST_KEY_DAYS,
+    );
     let (row, secret) = (key.row, key.text.expose().clone());
     let (record, keys, now) = (participant.clone(), made.keys, app.now());
     let entry = app.audit_entry(Some(participant.id), "set-up", participant.id.as_bytes());
@@ -83,7 +90,13 @@ pub async fn admit(app: &App, caller: &Principal, admission: Admission) -> Resul
     let (role, permits) = match admission.role {
         Role::Issuer => {
             let categories = known_categories(app, &admission.categories)?;
-            refuse_lists(&[("/attributes", &admission.attributes), ("/purposes", &admission.purposes)], "an issuer")?;
+            refuse_lists(
+                &[
+                    ("/attributes", &admission.attributes),
+                    ("/purposes", &admission.purposes),
+                ],
+                "an issuer",
+            )?;
             (rows::Role::Issuer, serde_json::json!({ "categories": categories }))
         }
         Role::Verifier => {
@@ -104,13 +117,31 @@ pub async fn admit(app: &App, caller: &Principal, admission: Admission) -> Resul
         }
     };
     let authority = authority(app).await?;
-    let made = Made::new(app, admission.card.as_deref(), &profile, &admission.categories, Some(&authority))?;
+    let made = Made::new(
+        app,
+        admission.card.as_deref(),
+        &profile,
+        &admission.categories,
+        Some(&authority),
+    )?;
     let participant = made.participant(app, role, &profile, permits.to_string());
     let permissions = api_keys::permissions_of(admission.role);
-    let first_key = api_keys::make(app, &mut *app.entropy(), participant.id, "first", permissions, FIRST_KEY_DAYS);
+    let first_key = api_keys::make(
+        app,
+        &mut *app.entropy(),
+        participant.id,
+        "first",
+        permissions,
+        FIRST_KEY_DAYS,
+    );
     let keys = made.registry_keys(app);
     let calldata = match admission.role {
-        Role::Issuer => issuers::approve(participant.account, participant.profile_digest, &keys, &admission.categories),
+        Role::Issuer => issuers::approve(
+            participant.account,
+            participant.profile_digest,
+            &keys,
+            &admission.categories,
+        ),
         _ => verifiers::approve(
             participant.account,
             participant.profile_digest,
@@ -199,10 +230,22 @@ pub async fn change_grants(
             ];
             refuse_lists(&lists, "a verifier")?;
             let changes: [(&str, &Vec<String>, fn(Address, &[String]) -> Vec<u8>); 4] = [
-                ("/grant_attributes", &grants.grant_attributes, verifiers::grant_attributes),
-                ("/withdraw_attributes", &grants.withdraw_attributes, verifiers::withdraw_attributes),
+                (
+                    "/grant_attributes",
+                    &grants.grant_attributes,
+                    verifiers::grant_attributes,
+                ),
+                (
+                    "/withdraw_attributes",
+                    &grants.withdraw_attributes,
+                    verifiers::withdraw_attributes,
+                ),
                 ("/grant_purposes", &grants.grant_purposes, verifiers::grant_purposes),
-                ("/withdraw_purposes", &grants.withdraw_purposes, verifiers::withdraw_purposes),
+                (
+                    "/withdraw_purposes",
+                    &grants.withdraw_purposes,
+                    verifiers::withdraw_purposes,
+                ),
             ];
             for (pointer, list, calldata) in changes {
                 if !list.is_empty() {
@@ -214,7 +257,11 @@ pub async fn change_grants(
         rows::Role::Authority => return Err(not_in_a_registry()),
     }
     if calls.is_empty() {
-        return Err(Error::invalid("nothing-to-do", "no list was given", "name what to grant or to withdraw"));
+        return Err(Error::invalid(
+            "nothing-to-do",
+            "no list was given",
+            "name what to grant or to withdraw",
+        ));
     }
     let mut change = audited_change(app, caller, "change-grants", id).await?;
     for calldata in calls {
@@ -236,11 +283,25 @@ pub async fn suspend(
 
 /// Ends a suspension.
 pub async fn resume(app: &App, caller: &Principal, id: ParticipantId) -> Result<ParticipantChange, Error> {
-    move_standing(app, caller, id, "resume", None, &[Standing::Suspended], registry::resume).await
+    move_standing(
+        app,
+        caller,
+        id,
+        "resume",
+        None,
+        &[Standing::Suspended],
+        registry::resume,
+    )
+    .await
 }
 
 /// Revokes a participant, for good.
-pub async fn revoke(app: &App, caller: &Principal, id: ParticipantId, reason: &str) -> Result<ParticipantChange, Error> {
+pub async fn revoke(
+    app: &App,
+    caller: &Principal,
+    id: ParticipantId,
+    reason: &str,
+) -> Result<ParticipantChange, Error> {
     let calldata = |account| registry::revoke(account, reason);
     let from = [Standing::Active, Standing::Suspended];
     move_standing(app, caller, id, "revoke", Some(reason), &from, calldata).await
@@ -291,7 +352,11 @@ pub async fn rotate_keys(
         return Err(Error::invalid(
             "custody",
             "a card is given exactly where the participant keeps its own keys",
-            if own { "send a card with the new keys" } else { "send no card: the server makes the new keys" },
+            if own {
+                "send a card with the new keys"
+            } else {
+                "send no card: the server makes the new keys"
+            },
         ));
     }
     let mut made = Made::new(app, card, &profile, &categories, Some(&authority))?;
@@ -310,7 +375,10 @@ pub async fn rotate_keys(
         key.participant = Some(id);
         key.version = version;
     }
-    let (keys, calldata) = (made.keys.clone(), registry::rotate_keys(participant.account, &made.registry_keys(app)));
+    let (keys, calldata) = (
+        made.keys.clone(),
+        registry::rotate_keys(participant.account, &made.registry_keys(app)),
+    );
     let entry = app.audit_entry(Some(caller.participant), "rotate-keys", id.as_bytes());
     app.store
         .write(move |tx| {
@@ -365,7 +433,10 @@ async fn change(app: &App, id: ParticipantId) -> Result<ParticipantChange, Error
 
 /// A participant's row.
 pub async fn find(app: &App, id: ParticipantId) -> Result<rows::Participant, Error> {
-    app.store.read(move |tx| rows::find(tx, id)).await?.ok_or(Error::NotFound("participant"))
+    app.store
+        .read(move |tx| rows::find(tx, id))
+        .await?
+        .ok_or(Error::NotFound("participant"))
 }
 
 /// The authority's row.
@@ -404,7 +475,11 @@ fn pending() -> Error {
 }
 
 fn not_in_a_registry() -> Error {
-    Error::invalid("authority", "the authority is in no registry", "name an issuer or a verifier")
+    Error::invalid(
+        "authority",
+        "the authority is in no registry",
+        "name an issuer or a verifier",
+    )
 }
 
 async fn view(app: &App, participant: rows::Participant) -> Result<ParticipantView, Error> {
@@ -451,9 +526,9 @@ async fn view(app: &App, participant: rows::Participant) -> Result<ParticipantVi
 }
 
 fn key_view(key: &key_rows::Key) -> KeyView {
-    let jwk = public_key(key).and_then(|key| key.to_jwk()).unwrap_or_else(|| {
-        serde_json::json!({"crv": "X25519", "kty": "OKP", "x": vidimus_core::encoding::base64url(&key.public)})
-    });
+    let jwk = public_key(key).and_then(|key| key.to_jwk()).unwrap_or_else(
+        || serde_json::json!({"crv": "X25519", "kty": "OKP", "x": vidimus_core::encoding::base64url(&key.public)}),
+    );
     KeyView {
         id: key.id.to_string(),
         purpose: key.purpose.clone(),
@@ -500,7 +575,10 @@ fn permits(participant: &rows::Participant, list: &str) -> Vec<String> {
 /// The deployment's certificate authority.
 async fn authority(app: &App) -> Result<Authority, Error> {
     let row = app.key(app.facts.authority_key).await?;
-    let wrapped = row.secret.as_ref().ok_or(Error::Internal("the certificate authority's key has no secret"))?;
+    let wrapped = row
+        .secret
+        .as_ref()
+        .ok_or(Error::Internal("the certificate authority's key has no secret"))?;
     // Made anew for each use, so that the most powerful key is not kept in memory.
     let key = app.keys.unwrap_signing_key(row.id, KeyKind::P256, wrapped)?;
     Ok(Authority::load(key, &app.facts.authority_certificate)?)
@@ -518,7 +596,11 @@ impl Profile {
     fn new(name: &str, country: &str, address: Option<&str>) -> Result<Self, Error> {
         let name = name.trim();
         if name.is_empty() || name.chars().count() > 64 || name.chars().any(char::is_control) {
-            return Err(Error::invalid("name", "/name: a name has 1 to 64 characters", "give the organisation's name"));
+            return Err(Error::invalid(
+                "name",
+                "/name: a name has 1 to 64 characters",
+                "give the organisation's name",
+            ));
         }
         if country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Err(Error::invalid(
@@ -534,7 +616,11 @@ impl Profile {
                 "give the organisation's address, or none",
             ));
         }
-        Ok(Self { name: name.to_owned(), country: country.to_owned(), address: address.map(str::to_owned) })
+        Ok(Self {
+            name: name.to_owned(),
+            country: country.to_owned(),
+            address: address.map(str::to_owned),
+        })
     }
 
     fn of(participant: &rows::Participant) -> Result<Self, Error> {
@@ -543,7 +629,10 @@ impl Profile {
         Ok(Self {
             name: participant.name.clone(),
             country: participant.country.clone(),
-            address: value.get("address").and_then(|address| address.as_str()).map(str::to_owned),
+            address: value
+                .get("address")
+                .and_then(|address| address.as_str())
+                .map(str::to_owned),
         })
     }
 
@@ -601,14 +690,22 @@ impl Made {
                     key("signing", key_rows::Kind::P256, card.signing_key.as_bytes()),
                     key("sealing", key_rows::Kind::X25519, &card.sealing_key),
                 ];
-                (account, rows::Custody::Own, card.signing_key.clone(), card.sealing_key, keys)
+                (
+                    account,
+                    rows::Custody::Own,
+                    card.signing_key.clone(),
+                    card.sealing_key,
+                    keys,
+                )
             }
             None => {
                 let account_key = SigningKey::generate(KeyKind::Secp256k1, &mut entropy);
                 let signing_key = SigningKey::generate(KeyKind::P256, &mut entropy);
                 let sealing_key = SealingKey::generate(&mut entropy);
-                let account =
-                    account_key.public_key().address(app.provider()).ok_or(Error::Internal("an account key"))?;
+                let account = account_key
+                    .public_key()
+                    .address(app.provider())
+                    .ok_or(Error::Internal("an account key"))?;
                 let mut keys = Vec::new();
                 for (purpose, signing) in [("account", &account_key), ("signing", &signing_key)] {
                     let mut row = key(purpose, kind(signing.kind()), signing.public_key().as_bytes());
@@ -631,13 +728,24 @@ impl Made {
             None => None,
             Some(authority) => {
                 let certificate = certify(app, authority, &signing, profile, &did(app, account), categories, now)?;
-                let row = keys.iter_mut().find(|key| key.purpose == "signing").expect("made above");
+                let row = keys
+                    .iter_mut()
+                    .find(|key| key.purpose == "signing")
+                    .expect("made above");
                 row.certificate = Some(certificate.clone());
                 row.valid_until = Some(now.plus(SIGNER_VALIDITY));
                 Some(certificate)
             }
         };
-        Ok(Self { id, account, custody, signing, sealing, certificate, keys })
+        Ok(Self {
+            id,
+            account,
+            custody,
+            signing,
+            sealing,
+            certificate,
+            keys,
+        })
     }
 
     fn participant(&self, app: &App, role: rows::Role, profile: &Profile, permits: String) -> rows::Participant {
@@ -696,7 +804,11 @@ pub fn account_of(app: &App, did: &str) -> Result<Address, Error> {
 
 /// The refusal of a card.
 pub fn bad_card(error: vidimus_credential::card::CardError) -> Error {
-    Error::invalid("card", format!("the card is refused: {error}"), "make a new card with `vidimus wallet card`")
+    Error::invalid(
+        "card",
+        format!("the card is refused: {error}"),
+        "make a new card with `vidimus wallet card`",
+    )
 }
 
 fn certify(
@@ -713,7 +825,10 @@ fn certify(
         organization: Some(profile.name.clone()),
         country: Some(profile.country.clone()),
     };
-    let validity = Validity { not_before: now.plus(-300), not_after: now.plus(SIGNER_VALIDITY) };
+    let validity = Validity {
+        not_before: now.plus(-300),
+        not_after: now.plus(SIGNER_VALIDITY),
+    };
     let mut groups: Vec<DocumentGroup> = categories
         .iter()
         .filter_map(|name| CategoryId::new(name.as_str()).ok())
@@ -731,7 +846,12 @@ fn certify(
         let host: Vec<String> = profile
             .address
             .iter()
-            .filter_map(|url| url.strip_prefix("https://")?.split(['/', ':']).next().map(str::to_owned))
+            .filter_map(|url| {
+                url.strip_prefix("https://")?
+                    .split(['/', ':'])
+                    .next()
+                    .map(str::to_owned)
+            })
             .collect();
         authority.issue_access(key, &subject, &host, &[did.to_owned()], validity, now, &mut entropy)
     } else {
@@ -769,7 +889,9 @@ fn known_categories(app: &App, categories: &[String]) -> Result<Vec<String>, Err
 fn names(pointer: &str, list: &[String]) -> Result<(), Error> {
     let fits = |name: &String| {
         (1..=64).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'))
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'))
     };
     let mut sorted: Vec<_> = list.iter().collect();
     sorted.sort();
@@ -777,7 +899,9 @@ fn names(pointer: &str, list: &[String]) -> Result<(), Error> {
     if list.is_empty() || list.len() > 64 || sorted.len() != list.len() || !list.iter().all(fits) {
         return Err(Error::invalid(
             "names",
-            format!("{pointer}: 1 to 64 different names are needed, each of 1 to 64 lower-case letters, digits, `-`, `_`, `.`"),
+            format!(
+                "{pointer}: 1 to 64 different names are needed, each of 1 to 64 lower-case letters, digits, `-`, `_`, `.`"
+            ),
             "correct the list",
         ));
     }
@@ -798,7 +922,9 @@ fn refuse_lists(lists: &[(&str, &Vec<String>)], whom: &str) -> Result<(), Error>
 /// Reasons are codes, so that no text about a person gets onto the chain.
 pub fn code(pointer: &str, text: &str) -> Result<(), Error> {
     let fits = (1..=64).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if fits {
         return Ok(());
     }

@@ -27,7 +27,9 @@ impl Role {
     }
     /// The inverse of [`Self::name`].
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Authority, Self::Issuer, Self::Verifier].into_iter().find(|role| role.name() == name)
+        [Self::Authority, Self::Issuer, Self::Verifier]
+            .into_iter()
+            .find(|role| role.name() == name)
     }
 }
 
@@ -60,7 +62,9 @@ impl Permission {
     }
     /// The inverse of [`Self::name`].
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Read, Self::Issue, Self::Check, Self::Admin, Self::Operate].into_iter().find(|p| p.name() == name)
+        [Self::Read, Self::Issue, Self::Check, Self::Admin, Self::Operate]
+            .into_iter()
+            .find(|p| p.name() == name)
     }
 }
 

@@ -54,10 +54,16 @@ pub async fn list_results(
     let scope = Scope::authenticated(caller.participant);
     let after = cursor.map(read_cursor).transpose()?;
     let limit = limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
-    let mut rows = app.store.read(move |tx| results::list(tx, &scope, after, limit + 1)).await?;
+    let mut rows = app
+        .store
+        .read(move |tx| results::list(tx, &scope, after, limit + 1))
+        .await?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
-    let next = rows.last().filter(|_| more).map(|row| write_cursor(row.created, row.id));
+    let next = rows
+        .last()
+        .filter(|_| more)
+        .map(|row| write_cursor(row.created, row.id));
     let items = rows.iter().map(|row| view(row, None)).collect();
     Ok(ResultPage { items, next })
 }
@@ -68,7 +74,9 @@ pub async fn result(app: &App, caller: &Principal, id: ResultId) -> Result<Resul
     let found = app
         .store
         .read(move |tx| {
-            let Some(row) = results::find(tx, &scope, id)? else { return Ok(None) };
+            let Some(row) = results::find(tx, &scope, id)? else {
+                return Ok(None);
+            };
             let certificate = certificates::find_by_result(tx, &scope, id)?;
             Ok::<_, vidimus_store::Error>(Some((row, certificate.map(|certificate| certificate.id))))
         })
@@ -103,9 +111,18 @@ fn write_cursor(created: Timestamp, id: ResultId) -> String {
 fn read_cursor(text: &str) -> Result<(Timestamp, ResultId), Error> {
     let parts = from_base64url(text).ok().and_then(|bytes| {
         let (created, id) = bytes.split_first_chunk::<8>()?;
-        Some((Timestamp(i64::from_be_bytes(*created)), ResultId::from_bytes(id.try_into().ok()?)))
+        Some((
+            Timestamp(i64::from_be_bytes(*created)),
+            ResultId::from_bytes(id.try_into().ok()?),
+        ))
     });
-    parts.ok_or_else(|| Error::invalid("cursor", "this is not a cursor", "give `next` of the page before, or none"))
+    parts.ok_or_else(|| {
+        Error::invalid(
+            "cursor",
+            "this is not a cursor",
+            "give `next` of the page before, or none",
+        )
+    })
 }
 
 /// A sealed payload by its content id: from the blob store, or from the row while it is not published yet. It opens only for its holder.
@@ -119,8 +136,15 @@ pub async fn sealed(app: &App, id: &str) -> Result<bytes::Bytes, Error> {
         Err(error) => tracing::warn!(cause = %error, "a blob does not read"),
     }
     let text = content.to_string();
-    let copy = app.store.read(move |tx| copy_rows::find_by_content(tx, &text)).await?.ok_or_else(missing)?;
-    let payload = copy.payload.filter(|payload| app.blobs.id(payload) == content).ok_or_else(missing)?;
+    let copy = app
+        .store
+        .read(move |tx| copy_rows::find_by_content(tx, &text))
+        .await?
+        .ok_or_else(missing)?;
+    let payload = copy
+        .payload
+        .filter(|payload| app.blobs.id(payload) == content)
+        .ok_or_else(missing)?;
     Ok(payload.into())
 }
 
@@ -184,7 +208,10 @@ pub async fn audit_entries(app: &App, after: u64, limit: Option<u32>) -> Result<
         previous: row.previous.to_string(),
         hash: row.hash.to_string(),
     });
-    Ok(AuditPage { items: items.collect(), next })
+    Ok(AuditPage {
+        items: items.collect(),
+        next,
+    })
 }
 
 /// Walks the whole audit log.
@@ -196,8 +223,11 @@ pub async fn verify_audit(app: &App) -> Result<AuditVerdict, Error> {
             head: Some(head.hash.to_string()),
             broken_at: None,
         },
-        Verdict::Broken { sequence } => {
-            AuditVerdict { whole: false, entries: None, head: None, broken_at: Some(sequence) }
-        }
+        Verdict::Broken { sequence } => AuditVerdict {
+            whole: false,
+            entries: None,
+            head: None,
+            broken_at: Some(sequence),
+        },
     })
 }

@@ -34,7 +34,9 @@ pub struct Subject {
 
 impl std::fmt::Debug for Subject {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Subject").field("category", &self.category).finish_non_exhaustive()
+        f.debug_struct("Subject")
+            .field("category", &self.category)
+            .finish_non_exhaustive()
     }
 }
 
@@ -95,13 +97,19 @@ pub fn prepare(
                     "mend the result, or leave the format `hcert` out",
                 )
             })?;
-            let signer = terms.signer.ok_or(Error::Internal("an issuer without a document signer renders no HCERT"))?;
+            let signer = terms
+                .signer
+                .ok_or(Error::Internal("an issuer without a document signer renders no HCERT"))?;
             let content = Content {
                 issuer_country: Some(subject.country.clone()),
                 issued_at: terms.issued_at,
                 expires_at: subject.valid_until,
                 dcc,
-                status: Some(StatusReference { bitstring_list: None, suspension_list: None, ..terms.status.clone() }),
+                status: Some(StatusReference {
+                    bitstring_list: None,
+                    suspension_list: None,
+                    ..terms.status.clone()
+                }),
             };
             hcert::prepare(&content, signer).map(Unsigned::Hcert).map_err(refused)
         }
@@ -121,7 +129,11 @@ pub fn category<'a>(categories: &'a Categories, id: &CategoryId) -> Result<&'a C
 }
 
 fn refused(error: FormatError) -> Error {
-    Error::invalid("not-renderable", format!("the result cannot be rendered: {error}"), "mend the result")
+    Error::invalid(
+        "not-renderable",
+        format!("the result cannot be rendered: {error}"),
+        "mend the result",
+    )
 }
 
 /// Which algorithms a rendering may be signed with, the default first.

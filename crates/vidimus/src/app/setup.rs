@@ -21,7 +21,11 @@ pub struct Link {
 
 /// Whether the deployment still waits for its authority.
 pub async fn is_open(app: &App) -> Result<bool, Error> {
-    Ok(app.store.read(|tx| participants::list(tx, Some(participants::Role::Authority))).await?.is_empty())
+    Ok(app
+        .store
+        .read(|tx| participants::list(tx, Some(participants::Role::Authority)))
+        .await?
+        .is_empty())
 }
 
 /// Makes a link and withdraws those made before; refused once there is an authority.

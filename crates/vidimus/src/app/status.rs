@@ -57,7 +57,9 @@ pub async fn served(app: &App, list: u64, encoding: Encoding) -> Result<Served, 
     let found = app
         .store
         .read(move |tx| {
-            let Some(list) = rows::list(tx, list)? else { return Ok(None) };
+            let Some(list) = rows::list(tx, list)? else {
+                return Ok(None);
+            };
             let published = rows::published(tx, list.list, encoding.name())?;
             Ok::<_, vidimus_store::Error>(Some((list, published)))
         })
@@ -69,14 +71,24 @@ pub async fn served(app: &App, list: u64, encoding: Encoding) -> Result<Served, 
         && published.revision == row.revision
         && now < published.issued_at.plus(lifetime / 2)
     {
-        let token = String::from_utf8(published.signed.clone()).map_err(|_| Error::Internal("a kept list is no text"))?;
-        return Ok(Served { token, version: published.version, issued_at: published.issued_at });
+        let token =
+            String::from_utf8(published.signed.clone()).map_err(|_| Error::Internal("a kept list is no text"))?;
+        return Ok(Served {
+            token,
+            version: published.version,
+            issued_at: published.issued_at,
+        });
     }
     let set = app.store.read(move |tx| rows::not_valid(tx, list)).await?;
     let mut bits = Bits::new(row.capacity).map_err(|_| Error::Internal("a status list of an impossible size"))?;
     for (place, status) in set {
-        let status = if status == rows::SUSPENDED { Status::Suspended } else { Status::Revoked };
-        bits.set(place, status).map_err(|_| Error::Internal("a status outside its list"))?;
+        let status = if status == rows::SUSPENDED {
+            Status::Suspended
+        } else {
+            Status::Revoked
+        };
+        bits.set(place, status)
+            .map_err(|_| Error::Internal("a status outside its list"))?;
     }
     let token = sign(app, list, &bits, encoding, now, lifetime).await?;
     let version = published.map_or(1, |published| published.version + 1);
@@ -90,7 +102,11 @@ pub async fn served(app: &App, list: u64, encoding: Encoding) -> Result<Served, 
         valid_until: now.plus(lifetime),
     };
     app.store.write(move |tx| rows::publish(tx, &new)).await?;
-    Ok(Served { token, version, issued_at: now })
+    Ok(Served {
+        token,
+        version,
+        issued_at: now,
+    })
 }
 
 async fn sign(
@@ -103,13 +119,22 @@ async fn sign(
 ) -> Result<String, Error> {
     let signer = status_signer(app).await?;
     let chain = [app.facts.status_certificate.clone()];
-    let header = SigningHeader { algorithm: Algorithm::Es256, kid: None, x5c: &chain };
+    let header = SigningHeader {
+        algorithm: Algorithm::Es256,
+        kid: None,
+        x5c: &chain,
+    };
     let uri = app.url(&encoding.path(list));
     let ttl = Some(app.config.status.ttl_seconds);
     let failed = |_| Error::Internal("a status list cannot be encoded");
     let purpose = match encoding {
         Encoding::Token => {
-            let terms = token_list::Terms { uri, issued_at: now, expires_at: Some(now.plus(lifetime)), ttl };
+            let terms = token_list::Terms {
+                uri,
+                issued_at: now,
+                expires_at: Some(now.plus(lifetime)),
+                ttl,
+            };
             let unsigned = token_list::prepare(bits, &terms, &header).map_err(failed)?;
             return finish(&signer, unsigned);
         }
@@ -117,8 +142,17 @@ async fn sign(
         Encoding::Suspension => bitstring::Purpose::Suspension,
     };
     let issuer = app.config.server.public_url.as_str().to_owned();
-    let terms = bitstring::Terms { uri, issuer, valid_from: now, valid_until: Some(now.plus(lifetime)), ttl };
-    finish(&signer, bitstring::prepare(bits, purpose, &terms, &header).map_err(failed)?)
+    let terms = bitstring::Terms {
+        uri,
+        issuer,
+        valid_from: now,
+        valid_until: Some(now.plus(lifetime)),
+        ttl,
+    };
+    finish(
+        &signer,
+        bitstring::prepare(bits, purpose, &terms, &header).map_err(failed)?,
+    )
 }
 
 /// Signs what the deployment itself says, with the status signer's key.
@@ -135,7 +169,10 @@ pub fn finish(
 /// The status signer's key.
 pub async fn status_signer(app: &App) -> Result<Arc<vidimus_crypto::SigningKey>, Error> {
     let row = app.key(app.facts.status_key).await?;
-    let wrapped = row.secret.as_ref().ok_or(Error::Internal("the status signer's key has no secret"))?;
+    let wrapped = row
+        .secret
+        .as_ref()
+        .ok_or(Error::Internal("the status signer's key has no secret"))?;
     app.keys.signing_key(row.id, KeyKind::P256, wrapped)
 }
 

@@ -19,7 +19,9 @@ pub async fn bundle(app: &App) -> Result<String, Error> {
         .read(move |tx| {
             let mut events = Vec::new();
             loop {
-                let after = events.last().map(|event: &chain::Event| (event.block_number, event.log_index));
+                let after = events
+                    .last()
+                    .map(|event: &chain::Event| (event.block_number, event.log_index));
                 let page = chain::events(tx, chain_id, after, 1_000)?;
                 if page.is_empty() {
                     break;
@@ -39,15 +41,28 @@ pub async fn bundle(app: &App) -> Result<String, Error> {
     let (mut issuers, mut verifiers) = (Vec::new(), Vec::new());
     for event in events {
         let change = serde_json::from_str(&event.payload).map_err(|_| Error::Internal("a kept event does not read"))?;
-        let to = if event.contract == app.contracts.issuers { &mut issuers } else { &mut verifiers };
-        to.push(Event { participant: event.subject, block: event.block_number, time: event.block_time, change });
+        let to = if event.contract == app.contracts.issuers {
+            &mut issuers
+        } else {
+            &mut verifiers
+        };
+        to.push(Event {
+            participant: event.subject,
+            block: event.block_number,
+            time: event.block_time,
+            change,
+        });
     }
     let now = app.now();
     let mut tokens = Vec::new();
     for list in open {
         let served = status::served(app, list.list, status::Encoding::Token).await?;
         let uri = app.url(&status::Encoding::Token.path(list.list));
-        tokens.push(List { uri, kind: ListKind::Token, token: served.token });
+        tokens.push(List {
+            uri,
+            kind: ListKind::Token,
+            token: served.token,
+        });
     }
     let head = *app.registries().issuers.head();
     let content = Content {
@@ -64,7 +79,11 @@ pub async fn bundle(app: &App) -> Result<String, Error> {
             roots: roots.into_iter().map(|root| to_root(chain_id, root)).collect(),
         },
         status: tokens,
-        certificates: rows.iter().filter_map(|key| key.certificate.as_deref()).map(base64).collect(),
+        certificates: rows
+            .iter()
+            .filter_map(|key| key.certificate.as_deref())
+            .map(base64)
+            .collect(),
         profiles,
         value_sets: Vec::new(),
         categories: app.extra_categories.clone(),

@@ -29,7 +29,10 @@ pub async fn run(app: &App) -> Result<(), Error> {
     if open.is_empty() {
         let id = BatchId::generate(&mut *app.entropy());
         let (limit, now) = (app.config.anchor.max_batch, app.now());
-        let gathered = app.store.write(move |tx| batches::gather(tx, id, chain, limit, now)).await?;
+        let gathered = app
+            .store
+            .write(move |tx| batches::gather(tx, id, chain, limit, now))
+            .await?;
         if gathered.is_empty() {
             return Ok(());
         }
@@ -49,7 +52,10 @@ async fn advance(app: &App, batch: Batch) -> Result<(), Error> {
     if batch.state == State::Gathered {
         let root = tree.root();
         let account = app.facts.anchorer;
-        let floor = app.ledger.nonce(convert::to_address(account), eth::BlockId::latest()).await?;
+        let floor = app
+            .ledger
+            .nonce(convert::to_address(account), eth::BlockId::latest())
+            .await?;
         let call = transactions::Call {
             id: RequestId::generate(&mut *app.entropy()),
             chain: batch.chain,
@@ -73,14 +79,22 @@ async fn advance(app: &App, batch: Batch) -> Result<(), Error> {
         app.wake.transactions.notify_one();
         return Ok(());
     }
-    let queued = app.store.read(move |tx| transactions::find_by_object(tx, "anchor", id.as_bytes())).await?;
+    let queued = app
+        .store
+        .read(move |tx| transactions::find_by_object(tx, "anchor", id.as_bytes()))
+        .await?;
     let queued = queued.ok_or(Error::Internal("a built batch without its transaction"))?;
     let place = match (queued.state, queued.hash, queued.block) {
-        (transactions::State::Final, Some(transaction), Some((block_number, block_hash, block_time))) => {
-            Place { transaction, block_number, block_hash, block_time }
-        }
+        (transactions::State::Final, Some(transaction), Some((block_number, block_hash, block_time))) => Place {
+            transaction,
+            block_number,
+            block_hash,
+            block_time,
+        },
         (transactions::State::Failed, ..) => {
-            return Err(Error::Internal("an anchor reverted: is the anchoring account still allowed to anchor?"));
+            return Err(Error::Internal(
+                "an anchor reverted: is the anchoring account still allowed to anchor?",
+            ));
         }
         _ => return Ok(()),
     };
@@ -94,7 +108,9 @@ async fn advance(app: &App, batch: Batch) -> Result<(), Error> {
                 Some((*commitment, tree.prove(index)?))
             })
             .collect();
-        app.store.write(move |tx| vidimus_store::outbox::keep_proofs(tx, id, &proofs)).await?;
+        app.store
+            .write(move |tx| vidimus_store::outbox::keep_proofs(tx, id, &proofs))
+            .await?;
     }
     fault::point(fault::AFTER_PROOFS);
     app.store.write(move |tx| batches::finish(tx, id, &place)).await?;

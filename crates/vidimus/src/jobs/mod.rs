@@ -33,18 +33,60 @@ pub fn start(app: Arc<App>, stop: CancellationToken) -> Jobs {
     let mut tasks = JoinSet::new();
     let interval = Duration::from_secs(app.config.anchor.interval_seconds.max(1));
     let second = Duration::from_secs(1);
-    repeat(&mut tasks, &app, &stop, "index", second, |app| &app.wake.blocks, |app| async move { chain::catch_up(&app).await });
-    repeat(&mut tasks, &app, &stop, "transactions", second, |app| &app.wake.transactions, |app| async move {
-        transactions::settle(&app).await
-    });
-    repeat(&mut tasks, &app, &stop, "anchor", interval, |app| &app.wake.anchor_now, |app| async move {
-        anchor::run(&app).await
-    });
-    repeat(&mut tasks, &app, &stop, "publish", interval, |app| &app.wake.outbox, |app| async move { publish(&app).await });
-    repeat(&mut tasks, &app, &stop, "finish-intents", second * 15, |app| &app.wake.never, |app| async move {
-        finish_intents(&app).await
-    });
-    repeat(&mut tasks, &app, &stop, "sweep", second * 300, |app| &app.wake.never, |app| async move { sweep(&app).await });
+    repeat(
+        &mut tasks,
+        &app,
+        &stop,
+        "index",
+        second,
+        |app| &app.wake.blocks,
+        |app| async move { chain::catch_up(&app).await },
+    );
+    repeat(
+        &mut tasks,
+        &app,
+        &stop,
+        "transactions",
+        second,
+        |app| &app.wake.transactions,
+        |app| async move { transactions::settle(&app).await },
+    );
+    repeat(
+        &mut tasks,
+        &app,
+        &stop,
+        "anchor",
+        interval,
+        |app| &app.wake.anchor_now,
+        |app| async move { anchor::run(&app).await },
+    );
+    repeat(
+        &mut tasks,
+        &app,
+        &stop,
+        "publish",
+        interval,
+        |app| &app.wake.outbox,
+        |app| async move { publish(&app).await },
+    );
+    repeat(
+        &mut tasks,
+        &app,
+        &stop,
+        "finish-intents",
+        second * 15,
+        |app| &app.wake.never,
+        |app| async move { finish_intents(&app).await },
+    );
+    repeat(
+        &mut tasks,
+        &app,
+        &stop,
+        "sweep",
+        second * 300,
+        |app| &app.wake.never,
+        |app| async move { sweep(&app).await },
+    );
     Jobs { tasks }
 }
 
@@ -103,13 +145,21 @@ async fn publish(app: &App) -> Result<(), Error> {
 /// Takes up what a crash left between intent and signature. Copies whose issuer signs itself wait for it, for a week.
 async fn finish_intents(app: &App) -> Result<(), Error> {
     let before = app.now().plus(-STALE_INTENT);
-    let stale = app.store.read(move |tx| copy_rows::stale_intents(tx, before, 1_000)).await?;
+    let stale = app
+        .store
+        .read(move |tx| copy_rows::stale_intents(tx, before, 1_000))
+        .await?;
     let mut certificates = Vec::new();
     for id in stale {
-        let found = app.store.read(move |tx| copy_rows::find(tx, &Scope::system(), id)).await?;
+        let found = app
+            .store
+            .read(move |tx| copy_rows::find(tx, &Scope::system(), id))
+            .await?;
         let Some(copy) = found else { continue };
         if copy.created < app.now().plus(-GIVEN_UP) {
-            app.store.write(move |tx| copy_rows::abandon(tx, &Scope::system(), id)).await?;
+            app.store
+                .write(move |tx| copy_rows::abandon(tx, &Scope::system(), id))
+                .await?;
         } else {
             certificates.push(copy.certificate);
         }

@@ -58,9 +58,15 @@ async fn step(app: &App, outbound: Outbound, finalized: u64) -> Result<bool, Err
 
 /// Where a transaction is mined, and whether it succeeded.
 async fn place(ledger: &dyn Ledger, hash: BlockHash) -> Result<Option<(Place, bool)>, Error> {
-    let Some(receipt) = ledger.receipt(convert::to_hash(hash)).await? else { return Ok(None) };
-    let (Some(number), Some(block_hash)) = (receipt.block_number, receipt.block_hash) else { return Ok(None) };
-    let Some(block) = ledger.block(eth::BlockId::hash(block_hash), false).await? else { return Ok(None) };
+    let Some(receipt) = ledger.receipt(convert::to_hash(hash)).await? else {
+        return Ok(None);
+    };
+    let (Some(number), Some(block_hash)) = (receipt.block_number, receipt.block_hash) else {
+        return Ok(None);
+    };
+    let Some(block) = ledger.block(eth::BlockId::hash(block_hash), false).await? else {
+        return Ok(None);
+    };
     let place = Place {
         transaction: hash,
         block_number: number,
