@@ -108,7 +108,9 @@ impl Unsigned {
     /// a hash that came with it.
     pub fn decode(bytes: &[u8]) -> Result<Self, CallerError> {
         let malformed = |text: &str| CallerError::Malformed(text.to_owned());
-        let mut rest = bytes.strip_prefix(&[2]).ok_or_else(|| malformed("not an EIP-1559 transaction"))?;
+        let mut rest = bytes
+            .strip_prefix(&[2])
+            .ok_or_else(|| malformed("not an EIP-1559 transaction"))?;
         let transaction = <TxEip1559 as alloy::rlp::Decodable>::decode(&mut rest)
             .map_err(|error| CallerError::Malformed(error.to_string()))?;
         if !rest.is_empty() {

@@ -197,6 +197,8 @@ fn rejected(failure: Failure) -> Vec<u8> {
 
 /// A revert, with its text where the data is `Error(string)` or `Panic(uint256)`.
 pub(crate) fn reverted(data: Bytes) -> CallerError {
-    let reason = alloy::sol_types::decode_revert_reason(&data);
+    // alloy marks a text as such; the message says "reverted" already.
+    let reason = alloy::sol_types::decode_revert_reason(&data)
+        .map(|reason| reason.strip_prefix("revert: ").map_or(reason.clone(), str::to_owned));
     CallerError::Reverted { data, reason }
 }
