@@ -95,6 +95,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("ledger.mode", Kind::Text),
     ("ledger.chain_id", Kind::Number),
     ("ledger.rpc_url", Kind::Text),
+    ("ledger.rpc_key", Kind::Text),
     ("ledger.path", Kind::Text),
     ("ledger.fork", Kind::Text),
     ("ledger.base_fee", Kind::Number),
@@ -239,6 +240,9 @@ pub struct Ledger {
     pub base_fee: u64,
     /// Blocks on top before a block counts as final; 0 on embedded and QBFT.
     pub confirmations: u64,
+    /// What is sent as `Authorization: Bearer` to the node behind `rpc_url`: for a node that is another Vidimus, an API key with the permission
+    /// `operate`.
+    pub rpc_key: Option<Secret<String>>,
     /// Whether `/rpc` answers reading calls without an API key.
     pub rpc_public_reads: bool,
 }
@@ -520,14 +524,22 @@ fn apply_variable(table: &mut Table, name: &str, value: &str) -> Result<(), Erro
     }
     let Some((key, kind)) = KEYS.iter().find(|(key, _)| variable(key) == name) else {
         // The command line has variables of its own. What is written like a key, or stands in a section of this file, is meant for it.
-        let in_section = KEYS.iter().filter_map(|(key, _)| key.split_once('.')).any(|(section, _)| {
-            name.strip_prefix(&variable(section)).is_some_and(|rest| rest.starts_with('_'))
-        });
+        let in_section = KEYS
+            .iter()
+            .filter_map(|(key, _)| key.split_once('.'))
+            .any(|(section, _)| {
+                name.strip_prefix(&variable(section))
+                    .is_some_and(|rest| rest.starts_with('_'))
+            });
         if !in_section && KEYS.iter().all(|(key, _)| edits(&variable(key), name) > 2) {
             return Ok(());
         }
         let nearest = nearest(name, KEYS.iter().map(|(key, _)| variable(key)));
-        return Err(Error::UnknownKey { place: "environment".into(), key: name.into(), nearest });
+        return Err(Error::UnknownKey {
+            place: "environment".into(),
+            key: name.into(),
+            nearest,
+        });
     };
     let value = match kind {
         Kind::Text => Value::String(value.into()),
@@ -632,6 +644,7 @@ struct DraftLedger {
     mode: String,
     chain_id: u64,
     rpc_url: Option<String>,
+    rpc_key: Option<String>,
     path: Option<PathBuf>,
     fork: String,
     base_fee: u64,
@@ -645,6 +658,7 @@ impl Default for DraftLedger {
             mode: "embedded".into(),
             chain_id: 5_654_861,
             rpc_url: None,
+            rpc_key: None,
             path: None,
             fork: "london".into(),
             base_fee: 0,
@@ -812,8 +826,12 @@ impl DraftLedger {
             _ => return Err(wrong("ledger.mode", "must be \"embedded\" or \"network\"")),
         };
         at_least_one("ledger.chain_id", self.chain_id)?;
+        if self.rpc_key.is_some() && matches!(mode, LedgerMode::Embedded(_)) {
+            return Err(wrong("ledger.rpc_key", "is for ledger.mode = \"network\": remove it"));
+        }
         Ok(Ledger {
             mode,
+            rpc_key: self.rpc_key.map(Secret::new),
             chain_id: self.chain_id,
             fork: self.fork.to_ascii_lowercase(),
             base_fee: self.base_fee,

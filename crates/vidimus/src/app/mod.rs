@@ -273,7 +273,7 @@ async fn open_ledger(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn L
         LedgerMode::Network(url) => {
             let settings = vidimus_ledger::network::Settings {
                 url: url.expose().clone(),
-                bearer: None,
+                bearer: config.ledger.rpc_key.as_ref().map(|key| key.expose().clone()),
                 chain_id: config.ledger.chain_id,
                 finality: vidimus_ledger::network::Finality::Confirmations(config.ledger.confirmations),
                 timeout: Duration::from_secs(10),
