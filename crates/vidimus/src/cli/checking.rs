@@ -460,11 +460,14 @@ fn span(seconds: i64) -> String {
     }
 }
 
+/// A request that is made here, for a check with a bundle.
+pub fn local_request(audience: &str, purpose: &str) -> Value {
+    json!({"nonce": nonce(), "audience": audience, "purpose": purpose})
+}
+
 pub(super) async fn request(arguments: RequestArguments, output: Output) -> Result<(), Failure> {
     let request = match arguments.audience {
-        Some(audience) if arguments.offline => {
-            json!({"nonce": nonce(), "audience": audience, "purpose": arguments.purpose})
-        }
+        Some(audience) if arguments.offline => local_request(&audience, &arguments.purpose),
         _ => {
             let server = arguments.server.authenticated()?;
             server

@@ -59,7 +59,10 @@ pub(super) async fn run(arguments: Arguments, path: &Path, output: Output) -> Re
     } else if arguments.for_configuration() {
         return Err(Failure::new(
             Exit::Usage,
-            format!("{} is there already: change it there, or leave these options out", path.display()),
+            format!(
+                "{} is there already: change it there, or leave these options out",
+                path.display()
+            ),
         ));
     }
     let made = make(&arguments, path).await;
@@ -80,7 +83,8 @@ pub(super) async fn run(arguments: Arguments, path: &Path, output: Output) -> Re
     Ok(())
 }
 
-async fn make(arguments: &Arguments, path: &Path) -> Result<crate::config::Config, Failure> {
+/// Makes what the configuration at `path` names.
+pub(super) async fn make(arguments: &Arguments, path: &Path) -> Result<crate::config::Config, Failure> {
     let config = load(path)?;
     if config.root_key.exists() {
         let error = vidimus_crypto::Error::RootKeyExists(config.root_key.clone());
@@ -101,6 +105,19 @@ async fn make(arguments: &Arguments, path: &Path) -> Result<crate::config::Confi
 }
 
 impl Arguments {
+    /// A deployment of this name, for a configuration that is there.
+    pub(super) fn named(name: &str, country: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            country: country.to_owned(),
+            data_dir: None,
+            root_key: None,
+            listen: None,
+            public_url: None,
+            database_url: None,
+        }
+    }
+
     fn for_configuration(&self) -> bool {
         self.data_dir.is_some()
             || self.root_key.is_some()
@@ -115,7 +132,11 @@ fn write_configuration(arguments: &Arguments, path: &Path) -> Result<(), Failure
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     // What is given on the command line is relative to where the command runs, not to the file.
     let given = |path: &Option<PathBuf>, default: &str| match path {
-        Some(path) => quoted(&std::path::absolute(path).unwrap_or_else(|_| path.clone()).to_string_lossy()),
+        Some(path) => quoted(
+            &std::path::absolute(path)
+                .unwrap_or_else(|_| path.clone())
+                .to_string_lossy(),
+        ),
         None => quoted(default),
     };
     let mut text = format!(
@@ -136,19 +157,39 @@ fn write_configuration(arguments: &Arguments, path: &Path) -> Result<(), Failure
         text.push_str(&format!("\n[database]\nurl = {}\n", quoted(url)));
     }
     let failed = |error: std::io::Error| {
-        Failure::new(Exit::Setup, format!("{} cannot be written: {error}; name another with --config", path.display()))
+        Failure::new(
+            Exit::Setup,
+            format!(
+                "{} cannot be written: {error}; name another with --config",
+                path.display()
+            ),
+        )
     };
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         private_directory(parent)?;
     }
     // Private, because the database's URL may hold a password.
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(failed)
 }
 
 /// Makes a directory for this user only. One that is there stays as it is.
-fn private_directory(path: &Path) -> Result<(), Failure> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
-        Failure::new(Exit::Setup, format!("the directory {} cannot be made: {error}; name another", path.display()))
-    })
+pub(super) fn private_directory(path: &Path) -> Result<(), Failure> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| {
+            Failure::new(
+                Exit::Setup,
+                format!("the directory {} cannot be made: {error}; name another", path.display()),
+            )
+        })
 }

@@ -21,6 +21,9 @@ pub(super) async fn run(_: Arguments, config: Config, output: Output) -> Result<
         .map_err(|error| Failure::setup(&error))?;
     store.close().await;
     let newest = MIGRATIONS.last().map_or(0, |migration| migration.number);
-    output.answer(&format!("the schema is up to date ({newest})"), &json!({"schema": newest}));
+    output.answer(
+        &format!("the schema is up to date ({newest})"),
+        &json!({"schema": newest}),
+    );
     Ok(())
 }

@@ -3,6 +3,7 @@
 pub mod checking;
 pub mod client;
 pub mod completions;
+pub mod demo;
 pub mod init;
 pub mod issuing;
 pub mod keys;
@@ -63,7 +64,11 @@ pub struct Failure {
 impl Failure {
     /// A failure with a message that says what to do.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), name: None }
+        Self {
+            exit,
+            message: message.into(),
+            name: None,
+        }
     }
     /// An operator has to act. The message is the error and its causes.
     pub fn setup(error: &dyn std::error::Error) -> Self {
@@ -131,7 +136,8 @@ impl Output {
 
     fn failure(self, failure: &Failure) {
         if self.json {
-            let value = json!({"error": {"name": failure.name, "message": failure.message, "exit": failure.exit as u8}});
+            let value =
+                json!({"error": {"name": failure.name, "message": failure.message, "exit": failure.exit as u8}});
             self.answer("", &value);
         } else {
             eprintln!("vidimus: {}", failure.message);
@@ -143,6 +149,7 @@ const EXAMPLES: &str = "\
 Examples:
   vidimus init                                  makes root key, configuration and data directory here
   vidimus serve                                 serves; at the first start prints the one-time setup link
+  vidimus demo                                  shows it all, in a directory of its own
   vidimus --json migrate                        brings the database's schema up to date
   vidimus completions bash > /etc/bash_completion.d/vidimus
 
@@ -212,6 +219,8 @@ pub enum Command {
     Category(checking::CategoryArguments),
     /// Read the audit log and verify its chain of hashes.
     Audit(checking::AuditArguments),
+    /// Show it all: one certificate from the laboratory's result to the airline's check, each step told.
+    Demo(demo::Arguments),
     /// Print the description of the HTTP API (OpenAPI 3.1).
     Openapi(openapi::Arguments),
     /// Print a completion script for a shell.
@@ -224,7 +233,11 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { Exit::Done as u8 });
+            return ExitCode::from(if error.use_stderr() {
+                Exit::Usage as u8
+            } else {
+                Exit::Done as u8
+            });
         }
     };
     let output = Output { json: arguments.json };
@@ -259,6 +272,7 @@ fn run(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
         Command::Bundle(command) => runtime()?.block_on(checking::bundle(command, output)),
         Command::Category(command) => runtime()?.block_on(checking::category(command, output)),
         Command::Audit(command) => return runtime()?.block_on(checking::audit(command, output)),
+        Command::Demo(command) => runtime()?.block_on(demo::run(command, output)),
         Command::Openapi(command) => openapi::run(&command, output),
         Command::Completions(command) => completions::run(&command, Arguments::command()),
     }
@@ -266,7 +280,10 @@ fn run(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| Failure::unavailable(&error))
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::unavailable(&error))
 }
 
 /// The configuration of this process.

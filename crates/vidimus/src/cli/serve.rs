@@ -27,7 +27,11 @@ pub(super) async fn run(_: Arguments, config: Config, output: Output) -> Result<
     let signals = Signals::new().map_err(|error| Failure::unavailable(&error))?;
     let tls = server::tls(config.server.tls.as_ref()).map_err(|error| Failure::setup(&error))?;
     let listener = server::listen(&config.server).map_err(|error| Failure::setup(&error))?;
-    let app = Arc::new(App::open(Arc::new(config), clock()).await.map_err(|error| Failure::setup(&error))?);
+    let app = Arc::new(
+        App::open(Arc::new(config), clock())
+            .await
+            .map_err(|error| Failure::setup(&error))?,
+    );
     let served = serve(&app, listener, tls, signals, output).await;
     app.close().await;
     tracing::info!("stopped");
@@ -86,7 +90,10 @@ struct Signals {
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     async fn received(mut self) {

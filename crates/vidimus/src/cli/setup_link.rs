@@ -16,7 +16,9 @@ use std::sync::Arc;
 pub struct Arguments {}
 
 pub(super) async fn run(_: Arguments, config: Config, output: Output) -> Result<(), Failure> {
-    let app = App::open(Arc::new(config), clock()).await.map_err(|error| Failure::setup(&error))?;
+    let app = App::open(Arc::new(config), clock())
+        .await
+        .map_err(|error| Failure::setup(&error))?;
     let made = setup::make_link(&app).await;
     app.close().await;
     print(&app, &made?, output);
@@ -32,5 +34,8 @@ pub(super) fn print(app: &App, link: &setup::Link, output: Output) {
          curl {url} -H 'Content-Type: application/json' \\\n    \
          -d '{{\"token\": \"{token}\", \"name\": \"Ministry of Health\", \"country\": \"AT\"}}'\n"
     );
-    output.answer(&text, &json!({"setup": {"url": url, "token": token, "expires": link.expires.0}}));
+    output.answer(
+        &text,
+        &json!({"setup": {"url": url, "token": token, "expires": link.expires.0}}),
+    );
 }
