@@ -38,17 +38,17 @@ async fn ethers_and_the_did_resolver_read_and_write_it() {
         Change::SetAttribute {
             name: name("did/svc/HubService"),
             value: b"https://hub.example".to_vec(),
-            validity: 86_400,
+            validity: 1_000_000_000,
         },
         Change::AddDelegate {
             kind: name("veriKey"),
             delegate: heir.address,
-            validity: 86_400,
+            validity: 1_000_000_000,
         },
         Change::SetAttribute {
             name: name("did/pub/X25519/enc/base64"),
             value: vec![9; 32],
-            validity: 86_400,
+            validity: 1_000_000_000,
         },
     ] {
         chain.send(&holder, registry, change.calldata(holder.address)).await;
