@@ -19,6 +19,7 @@ use vidimus_core::{
     reason::{Outcome, Reason},
 };
 use vidimus_credential::{
+    CategoryId,
     category::Categories,
     check::{self, Bundle, Context, Expected, Input, Policy, Report, StatusLists, TrustList, bundle::BundleError},
     x509,
@@ -410,7 +411,8 @@ pub fn describe(answer: &Value, colour: bool) -> String {
         if place == 0 {
             lines.push(String::new());
         }
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let words = words(answer, name).map_or_else(String::new, |words| format!(" ({words})"));
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned) + &words;
         // What comes from a certificate must not steer the terminal.
         let value: String = value
             .chars()
@@ -424,6 +426,14 @@ pub fn describe(answer: &Value, colour: bool) -> String {
         }
     }
     lines.join("\n")
+}
+
+/// The words for an attribute that is a code, where the category is built in.
+pub fn words(answer: &Value, attribute: &str) -> Option<String> {
+    let categories = Categories::built_in();
+    let category = categories.category(&CategoryId::new(text(answer, "/category")).ok()?)?;
+    let words = category.display(&format!("/{attribute}"), answer["attributes"].as_object()?, "en")?;
+    Some(words.to_owned())
 }
 
 fn test_line(test: &Value) -> String {

@@ -13,13 +13,14 @@ pub struct ServerArguments {
     /// Address of the server.
     #[arg(
         long,
+        global = true,
         env = "VIDIMUS_URL",
         default_value = "http://127.0.0.1:8654",
         value_name = "URL"
     )]
     pub url: String,
     /// File with the API key. Without it the variable VIDIMUS_API_KEY is used; a key never stands on the command line, where others see it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub api_key_file: Option<PathBuf>,
 }
 

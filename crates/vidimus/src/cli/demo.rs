@@ -429,7 +429,8 @@ async fn board(cast: &Cast<'_>, wallet: &mut Open, story: &mut Story) -> Result<
         ("issuer", text(&answer, "/issuer")),
     ];
     for name in ["family_name", "given_name", "birth_date", "result", "sampled_at"] {
-        facts.push((name, text(&answer["attributes"], &format!("/{name}"))));
+        let words = checking::words(&answer, name).map_or_else(String::new, |words| format!(" ({words})"));
+        facts.push((name, text(&answer["attributes"], &format!("/{name}")) + &words));
     }
     story.done(
         "The airline checked it: valid. It sees the attributes it was admitted for, and no others.",

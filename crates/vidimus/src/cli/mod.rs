@@ -11,6 +11,7 @@ pub mod migrate;
 pub mod openapi;
 pub mod participants;
 pub mod passphrase;
+pub mod rebuild;
 pub mod serve;
 pub mod setup_link;
 pub mod wallet;
@@ -187,6 +188,8 @@ pub enum Command {
     Serve(serve::Arguments),
     /// Bring the database's schema up to date.
     Migrate(migrate::Arguments),
+    /// Read registries and anchors again from the ledger, and compare.
+    Rebuild(rebuild::Arguments),
     /// Make a new one-time setup link, while there is no authority yet.
     SetupLink(setup_link::Arguments),
     /// Make the authority of a new deployment, once.
@@ -273,6 +276,7 @@ fn run(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
         Command::Category(command) => runtime()?.block_on(checking::category(command, output)),
         Command::Audit(command) => return runtime()?.block_on(checking::audit(command, output)),
         Command::Demo(command) => runtime()?.block_on(demo::run(command, output)),
+        Command::Rebuild(command) => runtime()?.block_on(rebuild::run(command, load(&config)?, output)),
         Command::Openapi(command) => openapi::run(&command, output),
         Command::Completions(command) => completions::run(&command, Arguments::command()),
     }

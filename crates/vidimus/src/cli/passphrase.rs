@@ -8,7 +8,7 @@ use vidimus_core::{Secret, SecretBytes};
 #[derive(Debug, Clone, clap::Args)]
 pub struct PassphraseArguments {
     /// File whose first line is the passphrase. Without it the variable VIDIMUS_PASSPHRASE is used, else the terminal asks.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
 }
 

@@ -27,10 +27,12 @@ pub(super) async fn run(_: Arguments, config: Config, output: Output) -> Result<
 
 /// Prints a link to standard output: never to the logs, which are kept and read by others.
 pub(super) fn print(app: &App, link: &setup::Link, output: Output) {
-    let url = app.url("/v1/setup");
+    let (url, base) = (app.url("/v1/setup"), app.url(""));
     let token = link.token.expose();
     let text = format!(
         "This deployment has no authority yet. Within 15 minutes, once:\n\n  \
+         vidimus setup --url {base} --name \"Ministry of Health\" --country AT --save-api-key authority.key\n    \
+         with VIDIMUS_SETUP_TOKEN={token}\n\nor\n\n  \
          curl {url} -H 'Content-Type: application/json' \\\n    \
          -d '{{\"token\": \"{token}\", \"name\": \"Ministry of Health\", \"country\": \"AT\"}}'\n"
     );
