@@ -387,9 +387,9 @@ impl PublicUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-    /// An absolute URL; `path` begins with a slash.
+    /// An absolute URL; `path` begins with a slash, or is empty.
     pub fn join(&self, path: &str) -> String {
-        debug_assert!(path.starts_with('/'));
+        debug_assert!(path.is_empty() || path.starts_with('/'));
         format!("{}{path}", self.0)
     }
 }

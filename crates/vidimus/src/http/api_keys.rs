@@ -34,7 +34,10 @@ pub(super) async fn create(
     Caller(caller): Caller,
     Json(request): Json<NewApiKey>,
 ) -> Result<(StatusCode, Json<ApiKeyView>), Failure> {
-    Ok((StatusCode::CREATED, Json(api_keys::create(&app, &caller, request).await?)))
+    Ok((
+        StatusCode::CREATED,
+        Json(api_keys::create(&app, &caller, request).await?),
+    ))
 }
 
 /// Make an API key for a participant
@@ -51,13 +54,18 @@ pub(super) async fn create_for(
     Path(participant): Path<ParticipantId>,
     Json(request): Json<NewApiKey>,
 ) -> Result<(StatusCode, Json<ApiKeyView>), Failure> {
-    Ok((StatusCode::CREATED, Json(api_keys::create_for(&app, &caller, participant, request).await?)))
+    Ok((
+        StatusCode::CREATED,
+        Json(api_keys::create_for(&app, &caller, participant, request).await?),
+    ))
 }
 
 /// List the participant's API keys
 #[utoipa::path(get, path = "/v1/api-keys", tag = "API keys", responses((status = 200, body = ApiKeyList)))]
 pub(super) async fn list(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Json<ApiKeyList>, Failure> {
-    Ok(Json(ApiKeyList { items: api_keys::list(&app, &caller).await? }))
+    Ok(Json(ApiKeyList {
+        items: api_keys::list(&app, &caller).await?,
+    }))
 }
 
 /// Revoke an API key

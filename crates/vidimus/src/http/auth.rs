@@ -54,7 +54,11 @@ pub(super) async fn admit(guard: &Guard, row: &Row, headers: &HeaderMap) -> Resu
         Access::Metrics if guard.app.config.server.metrics_public => Ok(None),
         Access::Metrics => {
             let principal = authenticate(guard, headers).await?;
-            require(&principal, &[Role::Authority, Role::Issuer, Role::Verifier], Permission::Operate)?;
+            require(
+                &principal,
+                &[Role::Authority, Role::Issuer, Role::Verifier],
+                Permission::Operate,
+            )?;
             Ok(Some(principal))
         }
         Access::Rpc if headers.contains_key(header::AUTHORIZATION) => authenticate(guard, headers).await.map(Some),
@@ -77,7 +81,11 @@ fn require(principal: &Principal, roles: &[Role], permission: Permission) -> Res
 async fn authenticate(guard: &Guard, headers: &HeaderMap) -> Result<Principal, Failure> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next().ok_or_else(Failure::no_key)?;
-    let text = value.to_str().ok().filter(|_| values.next().is_none()).ok_or_else(Failure::bad_key)?;
+    let text = value
+        .to_str()
+        .ok()
+        .filter(|_| values.next().is_none())
+        .ok_or_else(Failure::bad_key)?;
     let (scheme, key) = text.split_once(' ').ok_or_else(Failure::bad_key)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Failure::bad_key());
@@ -85,7 +93,10 @@ async fn authenticate(guard: &Guard, headers: &HeaderMap) -> Result<Principal, F
     let presented: Presented = key.trim().parse().map_err(|_| Failure::bad_key())?;
     let found = api_keys::authenticate(&guard.app, &presented).await?;
     let (principal, standing) = found.ok_or_else(Failure::bad_key)?;
-    if let Some(Err(seconds)) = principal.api_key.map(|key| guard.key_rate.take(key, guard.app.clock.now())) {
+    if let Some(Err(seconds)) = principal
+        .api_key
+        .map(|key| guard.key_rate.take(key, guard.app.clock.now()))
+    {
         guard.metrics.limited();
         return Err(Failure::rate().retry_after(seconds));
     }
@@ -94,8 +105,16 @@ async fn authenticate(guard: &Guard, headers: &HeaderMap) -> Result<Principal, F
         Some(Standing::Active) | None => Ok(principal),
         // May look at what is its own, and nothing else.
         Some(Standing::Suspended) => {
-            let permissions = principal.permissions.iter().copied().filter(|p| *p == Permission::Read).collect();
-            Ok(Principal { permissions, ..principal })
+            let permissions = principal
+                .permissions
+                .iter()
+                .copied()
+                .filter(|p| *p == Permission::Read)
+                .collect();
+            Ok(Principal {
+                permissions,
+                ..principal
+            })
         }
         Some(Standing::Revoked) => Err(Failure::participant()),
     }

@@ -53,7 +53,9 @@ pub struct CategoryView {
 /// List the categories
 #[utoipa::path(get, path = "/v1/categories", tag = "categories", responses((status = 200, body = CategoryList)))]
 pub(super) async fn list(State(app): State<Arc<App>>) -> Json<CategoryList> {
-    Json(CategoryList { items: app.categories.iter().map(|category| summary(category)).collect() })
+    Json(CategoryList {
+        items: app.categories.iter().map(|category| summary(category)).collect(),
+    })
 }
 
 /// Read a category
@@ -67,12 +69,21 @@ pub(super) async fn read(
     Path(id): Path<CategoryId>,
 ) -> Result<Json<CategoryView>, Failure> {
     let category = app.categories.category(&id).ok_or_else(Failure::not_found)?;
-    let tests = |format: &Format| (format.name().to_owned(), serde_json::json!(category.required_tests(*format)));
+    let tests = |format: &Format| {
+        (
+            format.name().to_owned(),
+            serde_json::json!(category.required_tests(*format)),
+        )
+    };
     Ok(Json(CategoryView {
         summary: summary(category),
         description: category.texts("en").description.clone(),
         schema: category.schema().clone(),
-        attributes: category.disclosures().iter().map(|disclosure| disclosure.name.clone()).collect(),
+        attributes: category
+            .disclosures()
+            .iter()
+            .map(|disclosure| disclosure.name.clone())
+            .collect(),
         required_tests: Value::Object(category.formats().iter().map(tests).collect()),
     }))
 }
@@ -82,6 +93,10 @@ fn summary(category: &Category) -> CategorySummary {
         id: category.id().to_string(),
         version: category.version().to_owned(),
         title: category.texts("en").title.clone(),
-        formats: category.formats().iter().map(|format| format.name().to_owned()).collect(),
+        formats: category
+            .formats()
+            .iter()
+            .map(|format| format.name().to_owned())
+            .collect(),
     }
 }

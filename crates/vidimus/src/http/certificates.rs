@@ -121,6 +121,8 @@ pub(super) async fn paper(
         Drawing::Text => ("text/plain; charset=us-ascii", text.into_bytes()),
     };
     let mut response = body.into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     Ok(response)
 }

@@ -35,5 +35,8 @@ pub(super) async fn request_presentation(
     Caller(caller): Caller,
     Json(new): Json<NewPresentationRequest>,
 ) -> Result<(StatusCode, Json<PresentationRequestView>), Failure> {
-    Ok((StatusCode::CREATED, Json(checks::request_presentation(&app, &caller, new).await?)))
+    Ok((
+        StatusCode::CREATED,
+        Json(checks::request_presentation(&app, &caller, new).await?),
+    ))
 }

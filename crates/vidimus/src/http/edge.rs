@@ -80,7 +80,10 @@ async fn answer(guard: &Guard, request: Request, next: Next) -> Response {
         }
     };
     if !probe {
-        let connection = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let connection = request
+            .extensions()
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|info| info.0.ip());
         let client = client_address(connection, request.headers(), &guard.app.config.server.trusted_proxies);
         if let Err(seconds) = guard.address_rate.take(subscriber(client), guard.app.clock.now()) {
             guard.metrics.limited();
@@ -104,7 +107,9 @@ fn client_address(connection: Option<IpAddr>, headers: &HeaderMap, trusted: &[Ip
     let mut client = connection;
     for value in headers.get_all("x-forwarded-for").iter().rev() {
         for hop in value.to_str().unwrap_or_default().rsplit(',') {
-            let Ok(hop) = hop.trim().parse::<IpAddr>() else { return client };
+            let Ok(hop) = hop.trim().parse::<IpAddr>() else {
+                return client;
+            };
             client = hop.to_canonical();
             if !trusted.contains(&client) {
                 return client;
@@ -119,20 +124,28 @@ fn harden(response: &mut Response, guard: &Guard, operation: Option<Operation>, 
     let public = operation.is_some_and(|operation| operation.row().access == Access::Anybody)
         && matches!(*method, Method::GET | Method::HEAD);
     let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, HeaderValue::from_str(&id.to_string()).expect("an id is ASCII"));
+    headers.insert(
+        REQUEST_ID,
+        HeaderValue::from_str(&id.to_string()).expect("an id is ASCII"),
+    );
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox"),
     );
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     if public {
         // What anybody may read, a page of any origin may read too; no answer ever depends on a cookie.
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     }
     if guard.app.config.server.public_url.as_str().starts_with("https://") {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000"),
+        );
     }
     if guard.stopping() {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -131,7 +131,14 @@ impl Failure {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => Some(1),
             _ => None,
         };
-        Self { status, name, detail: detail.into(), next, places: Vec::new(), retry_after }
+        Self {
+            status,
+            name,
+            detail: detail.into(),
+            next,
+            places: Vec::new(),
+            retry_after,
+        }
     }
 
     fn of(status: StatusCode, problem: Problem) -> Self {
@@ -163,12 +170,22 @@ impl Failure {
 
     /// The JSON body is syntactically or structurally wrong.
     pub fn json(detail: String) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "json", detail, "mend the request body; see /openapi.json for its shape")
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "json",
+            detail,
+            "mend the request body; see /openapi.json for its shape",
+        )
     }
 
     /// The query string is wrong.
     pub fn query(detail: String) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "query", detail, "mend the query; see /openapi.json for its parameters")
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "query",
+            detail,
+            "mend the query; see /openapi.json for its parameters",
+        )
     }
 
     /// For an answer that is an error by its status only, such as the router's own 404.
@@ -205,20 +222,30 @@ impl Failure {
             errors: self
                 .places
                 .into_iter()
-                .map(|place| ProblemPlace { pointer: place.pointer, code: place.code, detail: place.message })
+                .map(|place| ProblemPlace {
+                    pointer: place.pointer,
+                    code: place.code,
+                    detail: place.message,
+                })
                 .collect(),
         };
         let body = serde_json::to_vec(&document).expect("strings and numbers are always JSON");
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"vidimus\""));
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"vidimus\""),
+            );
         }
         if let Some(allow) = before.get(header::ALLOW) {
             headers.insert(header::ALLOW, allow.clone());

@@ -49,14 +49,18 @@ impl<T: Serialize> IntoResponse for Json<T> {
 }
 
 async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Failure> {
-    Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Failure::too_large(),
-        _ => Failure::bad_request().detail("the request body broke off"),
-    })
+    Bytes::from_request(request, state)
+        .await
+        .map_err(|rejection: BytesRejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Failure::too_large(),
+            _ => Failure::bad_request().detail("the request body broke off"),
+        })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(Ok(value)) = headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) else { return false };
+    let Some(Ok(value)) = headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) else {
+        return false;
+    };
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
@@ -86,7 +90,9 @@ fn without_value(message: &str) -> String {
     match expected {
         // `unknown field` and `unknown variant` repeat what was sent; what would fit is ours.
         Some(expected) if harmless("unknown field `") => format!("a member is not known here, expected {expected}"),
-        Some(expected) if harmless("unknown variant `") => format!("a value is not among those known, expected {expected}"),
+        Some(expected) if harmless("unknown variant `") => {
+            format!("a value is not among those known, expected {expected}")
+        }
         Some(expected) if harmless("invalid type: ") || harmless("invalid length ") || harmless("invalid value: ") => {
             format!("a value has the wrong type, expected {expected}")
         }
@@ -142,7 +148,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         match axum::extract::Query::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
-            Err(_) => Err(Failure::query("the query has an unknown parameter, or a value of the wrong form".into())),
+            Err(_) => Err(Failure::query(
+                "the query has an unknown parameter, or a value of the wrong form".into(),
+            )),
         }
     }
 }

@@ -25,7 +25,10 @@ pub struct Alive {
 /// The process is alive
 #[utoipa::path(get, path = "/livez", tag = "service", responses((status = 200, body = Alive)))]
 pub(super) async fn live() -> Json<Alive> {
-    Json(Alive { status: "alive".into(), version: env!("CARGO_PKG_VERSION").into() })
+    Json(Alive {
+        status: "alive".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+    })
 }
 
 /// Whether this instance can do its work.
@@ -58,11 +61,19 @@ const OK: &str = "ok";
 #[utoipa::path(get, path = "/readyz", tag = "service", responses((status = 200, body = Readiness)))]
 pub(super) async fn ready(Extension(guard): Extension<Arc<Guard>>) -> Result<Json<Readiness>, Failure> {
     let parts = parts(&guard).await;
-    let needed = [("database", &parts.database), ("disk", &parts.disk), ("keys", &parts.keys)];
+    let needed = [
+        ("database", &parts.database),
+        ("disk", &parts.disk),
+        ("keys", &parts.keys),
+    ];
     let wrong: Vec<_> = needed
         .into_iter()
         .filter(|(_, state)| *state != OK)
-        .map(|(part, state)| Place { pointer: part.into(), code: "not-ready".into(), message: state.clone() })
+        .map(|(part, state)| Place {
+            pointer: part.into(),
+            code: "not-ready".into(),
+            message: state.clone(),
+        })
         .collect();
     if guard.stopping() {
         return Err(Failure::not_ready().detail("the process is stopping"));
@@ -71,7 +82,10 @@ pub(super) async fn ready(Extension(guard): Extension<Arc<Guard>>) -> Result<Jso
         return Err(Failure::not_ready().places(wrong));
     }
     let status = if parts.ledger == OK { "ready" } else { "degraded" };
-    Ok(Json(Readiness { status: status.into(), parts }))
+    Ok(Json(Readiness {
+        status: status.into(),
+        parts,
+    }))
 }
 
 async fn parts(guard: &Guard) -> Parts {
@@ -127,12 +141,30 @@ pub(super) async fn metrics(Extension(guard): Extension<Arc<Guard>>) -> Response
         Err(error) => tracing::warn!(cause = %error, "metrics without figures of the store"),
     }
     if let Some(free) = free_mib(&guard.app.config.data_dir) {
-        single(&mut text, "vidimus_disk_free_mebibytes", "gauge", "Free space below the data directory.", free);
+        single(
+            &mut text,
+            "vidimus_disk_free_mebibytes",
+            "gauge",
+            "Free space below the data directory.",
+            free,
+        );
     }
     let ledger = guard.app.ledger.head().await;
-    single(&mut text, "vidimus_ledger_up", "gauge", "Whether the ledger answers.", u64::from(ledger.is_ok()));
+    single(
+        &mut text,
+        "vidimus_ledger_up",
+        "gauge",
+        "Whether the ledger answers.",
+        u64::from(ledger.is_ok()),
+    );
     if let Ok(head) = ledger {
-        single(&mut text, "vidimus_ledger_block", "gauge", "Number of the newest block.", head.number);
+        single(
+            &mut text,
+            "vidimus_ledger_block",
+            "gauge",
+            "Number of the newest block.",
+            head.number,
+        );
     }
     let mut response = text.into_response();
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -143,15 +175,45 @@ pub(super) async fn metrics(Extension(guard): Extension<Arc<Guard>>) -> Response
 fn render(figures: &Figures, now: Timestamp, text: &mut String) {
     let age = |since: Option<Timestamp>| since.map_or(0, |since| u64::try_from(now.since(since)).unwrap_or(0));
     for (name, help, value) in [
-        ("vidimus_outbox_depth", "Commitments that wait for a batch.", figures.outbox_waiting),
-        ("vidimus_oldest_unanchored_seconds", "Age of the oldest unanchored commitment.", age(figures.oldest_unanchored)),
-        ("vidimus_transactions_open", "Ledger transactions that are not settled.", figures.transactions_open),
-        ("vidimus_copies_unpublished", "Copies whose payload is not in the blob store yet.", figures.copies_unpublished),
+        (
+            "vidimus_outbox_depth",
+            "Commitments that wait for a batch.",
+            figures.outbox_waiting,
+        ),
+        (
+            "vidimus_oldest_unanchored_seconds",
+            "Age of the oldest unanchored commitment.",
+            age(figures.oldest_unanchored),
+        ),
+        (
+            "vidimus_transactions_open",
+            "Ledger transactions that are not settled.",
+            figures.transactions_open,
+        ),
+        (
+            "vidimus_copies_unpublished",
+            "Copies whose payload is not in the blob store yet.",
+            figures.copies_unpublished,
+        ),
         ("vidimus_jobs_due", "Jobs that are due.", figures.jobs_due),
-        ("vidimus_jobs_failing", "Jobs that failed and wait for another try.", figures.jobs_failing),
-        ("vidimus_audit_head_age_seconds", "Time since the last entry of the audit log.", age(figures.audit_time)),
+        (
+            "vidimus_jobs_failing",
+            "Jobs that failed and wait for another try.",
+            figures.jobs_failing,
+        ),
+        (
+            "vidimus_audit_head_age_seconds",
+            "Time since the last entry of the audit log.",
+            age(figures.audit_time),
+        ),
     ] {
         single(text, name, "gauge", help, value);
     }
-    single(text, "vidimus_audit_entries_total", "counter", "Entries of the audit log.", figures.audit_entries);
+    single(
+        text,
+        "vidimus_audit_entries_total",
+        "counter",
+        "Entries of the audit log.",
+        figures.audit_entries,
+    );
 }

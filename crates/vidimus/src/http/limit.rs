@@ -31,7 +31,11 @@ impl<K: Hash + Eq> Buckets<K> {
     /// Buckets that allow `per_minute` on the average.
     pub fn new(per_minute: u32) -> Self {
         let per_minute = u64::from(per_minute);
-        Self { per_minute, burst: (per_minute / 4).max(per_minute.min(20)) * 60, buckets: Mutex::new(HashMap::new()) }
+        Self {
+            per_minute,
+            burst: (per_minute / 4).max(per_minute.min(20)) * 60,
+            buckets: Mutex::new(HashMap::new()),
+        }
     }
 
     /// Takes one token; or says in how many seconds there will be one.
@@ -43,9 +47,15 @@ impl<K: Hash + Eq> Buckets<K> {
                 buckets.clear();
             }
         }
-        let bucket = buckets.entry(key).or_insert(Bucket { tokens: self.burst, at: now });
+        let bucket = buckets.entry(key).or_insert(Bucket {
+            tokens: self.burst,
+            at: now,
+        });
         let level = self.level(*bucket, now);
-        *bucket = Bucket { tokens: level.saturating_sub(60), at: now };
+        *bucket = Bucket {
+            tokens: level.saturating_sub(60),
+            at: now,
+        };
         if level >= 60 {
             return Ok(());
         }
@@ -56,7 +66,10 @@ impl<K: Hash + Eq> Buckets<K> {
     /// What is in the bucket now. A clock that went back refills nothing.
     fn level(&self, bucket: Bucket, now: Timestamp) -> u64 {
         let seconds = u64::try_from(now.since(bucket.at)).unwrap_or(0);
-        bucket.tokens.saturating_add(seconds.saturating_mul(self.per_minute)).min(self.burst)
+        bucket
+            .tokens
+            .saturating_add(seconds.saturating_mul(self.per_minute))
+            .min(self.burst)
     }
 }
 
@@ -84,7 +97,11 @@ mod tests {
         }
         assert_eq!(buckets.take("a", start), Err(1));
         assert_eq!(buckets.take("b", start), Ok(()), "another caller is not held up");
-        assert_eq!(buckets.take("a", Timestamp(900)), Err(1), "a clock that went back refills nothing");
+        assert_eq!(
+            buckets.take("a", Timestamp(900)),
+            Err(1),
+            "a clock that went back refills nothing"
+        );
         assert_eq!(buckets.take("a", Timestamp(901)), Ok(()));
         assert_eq!(buckets.take("a", Timestamp(901)), Err(1));
     }

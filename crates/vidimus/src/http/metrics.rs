@@ -83,16 +83,29 @@ impl Metrics {
     /// Prometheus text format, version 0.0.4.
     pub fn render(&self, out: &mut String) {
         let names = Operation::ALL.iter().map(|operation| operation.name()).chain(["none"]);
-        family(out, "vidimus_http_requests_total", "counter", "Answers by operation and status class.");
+        family(
+            out,
+            "vidimus_http_requests_total",
+            "counter",
+            "Answers by operation and status class.",
+        );
         for (series, name) in self.series.iter().zip(names.clone()) {
             for (class, count) in series.answers.iter().enumerate() {
                 let (count, class) = (count.load(Relaxed), class + 2);
                 if count > 0 {
-                    let _ = writeln!(out, "vidimus_http_requests_total{{operation=\"{name}\",status=\"{class}xx\"}} {count}");
+                    let _ = writeln!(
+                        out,
+                        "vidimus_http_requests_total{{operation=\"{name}\",status=\"{class}xx\"}} {count}"
+                    );
                 }
             }
         }
-        family(out, "vidimus_http_request_duration_seconds", "histogram", "Time from headers to answer.");
+        family(
+            out,
+            "vidimus_http_request_duration_seconds",
+            "histogram",
+            "Time from headers to answer.",
+        );
         for (series, name) in self.series.iter().zip(names) {
             let total: u64 = series.answers.iter().map(|count| count.load(Relaxed)).sum();
             if total == 0 {
@@ -108,13 +121,40 @@ impl Metrics {
                 );
             }
             let seconds = series.micros.load(Relaxed) as f64 / 1e6;
-            let _ = writeln!(out, "vidimus_http_request_duration_seconds_bucket{{operation=\"{name}\",le=\"+Inf\"}} {total}");
-            let _ = writeln!(out, "vidimus_http_request_duration_seconds_sum{{operation=\"{name}\"}} {seconds}");
-            let _ = writeln!(out, "vidimus_http_request_duration_seconds_count{{operation=\"{name}\"}} {total}");
+            let _ = writeln!(
+                out,
+                "vidimus_http_request_duration_seconds_bucket{{operation=\"{name}\",le=\"+Inf\"}} {total}"
+            );
+            let _ = writeln!(
+                out,
+                "vidimus_http_request_duration_seconds_sum{{operation=\"{name}\"}} {seconds}"
+            );
+            let _ = writeln!(
+                out,
+                "vidimus_http_request_duration_seconds_count{{operation=\"{name}\"}} {total}"
+            );
         }
-        single(out, "vidimus_http_requests_in_flight", "gauge", "Requests under way.", self.in_flight.load(Relaxed));
-        single(out, "vidimus_http_shed_total", "counter", "Requests refused with 503 by load.", self.shed.load(Relaxed));
-        single(out, "vidimus_http_limited_total", "counter", "Requests refused with 429.", self.limited.load(Relaxed));
+        single(
+            out,
+            "vidimus_http_requests_in_flight",
+            "gauge",
+            "Requests under way.",
+            self.in_flight.load(Relaxed),
+        );
+        single(
+            out,
+            "vidimus_http_shed_total",
+            "counter",
+            "Requests refused with 503 by load.",
+            self.shed.load(Relaxed),
+        );
+        single(
+            out,
+            "vidimus_http_limited_total",
+            "counter",
+            "Requests refused with 429.",
+            self.limited.load(Relaxed),
+        );
     }
 }
 

@@ -67,7 +67,10 @@ pub(super) async fn admit(
     Caller(caller): Caller,
     Json(admission): Json<Admission>,
 ) -> Result<(StatusCode, Json<ParticipantChange>), Failure> {
-    Ok((StatusCode::CREATED, Json(participants::admit(&app, &caller, admission).await?)))
+    Ok((
+        StatusCode::CREATED,
+        Json(participants::admit(&app, &caller, admission).await?),
+    ))
 }
 
 /// List the participants
@@ -79,7 +82,9 @@ pub(super) async fn list(
     State(app): State<Arc<App>>,
     Query(filter): Query<ParticipantFilter>,
 ) -> Result<Json<ParticipantList>, Failure> {
-    Ok(Json(ParticipantList { items: participants::list(&app, filter.role).await? }))
+    Ok(Json(ParticipantList {
+        items: participants::list(&app, filter.role).await?,
+    }))
 }
 
 /// Read a participant
@@ -180,7 +185,9 @@ pub(super) async fn rotate_keys(
     rotation: Option<Json<KeyRotation>>,
 ) -> Result<Json<ParticipantChange>, Failure> {
     let card = rotation.and_then(|Json(rotation)| rotation.card);
-    Ok(Json(participants::rotate_keys(&app, &caller, id, card.as_deref()).await?))
+    Ok(Json(
+        participants::rotate_keys(&app, &caller, id, card.as_deref()).await?,
+    ))
 }
 
 /// Bring a signed transaction

@@ -20,7 +20,10 @@ fn typed(kind: &'static str, cache: String, body: impl IntoResponse) -> Response
     let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_str(&cache).expect("our own words and numbers are ASCII"));
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_str(&cache).expect("our own words and numbers are ASCII"),
+    );
     response
 }
 
@@ -62,12 +65,18 @@ pub(super) async fn blob(
 ) -> Result<Response, Failure> {
     let tag = format!("\"{id}\"");
     let bytes = reading::sealed(&app, &id).await?;
-    if headers.get(header::IF_NONE_MATCH).is_some_and(|sent| sent.as_bytes() == tag.as_bytes()) {
+    if headers
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|sent| sent.as_bytes() == tag.as_bytes())
+    {
         return Ok(StatusCode::NOT_MODIFIED.into_response());
     }
     let mut response = typed("application/vnd.ipld.raw", FOREVER.into(), bytes);
     let headers = response.headers_mut();
-    headers.insert(header::ETAG, HeaderValue::from_str(&tag).map_err(|_| Failure::internal())?);
+    headers.insert(
+        header::ETAG,
+        HeaderValue::from_str(&tag).map_err(|_| Failure::internal())?,
+    );
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
     Ok(response)
 }
@@ -112,7 +121,9 @@ async fn served(app: &App, list: u64, encoding: Encoding, headers: &HeaderMap) -
     let served = status::served(app, list, encoding).await?;
     let tag = format!("\"{}-{}\"", served.version, served.issued_at.0);
     let cache = format!("public, max-age={}", app.config.status.ttl_seconds);
-    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|sent| sent.as_bytes() == tag.as_bytes());
+    let known = headers
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|sent| sent.as_bytes() == tag.as_bytes());
     let mut response = if known {
         typed("application/octet-stream", cache, StatusCode::NOT_MODIFIED)
     } else {
@@ -122,7 +133,10 @@ async fn served(app: &App, list: u64, encoding: Encoding, headers: &HeaderMap) -
         };
         typed(kind, cache, served.token)
     };
-    response.headers_mut().insert(header::ETAG, HeaderValue::from_str(&tag).map_err(|_| Failure::internal())?);
+    response.headers_mut().insert(
+        header::ETAG,
+        HeaderValue::from_str(&tag).map_err(|_| Failure::internal())?,
+    );
     Ok(response)
 }
 
@@ -134,7 +148,11 @@ async fn served(app: &App, list: u64, encoding: Encoding, headers: &HeaderMap) -
     responses((status = 200, description = "X.509, PEM", content_type = "application/pem-certificate-chain"))
 )]
 pub(super) async fn trust_root(State(app): State<Arc<App>>) -> Response {
-    typed("application/pem-certificate-chain", "public, max-age=3600".into(), trust::root_pem(&app))
+    typed(
+        "application/pem-certificate-chain",
+        "public, max-age=3600".into(),
+        trust::root_pem(&app),
+    )
 }
 
 /// Read what an offline check takes
@@ -152,13 +170,17 @@ pub(super) async fn bundle(State(app): State<Arc<App>>) -> Result<Response, Fail
 /// List the admitted issuers
 #[utoipa::path(get, path = "/v1/registry/issuers", tag = "checking", responses((status = 200, body = ParticipantList)))]
 pub(super) async fn issuers(State(app): State<Arc<App>>) -> Result<Json<ParticipantList>, Failure> {
-    Ok(Json(ParticipantList { items: participants::list(&app, Some(Role::Issuer)).await? }))
+    Ok(Json(ParticipantList {
+        items: participants::list(&app, Some(Role::Issuer)).await?,
+    }))
 }
 
 /// List the admitted verifiers
 #[utoipa::path(get, path = "/v1/registry/verifiers", tag = "checking", responses((status = 200, body = ParticipantList)))]
 pub(super) async fn verifiers(State(app): State<Arc<App>>) -> Result<Json<ParticipantList>, Failure> {
-    Ok(Json(ParticipantList { items: participants::list(&app, Some(Role::Verifier)).await? }))
+    Ok(Json(ParticipantList {
+        items: participants::list(&app, Some(Role::Verifier)).await?,
+    }))
 }
 
 /// Read the JSON-LD context that certificates name

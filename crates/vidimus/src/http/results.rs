@@ -77,7 +77,9 @@ pub(super) async fn list(
     Caller(caller): Caller,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<ResultPage>, Failure> {
-    Ok(Json(reading::list_results(&app, &caller, page.cursor.as_deref(), page.limit).await?))
+    Ok(Json(
+        reading::list_results(&app, &caller, page.cursor.as_deref(), page.limit).await?,
+    ))
 }
 
 /// Read an own result and its certificate

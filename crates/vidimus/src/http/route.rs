@@ -32,7 +32,9 @@ pub struct Routes {
 
 impl std::fmt::Debug for Routes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.entries.iter().map(|(row, _)| row.operation)).finish()
+        f.debug_list()
+            .entries(self.entries.iter().map(|(row, _)| row.operation))
+            .finish()
     }
 }
 
@@ -51,7 +53,11 @@ impl Routes {
     pub fn on(mut self, operation: Operation, (schemas, mut paths, methods): UtoipaMethodRouter<Arc<App>>) -> Self {
         let row = operation.row();
         let described: Vec<_> = paths.paths.keys().cloned().collect();
-        assert_eq!(described, [row.path], "the handler of {operation:?} describes another path");
+        assert_eq!(
+            described,
+            [row.path],
+            "the handler of {operation:?} describes another path"
+        );
         let item = paths.paths.get_mut(row.path).expect("just compared");
         let description = described_operation(item, &row.method)
             .unwrap_or_else(|| panic!("the handler of {operation:?} describes another method"));
@@ -62,7 +68,12 @@ impl Routes {
 
     /// The description of the API.
     pub fn description(self, base: OpenApi) -> OpenApi {
-        self.whole().into_iter().fold(OpenApiRouter::with_openapi(base), |router, (_, route)| router.routes(route)).into_openapi()
+        self.whole()
+            .into_iter()
+            .fold(OpenApiRouter::with_openapi(base), |router, (_, route)| {
+                router.routes(route)
+            })
+            .into_openapi()
     }
 
     /// The router, each operation behind its gate.
@@ -76,7 +87,10 @@ impl Routes {
                 BodyLimit::Large => limits.large_body_bytes,
             };
             let path = row.path;
-            let gate = Gate { guard: guard.clone(), row };
+            let gate = Gate {
+                guard: guard.clone(),
+                row,
+            };
             let methods = methods
                 .route_layer(DefaultBodyLimit::max(bytes))
                 .route_layer(middleware::from_fn_with_state(gate, pass_gate));
@@ -91,7 +105,10 @@ impl Routes {
         for (row, _) in &self.entries {
             assert!(seen.insert(row.operation), "{:?} is served twice", row.operation);
         }
-        let missing: Vec<_> = Operation::ALL.iter().filter(|operation| !seen.contains(operation)).collect();
+        let missing: Vec<_> = Operation::ALL
+            .iter()
+            .filter(|operation| !seen.contains(operation))
+            .collect();
         assert!(missing.is_empty(), "operations without a route: {missing:?}");
         self.entries
     }
@@ -126,15 +143,24 @@ fn complete(description: &mut Description, row: &Row) {
     };
     if let Some(who) = who {
         let text = description.description.take().unwrap_or_default();
-        description.description = Some(if text.is_empty() { who } else { format!("{text}\n\n{who}") });
+        description.description = Some(if text.is_empty() {
+            who
+        } else {
+            format!("{text}\n\n{who}")
+        });
         description.security = Some(vec![SecurityRequirement::new(SECURITY_SCHEME, Vec::<String>::new())]);
     }
-    let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemDocument"))).build();
+    let problem = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("ProblemDocument")))
+        .build();
     let response = ResponseBuilder::new()
         .description("A problem document (RFC 9457)")
         .content("application/problem+json", problem)
         .build();
-    description.responses.responses.insert("default".into(), response.into());
+    description
+        .responses
+        .responses
+        .insert("default".into(), response.into());
 }
 
 async fn pass_gate(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {

@@ -37,6 +37,8 @@ pub(super) async fn call(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let mut response = answer.into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
 }

@@ -38,7 +38,9 @@ pub enum Error {
         source: io::Error,
     },
     /// A TLS file cannot be read.
-    #[error("the TLS file {path} cannot be read: correct server.tls, or make the file readable for the user that runs vidimus")]
+    #[error(
+        "the TLS file {path} cannot be read: correct server.tls, or make the file readable for the user that runs vidimus"
+    )]
     TlsFile {
         /// Which file.
         path: PathBuf,
@@ -64,7 +66,10 @@ pub enum Error {
 
 /// Opens the listening socket, so that a taken address is a refusal to start.
 pub fn listen(config: &Server) -> Result<TcpListener, Error> {
-    let refused = |source| Error::Listen { address: config.listen, source };
+    let refused = |source| Error::Listen {
+        address: config.listen,
+        source,
+    };
     let listener = TcpListener::bind(config.listen).map_err(refused)?;
     listener.set_nonblocking(true).map_err(refused)?;
     Ok(listener)
@@ -74,9 +79,15 @@ pub fn listen(config: &Server) -> Result<TcpListener, Error> {
 pub fn tls(config: Option<&Tls>) -> Result<Option<RustlsConfig>, Error> {
     let Some(tls) = config else { return Ok(None) };
     let read = |path: &Path| {
-        std::fs::read(path).map_err(|source| Error::TlsFile { path: path.to_owned(), source })
+        std::fs::read(path).map_err(|source| Error::TlsFile {
+            path: path.to_owned(),
+            source,
+        })
     };
-    let content = |path: &Path, what| Error::TlsContent { path: path.to_owned(), what };
+    let content = |path: &Path, what| Error::TlsContent {
+        path: path.to_owned(),
+        what,
+    };
     let chain = CertificateDer::pem_slice_iter(&read(&tls.certificate)?)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|_| content(&tls.certificate, "certificate"))?;
@@ -121,7 +132,10 @@ pub async fn serve(
         first: header_time,
         stall: Duration::from_secs(limits.request_seconds),
     };
-    let mut server = axum_server::from_tcp(listener).map_err(Error::Stopped)?.acceptor(guarded.clone()).handle(handle);
+    let mut server = axum_server::from_tcp(listener)
+        .map_err(Error::Stopped)?
+        .acceptor(guarded.clone())
+        .handle(handle);
     server
         .http_builder()
         .http1()
@@ -141,7 +155,9 @@ pub async fn serve(
         .max_pending_accept_reset_streams(16);
     match tls {
         Some(config) => {
-            let acceptor = RustlsAcceptor::new(config).handshake_timeout(header_time).acceptor(guarded);
+            let acceptor = RustlsAcceptor::new(config)
+                .handshake_timeout(header_time)
+                .acceptor(guarded);
             server.acceptor(acceptor).serve(service).await.map_err(Error::Stopped)
         }
         None => server.serve(service).await.map_err(Error::Stopped),
@@ -163,17 +179,22 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Guarded {
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         // Too many: closed at once, which costs the least.
-        let accepted = self.connections.clone().try_acquire_owned().map_err(io::Error::other).and_then(|permit| {
-            stream.set_nodelay(true)?;
-            Ok(Watched {
-                stream,
-                unread: PREFACE,
-                first: Some(Box::pin(tokio::time::sleep(self.first))),
-                stall: self.stall,
-                stalled: None,
-                _permit: permit,
-            })
-        });
+        let accepted = self
+            .connections
+            .clone()
+            .try_acquire_owned()
+            .map_err(io::Error::other)
+            .and_then(|permit| {
+                stream.set_nodelay(true)?;
+                Ok(Watched {
+                    stream,
+                    unread: PREFACE,
+                    first: Some(Box::pin(tokio::time::sleep(self.first))),
+                    stall: self.stall,
+                    stalled: None,
+                    _permit: permit,
+                })
+            });
         std::future::ready(accepted.map(|stream| (stream, service)))
     }
 }
@@ -217,8 +238,15 @@ impl AsyncRead for Watched {
                 self.first = None;
             }
         }
-        let late = self.first.as_mut().is_some_and(|first| first.as_mut().poll(context).is_ready());
-        if late && read.is_pending() { Poll::Ready(Err(io::ErrorKind::TimedOut.into())) } else { read }
+        let late = self
+            .first
+            .as_mut()
+            .is_some_and(|first| first.as_mut().poll(context).is_ready());
+        if late && read.is_pending() {
+            Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        } else {
+            read
+        }
     }
 }
 

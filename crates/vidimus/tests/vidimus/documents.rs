@@ -13,7 +13,10 @@ fn is_fresh(name: &str, now: &str) {
         std::fs::write(&path, now).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == now, "docs/{name} is stale: VIDIMUS_TEST_UPDATE=1 cargo test -p vidimus documents");
+    assert!(
+        kept == now,
+        "docs/{name} is stale: VIDIMUS_TEST_UPDATE=1 cargo test -p vidimus documents"
+    );
 }
 
 #[test]
@@ -25,7 +28,12 @@ fn the_api_description_is_fresh_and_is_openapi_3_1() {
         .as_object()
         .unwrap()
         .values()
-        .flat_map(|path| path.as_object().unwrap().values().map(|operation| operation["operationId"].clone()))
+        .flat_map(|path| {
+            path.as_object()
+                .unwrap()
+                .values()
+                .map(|operation| operation["operationId"].clone())
+        })
         .collect();
     assert_eq!(ids.len(), vidimus::http::operation::Operation::ALL.len());
     is_fresh("openapi.json", text);
@@ -69,7 +77,9 @@ fn every_problem_is_listed() {
         let _ = writeln!(text, "| `{name}` | {} | {detail} | {next} |", status.as_u16());
     }
     text.push_str("| `json` | 400 | the body is not JSON, or not of the operation's shape | mend the request body |\n");
-    text.push_str("| `query` | 400 | the query has an unknown parameter, or a value of the wrong form | mend the query |\n");
+    text.push_str(
+        "| `query` | 400 | the query has an unknown parameter, or a value of the wrong form | mend the query |\n",
+    );
     text.push_str("\n## From the application\n\n| name | status | cause | next step |\n|---|---|---|---|\n");
     for ((name, status), (detail, next)) in problems_in_sources() {
         let _ = writeln!(text, "| `{name}` | {status} | {detail} | {next} |");
@@ -104,7 +114,9 @@ fn problems_in_sources() -> BTreeMap<(String, u16), (String, String)> {
             for (start, _) in source.match_indices(call) {
                 let literals = literals(&source[start + call.len()..]);
                 if let [name, detail, next] = &literals[..] {
-                    found.entry((name.clone(), status)).or_insert((detail.clone(), next.clone()));
+                    found
+                        .entry((name.clone(), status))
+                        .or_insert((detail.clone(), next.clone()));
                 }
             }
         }

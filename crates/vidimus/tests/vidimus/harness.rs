@@ -13,7 +13,7 @@ use tower::ServiceExt;
 use vidimus::{
     app::{App, deployment, setup},
     clock::SystemClock,
-    config::Config,
+    config::{Config, Database},
     http::{self, Guard},
 };
 
@@ -21,7 +21,7 @@ use vidimus::{
 pub struct TestApp {
     pub app: Arc<App>,
     pub guard: Arc<Guard>,
-    pub directory: TempDir,
+    _directory: TempDir,
     router: Router,
     stop: CancellationToken,
     _jobs: vidimus::jobs::Jobs,
@@ -50,16 +50,33 @@ impl Answer {
     }
     /// The stable name of the problem.
     pub fn problem(&self) -> String {
-        let kind = self.headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap().to_owned());
-        assert_eq!(kind.as_deref(), Some("application/problem+json"), "{}: {}", self.status, self.text());
+        let kind = self
+            .headers
+            .get(header::CONTENT_TYPE)
+            .map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(
+            kind.as_deref(),
+            Some("application/problem+json"),
+            "{}: {}",
+            self.status,
+            self.text()
+        );
         let document = self.json();
         assert_eq!(document["status"], self.status.as_u16());
         for member in ["title", "detail", "next"] {
-            assert!(document[member].as_str().is_some_and(|text| !text.is_empty()), "{member}: {document}");
+            assert!(
+                document[member].as_str().is_some_and(|text| !text.is_empty()),
+                "{member}: {document}"
+            );
         }
         let id = self.headers["x-request-id"].to_str().unwrap();
         assert_eq!(document["instance"], format!("urn:uuid:{id}"));
-        document["type"].as_str().unwrap().strip_prefix("urn:vidimus:error:").unwrap().to_owned()
+        document["type"]
+            .as_str()
+            .unwrap()
+            .strip_prefix("urn:vidimus:error:")
+            .unwrap()
+            .to_owned()
     }
     #[track_caller]
     pub fn expect(self, status: StatusCode) -> Value {
@@ -89,33 +106,59 @@ impl TestApp {
     /// On PostgreSQL; `None` where it is not installed.
     pub async fn postgres() -> Option<Self> {
         let place = vidimus_store::testing::postgres()?;
-        let vidimus_store::Config::Postgres { url, .. } = &place.config else { unreachable!("a PostgreSQL place") };
-        Some(Self::with(&format!("[database]\nurl = {}\n", json!(url))).await)
+        let vidimus_store::Config::Postgres { url, .. } = &place.config else {
+            unreachable!("a PostgreSQL place")
+        };
+        let database = Database::Postgres(vidimus_core::Secret::new(url.clone()));
+        Some(Self::made("", Some(database)).await)
     }
 
     /// With more configuration.
     pub async fn with(more: &str) -> Self {
+        Self::made(more, None).await
+    }
+
+    async fn made(more: &str, database: Option<Database>) -> Self {
         let directory = TempDir::new().unwrap();
-        let config = configuration(directory.path(), more);
+        let mut config = configuration(directory.path(), more);
+        config.database = database.unwrap_or(config.database);
         for made in [&config.data_dir, &config.blobs.path] {
             std::fs::create_dir_all(made).unwrap();
         }
         std::fs::create_dir_all(config.root_key.parent().unwrap()).unwrap();
         let clock = Arc::new(SystemClock);
-        deployment::init(&config, "Test", "AT", vidimus_core::time::Clock::now(&*clock)).await.unwrap();
+        deployment::init(&config, "Test", "AT", vidimus_core::time::Clock::now(&*clock))
+            .await
+            .unwrap();
         let app = Arc::new(App::open(Arc::new(config), clock).await.unwrap());
         let stop = CancellationToken::new();
         let jobs = vidimus::jobs::start(app.clone(), stop.clone());
         let guard = Guard::new(app.clone());
-        Self { router: http::router(&guard), app, guard, directory, stop, _jobs: jobs }
+        Self {
+            router: http::router(&guard),
+            app,
+            guard,
+            _directory: directory,
+            stop,
+            _jobs: jobs,
+        }
     }
 
     /// Sends a request as it is.
     pub async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.expect("the router does not fail");
+        let response = self
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("the router does not fail");
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
-        Answer { status: parts.status, headers: parts.headers, body }
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
     }
 
     /// Sends a request, JSON where there is a body.
@@ -152,7 +195,10 @@ impl TestApp {
 
     /// Admits a participant and waits until the ledger has it.
     pub async fn admit(&self, authority: &str, admission: &Value) -> Participant {
-        let made = self.post("/v1/participants", Some(authority), admission).await.expect(StatusCode::CREATED);
+        let made = self
+            .post("/v1/participants", Some(authority), admission)
+            .await
+            .expect(StatusCode::CREATED);
         let key = made["api_key"].as_str().unwrap().to_owned();
         let id = made["participant"]["id"].as_str().unwrap().to_owned();
         self.until("the admission is on the ledger", async || {
@@ -193,13 +239,20 @@ pub fn airline(name: &str) -> Value {
 
 /// A laboratory's report of a negative test of the person with this passport, on paper.
 pub fn result(passport: &str) -> Value {
+    let now = vidimus_core::time::Clock::now(&SystemClock);
     json!({
         "claims": {
             "person": {"family_name": "Musterfrau", "given_name": "Gabriele", "birth_date": "1998-02-26"},
             "category": "sars-cov-2-naat",
-            "claims": {},
+            "claims": {
+                "sampled_at": now.plus(-3_600).to_rfc3339(),
+                "result": "260415000",
+                "test_name": "TaqPath COVID-19 RT-PCR",
+                "testing_centre": "Labor Donauraum GmbH",
+                "country": "AT",
+            },
         },
-        "document": {"kind": "passport", "state": "AT", "number": passport},
+        "document": {"type": "passport", "country": "AT", "number": passport},
         "formats": ["hcert"],
     })
 }

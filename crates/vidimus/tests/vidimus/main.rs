@@ -1,7 +1,11 @@
 //! The service as a whole: through the real router, on real databases and a real embedded ledger.
 
+mod canary;
+mod cli;
 mod documents;
+mod fixture;
 mod harness;
 mod hostile;
+mod kill;
 mod matrix;
 mod start;

@@ -54,7 +54,10 @@ fn missing() -> BTreeMap<&'static str, String> {
         ("copy", id()),
         ("category", "no-such-category".to_owned()),
         ("commitment", "00".repeat(32)),
-        ("content_id", "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy".to_owned()),
+        (
+            "content_id",
+            "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy".to_owned(),
+        ),
         ("list", "999".to_owned()),
         ("purpose", "revocation".to_owned()),
     ])
@@ -67,13 +70,19 @@ async fn ask(app: &TestApp, row: &Row, path: &str, key: Option<&str>, body: &Val
 
 async fn limited_key(app: &TestApp, of: &Participant, permission: &str) -> String {
     let body = json!({"permissions": [permission], "days": 1, "label": "limited"});
-    let made = app.post("/v1/api-keys", Some(&of.key), &body).await.expect(StatusCode::CREATED);
+    let made = app
+        .post("/v1/api-keys", Some(&of.key), &body)
+        .await
+        .expect(StatusCode::CREATED);
     made["secret"].as_str().unwrap().to_owned()
 }
 
 async fn walk(app: TestApp) {
     use Permission::{Admin, Check, Issue, Operate, Read};
-    let authority = Participant { id: String::new(), key: app.set_up().await };
+    let authority = Participant {
+        id: String::new(),
+        key: app.set_up().await,
+    };
     let laboratory = app.admit(&authority.key, &laboratory("Laboratory")).await;
     let airline = app.admit(&authority.key, &airline("Airline")).await;
     let caller = |name, role, permissions: &[Permission], key: &str| Caller {
@@ -84,15 +93,45 @@ async fn walk(app: TestApp) {
     };
     let (a, i, v) = (Role::Authority, Role::Issuer, Role::Verifier);
     let callers = [
-        Caller { name: "anonymous", role: None, permissions: Vec::new(), key: None },
+        Caller {
+            name: "anonymous",
+            role: None,
+            permissions: Vec::new(),
+            key: None,
+        },
         caller("authority", a, &[Read, Admin, Operate], &authority.key),
-        caller("authority, reading", a, &[Read], &limited_key(&app, &authority, "read").await),
-        caller("authority, administering", a, &[Admin], &limited_key(&app, &authority, "admin").await),
+        caller(
+            "authority, reading",
+            a,
+            &[Read],
+            &limited_key(&app, &authority, "read").await,
+        ),
+        caller(
+            "authority, administering",
+            a,
+            &[Admin],
+            &limited_key(&app, &authority, "admin").await,
+        ),
         caller("issuer", i, &[Read, Issue, Admin, Operate], &laboratory.key),
-        caller("issuer, reading", i, &[Read], &limited_key(&app, &laboratory, "read").await),
-        caller("issuer, issuing", i, &[Issue], &limited_key(&app, &laboratory, "issue").await),
+        caller(
+            "issuer, reading",
+            i,
+            &[Read],
+            &limited_key(&app, &laboratory, "read").await,
+        ),
+        caller(
+            "issuer, issuing",
+            i,
+            &[Issue],
+            &limited_key(&app, &laboratory, "issue").await,
+        ),
         caller("verifier", v, &[Read, Check, Admin, Operate], &airline.key),
-        caller("verifier, checking", v, &[Check], &limited_key(&app, &airline, "check").await),
+        caller(
+            "verifier, checking",
+            v,
+            &[Check],
+            &limited_key(&app, &airline, "check").await,
+        ),
         caller("operator", v, &[Operate], &limited_key(&app, &airline, "operate").await),
     ];
     let (mut allowed, mut denied) = (0, 0);
@@ -114,7 +153,11 @@ async fn walk(app: TestApp) {
                     }
                     _ => (StatusCode::FORBIDDEN, "permission-missing"),
                 };
-                assert_eq!((answer.status, answer.problem().as_str()), expected, "must be denied: {what}");
+                assert_eq!(
+                    (answer.status, answer.problem().as_str()),
+                    expected,
+                    "must be denied: {what}"
+                );
                 denied += 1;
             }
         }
@@ -154,10 +197,15 @@ async fn what_is_another_s_answers_like_what_is_not_there() {
         app.admit(&authority, &laboratory("Owner")).await,
         app.admit(&authority, &laboratory("Stranger")).await,
     );
-    let reported = app.post("/v1/results", Some(&owner.key), &crate::harness::result("X1")).await;
+    let reported = app
+        .post("/v1/results", Some(&owner.key), &crate::harness::result("P1234567"))
+        .await;
     let certificate = reported.expect(StatusCode::CREATED);
     let spare = json!({"permissions": ["read"], "days": 1});
-    let spare = app.post("/v1/api-keys", Some(&owner.key), &spare).await.expect(StatusCode::CREATED);
+    let spare = app
+        .post("/v1/api-keys", Some(&owner.key), &spare)
+        .await
+        .expect(StatusCode::CREATED);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let mut there = missing();
     there.insert("result", text(&certificate["result"]));
@@ -165,14 +213,31 @@ async fn what_is_another_s_answers_like_what_is_not_there() {
     there.insert("copy", text(&certificate["copies"][0]["id"]));
     there.insert("api_key", text(&spare["id"]));
 
-    let own: Vec<_> = Operation::ALL.iter().filter(|operation| operation.row().object == Object::Own).collect();
+    let own: Vec<_> = Operation::ALL
+        .iter()
+        .filter(|operation| operation.row().object == Object::Own)
+        .collect();
     assert!(own.len() >= 6);
     for &&operation in &own {
         let row = operation.row();
-        let Access::Only(..) = row.access else { panic!("{operation:?}: objects with owners, open to anybody") };
+        let Access::Only(..) = row.access else {
+            panic!("{operation:?}: objects with owners, open to anybody")
+        };
         let foreign = ask(&app, &row, &path(&row, &there), Some(&stranger.key), &body(operation)).await;
-        let absent = ask(&app, &row, &path(&row, &missing()), Some(&stranger.key), &body(operation)).await;
-        assert_eq!(foreign.status, StatusCode::NOT_FOUND, "{operation:?}: {}", foreign.text());
+        let absent = ask(
+            &app,
+            &row,
+            &path(&row, &missing()),
+            Some(&stranger.key),
+            &body(operation),
+        )
+        .await;
+        assert_eq!(
+            foreign.status,
+            StatusCode::NOT_FOUND,
+            "{operation:?}: {}",
+            foreign.text()
+        );
         assert_eq!(foreign.comparable(), absent.comparable(), "{operation:?}");
         let names = |answer: &crate::harness::Answer| answer.headers.keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&foreign), names(&absent), "{operation:?}");
@@ -186,7 +251,12 @@ async fn what_is_another_s_answers_like_what_is_not_there() {
         assert_ne!(mine.status, StatusCode::NOT_FOUND, "{operation:?}: {}", mine.text());
         assert!(!mine.status.is_server_error(), "{operation:?}: {}", mine.text());
     }
-    assert_eq!(app.get("/v1/profile", Some(spare["secret"].as_str().unwrap())).await.problem(), "api-key-not-accepted");
+    assert_eq!(
+        app.get("/v1/profile", Some(spare["secret"].as_str().unwrap()))
+            .await
+            .problem(),
+        "api-key-not-accepted"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,24 +266,42 @@ async fn a_key_gives_no_more_than_it_has_and_ends_with_its_participant() {
     let laboratory = app.admit(&authority, &laboratory("Laboratory")).await;
     let admin = limited_key(&app, &laboratory, "admin").await;
     let more = json!({"permissions": ["issue"], "days": 1});
-    assert_eq!(app.post("/v1/api-keys", Some(&admin), &more).await.problem(), "permission-beyond-own");
+    assert_eq!(
+        app.post("/v1/api-keys", Some(&admin), &more).await.problem(),
+        "permission-beyond-own"
+    );
     let check = json!({"permissions": ["check"], "days": 1});
     let path = format!("/v1/participants/{}/api-keys", laboratory.id);
-    assert_eq!(app.post(&path, Some(&authority), &check).await.problem(), "permission-beyond-role");
-    app.post(&path, Some(&authority), &more).await.expect(StatusCode::CREATED);
+    assert_eq!(
+        app.post(&path, Some(&authority), &check).await.problem(),
+        "permission-beyond-role"
+    );
+    app.post(&path, Some(&authority), &more)
+        .await
+        .expect(StatusCode::CREATED);
 
     let act = async |what: &str| {
         let path = format!("/v1/participants/{}/{what}", laboratory.id);
-        app.post(&path, Some(&authority), &json!({"reason": "accreditation-lost"})).await.expect(StatusCode::OK);
+        app.post(&path, Some(&authority), &json!({"reason": "accreditation-lost"}))
+            .await
+            .expect(StatusCode::OK);
     };
     let issue = async || app.post("/v1/results", Some(&laboratory.key), &json!({})).await;
-    assert_eq!(issue().await.problem(), "json");
+    assert_eq!(issue().await.status, StatusCode::UNPROCESSABLE_ENTITY);
     act("suspend").await;
-    app.until("the suspension is on the ledger", async || issue().await.status == StatusCode::FORBIDDEN).await;
+    app.until("the suspension is on the ledger", async || {
+        issue().await.status == StatusCode::FORBIDDEN
+    })
+    .await;
     assert_eq!(issue().await.problem(), "permission-missing");
-    app.get("/v1/profile", Some(&laboratory.key)).await.expect(StatusCode::OK);
+    app.get("/v1/profile", Some(&laboratory.key))
+        .await
+        .expect(StatusCode::OK);
     act("resume").await;
-    app.until("the resumption is on the ledger", async || issue().await.status == StatusCode::BAD_REQUEST).await;
+    app.until("the resumption is on the ledger", async || {
+        issue().await.status == StatusCode::UNPROCESSABLE_ENTITY
+    })
+    .await;
     act("revoke").await;
     app.until("the revocation is on the ledger", async || {
         let answer = app.get("/v1/profile", Some(&laboratory.key)).await;
@@ -227,13 +315,29 @@ async fn the_authority_is_made_once_by_a_link_that_works_once() {
     let app = TestApp::new().await;
     let body = |token: &str| json!({"token": token, "name": "Ministry", "country": "AT"});
     let unknown = app.post("/v1/setup", None, &body("vs_guess")).await;
-    assert_eq!((unknown.status, unknown.problem().as_str()), (StatusCode::FORBIDDEN, "setup-link-unknown"));
+    assert_eq!(
+        (unknown.status, unknown.problem().as_str()),
+        (StatusCode::FORBIDDEN, "setup-link-unknown")
+    );
     let first = vidimus::app::setup::make_link(&app.app).await.unwrap();
     let second = vidimus::app::setup::make_link(&app.app).await.unwrap();
-    assert_eq!(app.post("/v1/setup", None, &body(first.token.expose())).await.problem(), "setup-link-used");
-    app.post("/v1/setup", None, &body(second.token.expose())).await.expect(StatusCode::CREATED);
+    assert_eq!(
+        app.post("/v1/setup", None, &body(first.token.expose())).await.problem(),
+        "setup-link-used"
+    );
+    app.post("/v1/setup", None, &body(second.token.expose()))
+        .await
+        .expect(StatusCode::CREATED);
     let again = app.post("/v1/setup", None, &body(second.token.expose())).await;
-    assert_eq!((again.status, again.problem().as_str()), (StatusCode::CONFLICT, "already-set-up"));
+    assert_eq!(
+        (again.status, again.problem().as_str()),
+        (StatusCode::CONFLICT, "already-set-up")
+    );
     assert!(vidimus::app::setup::make_link(&app.app).await.is_err());
-    assert_eq!(app.ask(Method::POST, "/v1/setup", None, Some(&json!({}))).await.problem(), "json");
+    assert_eq!(
+        app.ask(Method::POST, "/v1/setup", None, Some(&json!({})))
+            .await
+            .problem(),
+        "json"
+    );
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Output, Stdio},
@@ -46,7 +46,10 @@ fn initialised() -> TempDir {
     let directory = TempDir::new().unwrap();
     let output = run(directory.path(), &["init"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    append(directory.path(), "\n[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"http://127.0.0.1:8654\"\n");
+    append(
+        directory.path(),
+        "\n[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"http://127.0.0.1:8654\"\n",
+    );
     directory
 }
 
@@ -73,7 +76,10 @@ fn init_makes_everything_private_and_only_once() {
     let again = run(directory.path(), &["--json", "init"]);
     assert_eq!(again.status.code(), Some(6));
     let answer: Value = serde_json::from_slice(&again.stdout).unwrap();
-    assert!(answer["error"]["message"].as_str().unwrap().contains("not overwritten"), "{answer}");
+    assert!(
+        answer["error"]["message"].as_str().unwrap().contains("not overwritten"),
+        "{answer}"
+    );
     assert_eq!(std::fs::read(directory.path().join("keys/root.key")).unwrap(), key);
     // A lost key is not replaced by a new one that opens nothing.
     std::fs::remove_file(directory.path().join("keys/root.key")).unwrap();
@@ -91,7 +97,9 @@ fn a_configuration_that_cannot_be_is_refused_with_what_to_do() {
     refuses(directory.path(), &["`server.publc_url`", "`server.public_url`"]);
     let directory = initialised();
     let mut command = vidimus(directory.path(), &["serve"]);
-    command.env("VIDIMUS_SERVER_LISTEN", "0.0.0.0:0").env("VIDIMUS_SERVER_PUBLIC_URL", "http://vidimus.example");
+    command
+        .env("VIDIMUS_SERVER_LISTEN", "0.0.0.0:0")
+        .env("VIDIMUS_SERVER_PUBLIC_URL", "http://vidimus.example");
     refuses_command(command, &["server.public_url", "https"]);
     let mut command = vidimus(directory.path(), &["serve"]);
     command.env("VIDIMUS_ROOT_KEY", directory.path().join("data/root.key"));
@@ -113,11 +121,9 @@ fn without_its_root_key_it_does_not_start() {
     std::fs::copy(other.path().join("keys/root.key"), &key).unwrap();
     refuses(directory.path(), &["root key", "not the one"]);
 
-    let mut damaged = std::fs::read(&key).unwrap();
-    let middle = damaged.len() / 2;
-    damaged[middle] ^= 1;
-    std::fs::write(&key, damaged).unwrap();
-    refuses(directory.path(), &["root key", "backup"]);
+    let whole = std::fs::read(&key).unwrap();
+    std::fs::write(&key, &whole[..whole.len() / 2]).unwrap();
+    refuses(directory.path(), &["root key", "damaged", "backup"]);
 
     std::fs::remove_file(&key).unwrap();
     refuses(directory.path(), &["no root key", "backup"]);
@@ -132,11 +138,18 @@ fn without_its_database_it_does_not_start() {
     std::fs::rename(&database, &moved).unwrap();
     refuses(directory.path(), &["database", "vidimus init"]);
     assert!(!database.exists(), "serve never makes a database");
-    std::fs::write(&database, b"this is no database, and long enough to be looked at as one: ".repeat(100)).unwrap();
+    std::fs::write(
+        &database,
+        b"this is no database, and long enough to be looked at as one: ".repeat(100),
+    )
+    .unwrap();
     refuses(directory.path(), &["database"]);
     let directory = initialised();
     let mut command = vidimus(directory.path(), &["serve"]);
-    command.env("VIDIMUS_DATABASE_URL", "postgresql://vidimus:geheim@127.0.0.1:1/vidimus");
+    command.env(
+        "VIDIMUS_DATABASE_URL",
+        "postgresql://vidimus:geheim@127.0.0.1:1/vidimus",
+    );
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(matches!(output.status.code(), Some(5 | 6)), "{text}");
@@ -147,7 +160,10 @@ fn without_its_database_it_does_not_start() {
 fn bad_tls_files_are_refused_by_name() {
     let directory = initialised();
     let path = |name: &str| directory.path().join(name);
-    append(directory.path(), "\n[server.tls]\ncertificate = \"chain.pem\"\nkey = \"tls.pem\"\n");
+    append(
+        directory.path(),
+        "\n[server.tls]\ncertificate = \"chain.pem\"\nkey = \"tls.pem\"\n",
+    );
     refuses(directory.path(), &["chain.pem", "cannot be read"]);
     std::fs::write(path("chain.pem"), "not PEM").unwrap();
     refuses(directory.path(), &["chain.pem", "no certificate"]);
@@ -162,7 +178,10 @@ fn bad_tls_files_are_refused_by_name() {
 /// A certificate and its key, in PEM.
 fn certificate() -> (String, String) {
     let key = rcgen::KeyPair::generate().unwrap();
-    let made = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap().self_signed(&key).unwrap();
+    let made = rcgen::CertificateParams::new(vec!["localhost".into()])
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
     (made.pem(), key.serialize_pem())
 }
 
@@ -181,13 +200,21 @@ impl Drop for Running {
 }
 
 fn serve(directory: &Path) -> Running {
-    let mut child =
-        vidimus(directory, &["--json", "serve"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = vidimus(directory, &["--json", "serve"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut logs = BufReader::new(child.stderr.take().unwrap());
     let (mut address, mut line) = (String::new(), String::new());
     while address.is_empty() {
         line.clear();
-        assert_ne!(logs.read_line(&mut line).unwrap(), 0, "it ended before it served: {:?}", child.wait());
+        assert_ne!(
+            logs.read_line(&mut line).unwrap(),
+            0,
+            "it ended before it served: {:?}",
+            child.wait()
+        );
         let event: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("a log line that is no JSON: {line}"));
         if event["message"] == "serving" {
             address = event["address"].as_str().unwrap().to_owned();
@@ -195,8 +222,14 @@ fn serve(directory: &Path) -> Running {
     }
     std::thread::spawn(move || std::io::copy(&mut logs, &mut std::io::sink()));
     let mut printed = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut printed).unwrap();
-    Running { child, address, printed }
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut printed)
+        .unwrap();
+    Running {
+        child,
+        address,
+        printed,
+    }
 }
 
 #[test]
@@ -206,11 +239,17 @@ fn the_first_start_prints_a_setup_link_and_a_signal_stops_it() {
     let printed: Value = serde_json::from_str(&running.printed).unwrap();
     let token = printed["setup"]["token"].as_str().unwrap();
     assert!(token.starts_with("vs_") && token.len() == 67, "{token}");
-    let taken = vidimus(directory.path(), &["serve"]).env("VIDIMUS_SERVER_LISTEN", &running.address).output().unwrap();
+    let taken = vidimus(directory.path(), &["serve"])
+        .env("VIDIMUS_SERVER_LISTEN", &running.address)
+        .output()
+        .unwrap();
     assert_eq!(taken.status.code(), Some(6));
     assert!(String::from_utf8_lossy(&taken.stderr).contains("server.listen"));
     let start = Instant::now();
-    let killed = Command::new("kill").args(["-TERM", &running.child.id().to_string()]).status().unwrap();
+    let killed = Command::new("kill")
+        .args(["-TERM", &running.child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(killed.success());
     let ended = running.child.wait().unwrap();
     assert_eq!(ended.code(), Some(0));
@@ -233,8 +272,93 @@ fn commands_answer_in_json_and_say_how_they_are_used() {
     assert!(help.contains("Exit codes") && help.contains("Examples"));
     for shell in ["bash", "zsh", "fish"] {
         let script = run(directory.path(), &["completions", shell]);
-        assert!(script.status.success() && String::from_utf8_lossy(&script.stdout).contains("setup-link"), "{shell}");
+        assert!(
+            script.status.success() && String::from_utf8_lossy(&script.stdout).contains("setup-link"),
+            "{shell}"
+        );
     }
     let description = run(directory.path(), &["openapi"]);
-    assert_eq!(String::from_utf8(description.stdout).unwrap().trim(), vidimus::http::description::text().trim());
+    assert_eq!(
+        String::from_utf8(description.stdout).unwrap().trim(),
+        vidimus::http::description::text().trim()
+    );
+}
+
+/// A small file system of its own; unmounted when dropped.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    /// `None` where this user may not mount.
+    fn new(mebibytes: u32) -> Option<Self> {
+        let directory = TempDir::new().unwrap();
+        let size = format!("size={mebibytes}m");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(directory.path())
+            .stderr(Stdio::null())
+            .status();
+        mounted.is_ok_and(|status| status.success()).then_some(Self(directory))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+/// A blocking request over a connection of its own: status and body.
+fn http(address: &str, request: &str) -> (u16, String) {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("no HTTP: {text}"));
+    (status, text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+}
+
+fn get(address: &str, path: &str) -> (u16, String) {
+    http(address, &format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
+}
+
+#[test]
+fn a_full_disk_is_said_refused_and_survived() {
+    let Some(disk) = SmallDisk::new(64) else {
+        println!("SKIPPED the full disk: this user may not mount a tmpfs");
+        return;
+    };
+    let directory = disk.0.path();
+    let output = run(directory, &["init"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    append(directory, "\n[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"http://127.0.0.1:8654\"\n[server.limits]\ndisk_headroom_mib = 8\n");
+    let running = serve(directory);
+    let (status, body) = get(&running.address, "/readyz");
+    assert_eq!(status, 200, "{body}");
+
+    let filler = directory.join("filler");
+    let mut file = std::fs::File::create(&filler).unwrap();
+    let block = vec![1_u8; 64 * 1024];
+    while file.write_all(&block).is_ok() {}
+    while file.write_all(&[1]).is_ok() {}
+    let (status, body) = get(&running.address, "/readyz");
+    assert_eq!(status, 503, "{body}");
+    assert!(body.contains("urn:vidimus:error:not-ready") && body.contains("MiB"), "{body}");
+    // A write is refused as such; what only reads goes on.
+    let printed: Value = serde_json::from_str(&running.printed).unwrap();
+    let token = printed["setup"]["token"].as_str().unwrap();
+    let body = format!("{{\"token\": \"{token}\", \"name\": \"Ministry\", \"country\": \"AT\"}}");
+    let post = format!(
+        "POST /v1/setup HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let (status, answer) = http(&running.address, &post);
+    assert_eq!(status, 503, "{answer}");
+    assert!(answer.contains("nothing was lost"), "{answer}");
+    assert_eq!(get(&running.address, "/v1/categories").0, 200);
+    assert_eq!(get(&running.address, "/livez").0, 200);
+
+    std::fs::remove_file(&filler).unwrap();
+    let (status, answer) = http(&running.address, &post);
+    assert_eq!(status, 201, "it heals when there is space again, and the link was not used up: {answer}");
+    assert_eq!(get(&running.address, "/readyz").0, 200);
 }

@@ -1,0 +1,299 @@
+//! Canaries: a mark in every personal field that can be sent, and a search for it everywhere it must not be: logs at their finest, errors,
+//! metrics, everything public, the ledger, the blobs, the database.
+
+use serde_json::{Value, json};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+use tempfile::TempDir;
+use vidimus::clock::SystemClock;
+use vidimus_core::{encoding, time::Clock};
+
+/// The marks. Capitals and digits only, so that they survive transliteration; long, so that they are nowhere by chance.
+const MARKS: [&str; 9] = [
+    "QZFAMILYQZ", "QZGIVENQZ", "QZPASS71Q", "QZFALLBACKQZ", "QZCENTREQZ", "QZTESTNAMEQZ", "QZSTRAYQZ", "QZQUERYQZ", "1913-03-17",
+];
+
+/// What a mark can look like: as it is, in other cases, in hexadecimal, in base64 at each of the three alignments.
+fn spellings(mark: &str) -> Vec<Vec<u8>> {
+    let mut found = vec![mark.to_owned(), mark.to_lowercase(), encoding::hex(mark.as_bytes())];
+    for shift in 0..3 {
+        let padded = [&vec![0; shift][..], mark.as_bytes()].concat();
+        let text = encoding::base64(&padded);
+        // The characters that no neighbour's bits touch.
+        let (start, end) = ((shift * 8).div_ceil(6), padded.len() * 8 / 6);
+        found.push(text[start..end].to_owned());
+    }
+    found.into_iter().map(String::into_bytes).collect()
+}
+
+#[track_caller]
+fn search(place: &str, bytes: &[u8]) {
+    for mark in MARKS {
+        for spelling in spellings(mark) {
+            let found = bytes.windows(spelling.len()).position(|window| window == spelling);
+            if let Some(at) = found {
+                let around = &bytes[at.saturating_sub(80)..(at + 80).min(bytes.len())];
+                panic!("{mark} is in {place}: …{}…", String::from_utf8_lossy(around));
+            }
+        }
+    }
+}
+
+fn search_files(place: &str, directory: &Path) -> usize {
+    let (mut count, mut waiting) = (0, vec![directory.to_owned()]);
+    while let Some(at) = waiting.pop() {
+        for entry in std::fs::read_dir(at).unwrap() {
+            let path: PathBuf = entry.unwrap().path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else {
+                search(&format!("{place}: {}", path.display()), &std::fs::read(&path).unwrap());
+                count += 1;
+            }
+        }
+    }
+    count
+}
+
+#[test]
+fn the_search_finds_what_is_there() {
+    for mark in MARKS {
+        for prefix in ["", "a", "ab"] {
+            let text = format!("{prefix}{mark} and more");
+            for bytes in [text.clone(), encoding::base64(text.as_bytes()), encoding::base64url(text.as_bytes()), encoding::hex(text.as_bytes())] {
+                assert!(std::panic::catch_unwind(|| search("a test", bytes.as_bytes())).is_err(), "{bytes}");
+            }
+        }
+    }
+}
+
+struct Client {
+    base: String,
+    http: reqwest::Client,
+    /// Every answer that a stranger, an operator or a log could see.
+    seen: Vec<(String, Vec<u8>)>,
+}
+
+impl Client {
+    async fn ask(&mut self, method: &str, path: &str, key: Option<&str>, kind: &str, body: Option<String>) -> (u16, Value) {
+        let mut request = self.http.request(method.parse().unwrap(), format!("{}{path}", self.base));
+        if let Some(key) = key {
+            request = request.bearer_auth(key);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", kind).body(body);
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        let headers = format!("{:?}", answer.headers());
+        let bytes = answer.bytes().await.unwrap().to_vec();
+        let value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        self.seen.push((format!("the answer {status} to {method} {path}"), [headers.into_bytes(), bytes].concat()));
+        (status, value)
+    }
+    async fn post(&mut self, path: &str, key: Option<&str>, body: &Value) -> (u16, Value) {
+        self.ask("POST", path, key, "application/json", Some(body.to_string())).await
+    }
+    async fn get(&mut self, path: &str, key: Option<&str>) -> (u16, Value) {
+        self.ask("GET", path, key, "", None).await
+    }
+}
+
+fn report() -> Value {
+    json!({
+        "claims": {
+            "person": {"family_name": "Qzfamilyqz", "given_name": "Qzgivenqz", "birth_date": "1913-03-17"},
+            "category": "sars-cov-2-naat",
+            "claims": {
+                "sampled_at": SystemClock.now().plus(-3_600).to_rfc3339(),
+                "result": "260415000",
+                "test_name": "QZTESTNAMEQZ",
+                "testing_centre": "QZCENTREQZ",
+                "country": "AT",
+            },
+        },
+        "document": {"type": "passport", "country": "AT", "number": "QZPASS71Q"},
+        "formats": ["hcert"],
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_personal_value_is_where_it_must_not_be() {
+    let directory = TempDir::new().unwrap();
+    let program = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vidimus"));
+        command.current_dir(directory.path()).args(arguments).stdin(Stdio::null());
+        command
+    };
+    assert!(program(&["init"]).output().unwrap().status.success());
+    let log = std::fs::File::create(directory.path().join("log")).unwrap();
+    let mut server = program(&["--json", "serve"])
+        .env("VIDIMUS_SERVER_LISTEN", "127.0.0.1:0")
+        .env("VIDIMUS_LOG_LEVEL", "trace")
+        .env("VIDIMUS_ANCHOR_INTERVAL_SECONDS", "1")
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    let mut stdout = std::io::BufReader::new(server.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut stdout, &mut first).unwrap();
+    let printed: Value = serde_json::from_str(&first).unwrap();
+    let log = || std::fs::read_to_string(directory.path().join("log")).unwrap();
+    let mut address = None;
+    for _ in 0..400 {
+        address = log().lines().find_map(|line| {
+            let event: Value = serde_json::from_str(line).ok()?;
+            Some(event.get("address")?.as_str()?.to_owned())
+        });
+        if address.is_some() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let mut client = Client {
+        base: format!("http://{}", address.expect("it serves")),
+        http: reqwest::Client::builder().no_proxy().build().unwrap(),
+        seen: Vec::new(),
+    };
+    let outcome = exercise(&mut client, printed["setup"]["token"].as_str().unwrap()).await;
+
+    assert!(Command::new("kill").args(["-TERM", &server.id().to_string()]).status().unwrap().success());
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    assert!(server.wait().unwrap().success());
+    search("standard output", (first + &rest).as_bytes());
+    let log = log();
+    assert!(log.lines().count() > 20, "the log is there: {log}");
+    search("the log", log.as_bytes());
+    for (place, bytes) in &client.seen {
+        search(place, bytes);
+    }
+    assert!(search_files("the data directory", &directory.path().join("data")) >= 3);
+    assert!(outcome.refusals > 20, "{} refusals were provoked", outcome.refusals);
+}
+
+struct Outcome {
+    refusals: usize,
+}
+
+/// Sends the marks every way there is; what it returns to the issuer itself (its own paper copy) is not among what is searched.
+async fn exercise(client: &mut Client, token: &str) -> Outcome {
+    let (status, made) = client.post("/v1/setup", None, &json!({"token": token, "name": "Ministry", "country": "AT"})).await;
+    assert_eq!(status, 201, "{made}");
+    let authority = made["api_key"].as_str().unwrap().to_owned();
+    let issuer = json!({"role": "issuer", "name": "Laboratory", "country": "AT", "categories": ["sars-cov-2-naat"]});
+    let (_, laboratory) = client.post("/v1/participants", Some(&authority), &issuer).await;
+    let verifier = json!({"role": "verifier", "name": "Airline", "country": "AT", "attributes": [], "purposes": ["boarding"]});
+    let (_, airline) = client.post("/v1/participants", Some(&authority), &verifier).await;
+    let laboratory = laboratory["api_key"].as_str().unwrap().to_owned();
+    let airline = airline["api_key"].as_str().unwrap().to_owned();
+    let mut certificate = Value::Null;
+    for _ in 0..200 {
+        let (status, answer) = client.post("/v1/results", Some(&laboratory), &report()).await;
+        if status == 201 {
+            certificate = answer;
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let copy = certificate["copies"][0].clone();
+    let id = copy["id"].as_str().expect("the result was reported").to_owned();
+
+    // The issuer's own paper copy holds the person, and is the issuer's to see.
+    let own = client.http.get(format!("{}/v1/copies/{id}/paper?form=text", client.base)).bearer_auth(&laboratory);
+    let paper = own.send().await.unwrap().text().await.unwrap();
+    assert!(paper.starts_with("HC1:"), "{paper}");
+
+    let mut refusals = 0;
+    for body in spoiled() {
+        for path in ["/v1/results", "/v1/checks", "/v1/setup", "/v1/participants", "/v1/dids/changes"] {
+            for key in [None, Some(&laboratory), Some(&airline), Some(&authority)] {
+                let (status, _) =
+                    client.ask("POST", path, key.map(String::as_str), "application/json", Some(body.clone())).await;
+                refusals += usize::from(status >= 400);
+            }
+        }
+    }
+    for (method, path) in [
+        ("GET", "/v1/categories/QZQUERYQZ"),
+        ("GET", "/v1/results?cursor=QZQUERYQZ"),
+        ("GET", "/v1/results?QZQUERYQZ=1"),
+        ("GET", "/v1/results/QZQUERYQZ"),
+        ("GET", "/ipfs/QZQUERYQZ"),
+        ("GET", "/QZQUERYQZ?name=QZQUERYQZ"),
+        ("DELETE", "/v1/api-keys/QZQUERYQZ"),
+        ("PUT", "/v1/results/QZQUERYQZ"),
+    ] {
+        let (status, _) = client.ask(method, path, Some(&laboratory), "", None).await;
+        assert!(status >= 400, "{method} {path}");
+        refusals += 1;
+    }
+    let (_, checked) = client.post("/v1/checks", Some(&airline), &json!({"input": paper, "purpose": "boarding"})).await;
+    assert!(checked["verdict"].is_string(), "{checked}");
+    for (path, key) in [
+        ("/metrics", Some(&laboratory)),
+        ("/v1/bundle", None),
+        ("/v1/registry/issuers", None),
+        ("/v1/status/1/token", None),
+        ("/v1/status/1/bitstring/revocation", None),
+        ("/v1/results", Some(&laboratory)),
+        ("/v1/audit", Some(&authority)),
+        ("/readyz", None),
+    ] {
+        let (status, _) = client.get(path, key.map(String::as_str)).await;
+        assert_eq!(status, 200, "{path}");
+    }
+    let commitment = copy["commitment"].as_str().unwrap().to_owned();
+    for _ in 0..200 {
+        let (status, _) = client.get(&format!("/v1/receipts/{commitment}"), None).await;
+        if status == 200 {
+            return Outcome { refusals };
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("the copy was not anchored");
+}
+
+/// Bodies that are wrong in one way each, with marks where they are wrong.
+fn spoiled() -> Vec<String> {
+    let mut bodies = vec![
+        "QZSTRAYQZ".to_owned(),
+        "{\"QZSTRAYQZ\"".to_owned(),
+        json!({"QZSTRAYQZ": "QZSTRAYQZ"}).to_string(),
+        json!({"input": "QZSTRAYQZ.QZSTRAYQZ.QZSTRAYQZ", "purpose": "QZSTRAYQZ"}).to_string(),
+        json!({"input": "HC1:QZSTRAYQZ", "purpose": "boarding"}).to_string(),
+        json!({"input": "QZSTRAYQZ", "purpose": "boarding", "attributes": ["QZSTRAYQZ"]}).to_string(),
+        json!({"identity": "QZSTRAYQZ", "change": {"kind": "QZSTRAYQZ"}, "signature": "QZSTRAYQZ"}).to_string(),
+        json!({"role": "issuer", "name": "QZSTRAYQZ\u{7}", "country": "QZSTRAYQZ", "categories": ["QZSTRAYQZ"]}).to_string(),
+        json!({"token": "QZSTRAYQZ", "name": "QZSTRAYQZ", "country": "QZ"}).to_string(),
+        json!({"fhir": {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": {
+            "resourceType": "Patient", "name": [{"family": "Qzfamilyqz", "given": ["Qzgivenqz"]}], "birthDate": "QZSTRAYQZ"}}]},
+            "fallback_id": "QZFALLBACKQZ"}).to_string(),
+        json!({"dcc": {"ver": "1.3.0", "nam": {"fn": "Qzfamilyqz", "fnt": "QZFAMILYQZ"}, "dob": "QZSTRAYQZ", "t": []}}).to_string(),
+    ];
+    for (pointer, wrong) in [
+        ("/claims/person/family_name", json!({"QZFAMILYQZ": 1})),
+        ("/claims/person/birth_date", json!("QZSTRAYQZ")),
+        ("/claims/category", json!("QZSTRAYQZ")),
+        ("/claims/claims/sampled_at", json!("QZSTRAYQZ")),
+        ("/claims/claims/result", json!("QZSTRAYQZ")),
+        ("/claims/claims/country", json!("QZSTRAYQZ")),
+        ("/document/type", json!("QZSTRAYQZ")),
+        ("/document/country", json!("QZSTRAYQZ")),
+        ("/document/number", json!(["QZPASS71Q"])),
+        ("/formats", json!(["QZSTRAYQZ"])),
+    ] {
+        let mut body = report();
+        *body.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = wrong;
+        bodies.push(body.to_string());
+    }
+    let mut body = report();
+    body["card"] = json!("QZSTRAYQZ");
+    body["algorithm"] = json!("QZSTRAYQZ");
+    bodies.push(body.to_string());
+    bodies
+}
