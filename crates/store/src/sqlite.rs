@@ -190,7 +190,12 @@ impl Sqlite {
                 .push(connection);
             result.unwrap_or_else(|panic| resume_unwind(panic))
         });
-        run.await.unwrap_or_else(|failed| resume_unwind(failed.into_panic()))
+        match run.await {
+            Ok(result) => result,
+            Err(failed) if failed.is_panic() => resume_unwind(failed.into_panic()),
+            // The runtime is being shut down and dropped the work before it began.
+            Err(_) => Err(Error::unavailable("the store is closed", "closed").into()),
+        }
     }
 }
 
