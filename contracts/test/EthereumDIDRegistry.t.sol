@@ -163,8 +163,8 @@ contract EthereumDIDRegistryTest is Identity {
     }
 
     /// @dev The sum of time and validity is checked arithmetic; a wrapped end would be one in the past.
-    function test_an_end_beyond_all_time_is_refused(uint256 validity) public {
-        vm.assume(validity > type(uint256).max - NOW);
+    function test_an_end_beyond_all_time_is_refused(uint256 seed) public {
+        uint256 validity = type(uint256).max - seed % NOW;
         bytes memory overflow = abi.encodeWithSignature("Panic(uint256)", 0x11);
         Change memory change = some(Kind.AddDelegate, _holder);
         change.validity = validity;
