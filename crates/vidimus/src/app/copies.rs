@@ -222,7 +222,8 @@ pub async fn sign_all(app: &App, id: CertificateId, key: Option<String>) -> Resu
     sign(app, &loaded, &planned, key).await.map(drop)
 }
 
-/// [`sign_all`] for what the caller has at hand already. Gives what was signed: nothing where the issuer keeps its own keys.
+/// [`sign_all`] for what the caller has at hand already. Gives what was signed and kept: nothing where the
+/// issuer keeps its own keys.
 pub async fn sign(
     app: &App,
     loaded: &Loaded,
@@ -255,20 +256,27 @@ pub async fn sign(
     let signed = Arc::new(signed);
     let to_write = signed.clone();
     crate::fault::point(crate::fault::AFTER_SIGN);
-    app.store
+    let completed = app
+        .store
         .write(move |tx| {
+            let mut completed = Vec::new();
             for copy in to_write.iter() {
-                rows::complete(tx, &scope, copy, chain, now)?;
+                if rows::complete(tx, &scope, copy, chain, now)? {
+                    completed.push(copy.id);
+                }
             }
             if let Some(key) = &key {
                 idempotency::finish(tx, participant, key, id.as_bytes())?;
             }
-            Ok::<_, vidimus_store::Error>(())
+            Ok::<_, vidimus_store::Error>(completed)
         })
         .await?;
     crate::fault::point(crate::fault::AFTER_COMPLETE);
     app.wake.outbox.notify_one();
-    Ok(Arc::try_unwrap(signed).unwrap_or_else(|signed| signed.to_vec()))
+    let mut signed = Arc::try_unwrap(signed).unwrap_or_else(|signed| signed.to_vec());
+    // What another request completed meanwhile is what counts, and this one's is thrown away.
+    signed.retain(|copy| completed.contains(&copy.id));
+    Ok(signed)
 }
 
 /// A signed copy as its row keeps it: committed to under a fresh salt, sealed to the holder, or under the person's data key for paper.
@@ -465,7 +473,9 @@ pub async fn view(app: &App, scope: &Scope, id: CertificateId) -> Result<Certifi
 }
 
 /// A certificate that was issued just now, without asking the database again.
-pub fn issued_view(app: &App, loaded: Loaded, signed: &[rows::Signed]) -> CertificateView {
+pub fn issued_view(app: &App, mut loaded: Loaded, signed: &[rows::Signed]) -> CertificateView {
+    // In the order in which every later answer has them.
+    loaded.copies.sort_by_key(|copy| (copy.created, copy.id));
     let views = loaded
         .copies
         .iter()
