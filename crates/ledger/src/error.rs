@@ -174,7 +174,10 @@ pub enum RetryError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FatalError {
     /// A commit failed, so what the file holds is not known. Close and open again: opening reconciles.
-    #[error("the ledger stopped because a write failed: {0}; what was not acknowledged may or may not be stored")]
+    #[error(
+        "the ledger stopped because a write failed: {0}; what was not acknowledged may or may not be stored; mend the cause \
+         (is the disk full?) and start again"
+    )]
     CommitFailed(String),
     /// The ledger was closed.
     #[error("the ledger is closed")]

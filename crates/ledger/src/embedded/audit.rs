@@ -120,7 +120,6 @@ fn state_root(view: &View) -> Result<(B256, u64)> {
                 balance: account.balance,
                 storage_root: account.storage_root,
                 code_hash: account.code_hash,
-                ..Default::default()
             },
         ));
     }

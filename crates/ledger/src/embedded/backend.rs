@@ -2,6 +2,7 @@
 
 use redb::{BackendError, StorageBackend};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::ops::Bound;
 use std::sync::{PoisonError, RwLock};
@@ -38,7 +39,9 @@ impl Scratch {
         let there = usize::try_from(len.saturating_sub(offset))
             .unwrap_or(usize::MAX)
             .min(out.len());
-        self.below.read(offset, &mut out[..there])?;
+        if there > 0 {
+            self.below.read(offset, &mut out[..there])?;
+        }
         out[there..].fill(0);
         Ok(())
     }
@@ -86,12 +89,14 @@ impl StorageBackend for Scratch {
         while at < end {
             let page = at / PAGE;
             let to = ((page + 1) * PAGE).min(end);
-            if !state.written.contains_key(&page) {
-                let mut bytes = vec![0; PAGE as usize];
-                self.read_below(page * PAGE, &mut bytes)?;
-                state.written.insert(page, bytes);
-            }
-            let bytes = state.written.get_mut(&page).expect("inserted above");
+            let bytes = match state.written.entry(page) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => {
+                    let mut bytes = vec![0; PAGE as usize];
+                    self.read_below(page * PAGE, &mut bytes)?;
+                    unknown.insert(bytes)
+                }
+            };
             bytes[(at - page * PAGE) as usize..(to - page * PAGE) as usize]
                 .copy_from_slice(&data[(at - offset) as usize..(to - offset) as usize]);
             at = to;
@@ -119,5 +124,46 @@ impl StorageBackend for Scratch {
     }
     fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
         self.below.query_lock_range(start, end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use redb::backends::InMemoryBackend;
+
+    proptest! {
+        #[test]
+        fn it_reads_like_a_file_and_leaves_what_is_below_alone(
+            writes in proptest::collection::vec((0..20_000_u64, proptest::collection::vec(any::<u8>(), 1..9_000)), 1..8),
+            reads in proptest::collection::vec((0..28_000_u64, 1..9_000_usize), 1..8),
+        ) {
+            let below: Vec<u8> = (0..10_000_u32).map(|n| n as u8).collect();
+            let memory = InMemoryBackend::new();
+            memory.set_len(10_000).unwrap();
+            memory.write(0, &below).unwrap();
+            let scratch = Scratch::over(Box::new(memory));
+            let mut model = below.clone();
+            scratch.set_len(30_000).unwrap();
+            model.resize(30_000, 0);
+            for (offset, data) in &writes {
+                scratch.write(*offset, data).unwrap();
+                model[*offset as usize..*offset as usize + data.len()].copy_from_slice(data);
+            }
+            for (offset, len) in reads {
+                let mut out = vec![0xee; len];
+                let read = scratch.read(offset, &mut out);
+                let there = model.get(offset as usize..offset as usize + len);
+                prop_assert_eq!(read.is_ok(), there.is_some());
+                if let Some(there) = there {
+                    prop_assert_eq!(&out, there);
+                }
+            }
+            let mut untouched = vec![0; 10_000];
+            scratch.below.read(0, &mut untouched).unwrap();
+            prop_assert_eq!(untouched, below);
+            prop_assert_eq!(scratch.below.len().unwrap(), 10_000);
+        }
     }
 }

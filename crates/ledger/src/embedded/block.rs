@@ -152,8 +152,8 @@ impl Block {
         }
         let mut storage = write.open_table(STORAGE)?;
         for address in &self.overlay.wiped {
-            let all = storage_key(*address, U256::ZERO)..=storage_key(*address, U256::MAX);
-            storage.retain_in::<&[u8; 52], _>(&*all.start()..=&*all.end(), |_, _| false)?;
+            let (first, last) = (storage_key(*address, U256::ZERO), storage_key(*address, U256::MAX));
+            storage.retain_in::<&[u8; 52], _>(&first..=&last, |_, _| false)?;
         }
         for (address, slots) in &self.overlay.slots {
             for (slot, value) in slots {

@@ -108,7 +108,7 @@ impl Embedded {
                     .create(true)
                     .truncate(false)
                     .open(&path)
-                    .map_err(|e| FatalError::Open(e.to_string()))?;
+                    .map_err(|e| FatalError::Open(format!("{}: {e}", path.display())))?;
                 let backend = redb::backends::FileBackend::new(file).map_err(|e| FatalError::Open(e.to_string()))?;
                 prepare(backend, genesis)
             },
@@ -139,6 +139,7 @@ impl Embedded {
     /// sender's by nonce). This is the fast way in; each answer is as [`submit`](Ledger::submit)'s.
     pub async fn submit_all(&self, raw: Vec<Vec<u8>>) -> Vec<Result<TxHash>> {
         let (chain_id, fork, gas) = (self.genesis.chain_id, self.genesis.fork, self.genesis.gas_limit);
+        let count = raw.len();
         // Recovering a sender costs as much as running a small transaction: never on a thread that serves others.
         let checked = tokio::task::spawn_blocking(move || {
             raw.iter()
@@ -146,7 +147,7 @@ impl Embedded {
                 .collect::<Vec<_>>()
         });
         let Ok(checked) = checked.await else {
-            return vec![Err(FatalError::Closed.into())];
+            return (0..count).map(|_| Err(FatalError::Closed.into())).collect();
         };
         let mut answers = Vec::with_capacity(checked.len());
         let mut bundle = Vec::with_capacity(checked.len());
@@ -202,11 +203,11 @@ impl Embedded {
 
     /// Work that may take longer than a lookup, on a thread of its own.
     async fn long<T: Send + 'static>(&self, work: impl FnOnce(Reader) -> Result<T> + Send + 'static) -> Result<T> {
-        let reader = self.reader()?;
         let permit = Arc::clone(&self.long_reads)
             .acquire_owned()
             .await
             .map_err(|_| FatalError::Closed)?;
+        let reader = self.reader()?;
         let done = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             work(reader)
@@ -222,6 +223,17 @@ impl Drop for Embedded {
         self.submissions = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
+        }
+    }
+}
+
+/// Says so to all who ask when the engine's thread panics.
+struct PanicWatch(Arc<OnceLock<FatalError>>);
+
+impl Drop for PanicWatch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.0.set(FatalError::Inconsistent("its engine panicked".into()));
         }
     }
 }
@@ -247,6 +259,7 @@ fn start(
             });
             match result {
                 Ok((engine, shared)) => {
+                    let _watch = PanicWatch(Arc::clone(&engine.failed));
                     if ready.send(Ok(shared)).is_ok() {
                         engine.run(queue);
                     }

@@ -325,7 +325,7 @@ pub(super) fn check(path: &Path) -> Result<()> {
         .read(true)
         .write(true)
         .open(path)
-        .map_err(|e| FatalError::Open(e.to_string()))?;
+        .map_err(|e| FatalError::Open(format!("{}: {e}", path.display())))?;
     let file = redb::backends::FileBackend::new(file).map_err(cannot_open)?;
     let recovered = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&recovered);
@@ -342,5 +342,63 @@ pub(super) fn check(path: &Path) -> Result<()> {
         Ok(true) => Ok(()),
         Ok(false) => Err(damaged("pages in use do not have their checksums")),
         Err(error) => Err(damaged(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy::primitives::LogData;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_account_reads_back_as_written(nonce: u64, balance: [u8; 32], code: [u8; 32], root: [u8; 32]) {
+            let account = Account {
+                nonce,
+                balance: U256::from_be_bytes(balance),
+                code_hash: B256::new(code),
+                storage_root: B256::new(root),
+            };
+            prop_assert_eq!(Account::decode(&account.encode()), account);
+        }
+
+        #[test]
+        fn a_receipt_reads_back_as_written_and_a_cut_one_is_refused(
+            success: bool, gas_used: u64, cumulative_gas_used: u64, first_log: u32,
+            logs in proptest::collection::vec((any::<[u8; 20]>(), 0..5_usize, any::<Vec<u8>>()), 0..4),
+            cut in 0..10_000_usize,
+        ) {
+            let log = |(address, topics, data): ([u8; 20], usize, Vec<u8>)| Log {
+                address: Address::new(address),
+                data: LogData::new_unchecked(vec![B256::repeat_byte(7); topics.min(4)], data.into()),
+            };
+            let receipt = StoredReceipt {
+                success,
+                gas_used,
+                cumulative_gas_used,
+                first_log,
+                logs: logs.into_iter().map(log).collect(),
+            };
+            let row = receipt.encode();
+            prop_assert_eq!(StoredReceipt::decode(&row).unwrap(), receipt);
+            prop_assert!(StoredReceipt::decode(&row[..cut % row.len()]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_header_that_was_tampered_with_is_refused() {
+        let mut row = Sealed::new(Header {
+            number: 5,
+            ..Header::default()
+        })
+        .encode();
+        assert_eq!(Sealed::decode(&row).unwrap().header.number, 5);
+        for at in [0, 31, 32, row.len() - 1] {
+            row[at] ^= 1;
+            assert!(Sealed::decode(&row).is_err(), "byte {at}");
+            row[at] ^= 1;
+        }
+        assert!(Sealed::decode(&row[..20]).is_err());
     }
 }

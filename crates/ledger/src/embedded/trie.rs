@@ -172,7 +172,6 @@ fn encode(account: &Account) -> Vec<u8> {
         balance: account.balance,
         storage_root: account.storage_root,
         code_hash: account.code_hash,
-        ..Default::default()
     }
     .encode(&mut rlp);
     rlp

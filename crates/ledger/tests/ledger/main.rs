@@ -1,5 +1,7 @@
 //! The ledger's tests, in one binary: it links the virtual machine once.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod anvil;
 mod clients;
 mod crash;
@@ -8,5 +10,7 @@ mod embedded;
 mod faults;
 mod network;
 mod rpc;
+mod script;
+mod state;
 mod support;
 mod waiting;
