@@ -198,3 +198,113 @@ pub fn inspect(raw: &[u8]) -> Result<Signed, CallerError> {
         sender: convert::from_address(sender),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: [u8; 32] = [3; 32];
+
+    fn fields() -> Fields {
+        Fields {
+            chain_id: 5,
+            nonce: 9,
+            gas_limit: 21_000,
+            max_fee: 7,
+            priority_fee: 1,
+            to: Some(Address([4; 20])),
+            value: 11,
+            data: vec![1, 2, 3],
+        }
+    }
+
+    fn raw_signature(secret: &[u8; 32], hash: &[u8; 32]) -> [u8; 65] {
+        let key = PrivateKeySigner::from_slice(secret).unwrap();
+        key.sign_hash_sync(&(*hash).into()).unwrap().as_bytes()
+    }
+
+    #[test]
+    fn signing_elsewhere_gives_the_same_bytes_as_signing_here() {
+        let sender = sender_of(&SECRET).unwrap();
+        let here = fields().prepare().sign_with_secret(&SECRET).unwrap();
+        let unsigned = fields().prepare();
+        let mut signature = raw_signature(&SECRET, unsigned.hash());
+        let there = unsigned.clone().finish(&signature, sender).unwrap();
+        assert_eq!(here, there);
+        // v is told as 0 or 1 by some, as 27 or 28 by others.
+        signature[64] = if signature[64] >= 27 {
+            signature[64] - 27
+        } else {
+            signature[64] + 27
+        };
+        assert_eq!(unsigned.clone().finish(&signature, sender).unwrap(), here);
+        let closure = unsigned
+            .sign(sender, |hash| Ok::<_, ()>(raw_signature(&SECRET, hash)))
+            .unwrap();
+        assert_eq!(closure, here);
+        assert_eq!(inspect(&here.raw).unwrap(), here);
+    }
+
+    #[test]
+    fn a_signature_that_is_not_the_senders_is_refused() {
+        let sender = sender_of(&SECRET).unwrap();
+        let unsigned = fields().prepare();
+        let signature = raw_signature(&SECRET, unsigned.hash());
+        let other = raw_signature(&[4; 32], unsigned.hash());
+        assert_eq!(
+            unsigned.clone().finish(&other, sender),
+            Err(SigningError::OtherSigner {
+                expected: sender,
+                found: sender_of(&[4; 32]).unwrap()
+            })
+        );
+        let other_hash = raw_signature(&SECRET, &[9; 32]);
+        assert!(unsigned.clone().finish(&other_hash, sender).is_err());
+        let refusals = [
+            [0; 65],
+            [0xff; 65],
+            {
+                let mut bad = signature;
+                bad[64] = 5;
+                bad
+            },
+            {
+                // The same signature with s on the other side: valid ECDSA, but not for a transaction (EIP-2).
+                let high = Signature::from_raw_array(&signature).unwrap();
+                let order: U256 = alloy::uint!(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256);
+                Signature::new(high.r(), order - high.s(), !high.v()).as_bytes()
+            },
+        ];
+        for bad in refusals {
+            assert_eq!(unsigned.clone().finish(&bad, sender), Err(SigningError::Signature));
+        }
+        assert_eq!(
+            unsigned.sign(sender, |_| Err::<[u8; 65], _>("locked")),
+            Err(SigningError::Refused)
+        );
+        assert_eq!(fields().prepare().sign_with_secret(&[0; 32]), Err(SigningError::Secret));
+    }
+
+    #[test]
+    fn a_creation_knows_its_contract() {
+        let unsigned = Fields {
+            to: None,
+            nonce: 0,
+            ..fields()
+        }
+        .prepare();
+        let sender: Address = "0x6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0".parse().unwrap();
+        // The known example of CREATE: sender 0x6ac7…, nonce 0.
+        assert_eq!(
+            unsigned.contract(sender).to_string(),
+            "0xcd234a471b72ba2f1ccf0a70fcaba648a5eecd8d"
+        );
+    }
+}
+
+/// Whom raw signed bytes call; `None` when they create a contract or are no transaction.
+pub fn recipient(raw: &[u8]) -> Option<Address> {
+    use alloy::consensus::Transaction as _;
+    use alloy::eips::eip2718::Decodable2718;
+    TxEnvelope::decode_2718_exact(raw).ok()?.to().map(convert::from_address)
+}

@@ -38,7 +38,7 @@ async fn what_a_killed_process_acknowledged_is_stored() {
     let rounds = if std::env::var("VIDIMUS_LONG").as_deref() == Ok("1") {
         40
     } else {
-        6
+        12
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger");

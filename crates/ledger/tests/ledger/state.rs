@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use vidimus_ledger::conformance::Chain;
 use vidimus_ledger::contracts::address_created;
-use vidimus_ledger::embedded::Allocation;
-use vidimus_ledger::eth::{B256, BlockId, TransactionRequest, TxKind, U256};
+use vidimus_ledger::embedded::{Allocation, LOG_ANSWERS};
+use vidimus_ledger::eth::{B256, BlockId, Filter, TransactionRequest, TxKind, U256};
 use vidimus_ledger::transaction::Fields;
-use vidimus_ledger::{Embedded, Ledger, convert};
+use vidimus_ledger::{CallerError, Embedded, Ledger, LedgerError, convert};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
@@ -86,4 +86,49 @@ async fn a_contract_sees_the_hashes_of_the_blocks_before() {
         let block = ledger.block(BlockId::number(number), false).await.unwrap().unwrap();
         assert_eq!(B256::from_slice(&answer), block.header.parent_hash);
     }
+}
+
+#[tokio::test]
+async fn logs_that_do_not_fit_into_one_answer_are_refused_not_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(&folder.path().join("ledger"));
+    let sender = Chain::accounts()[0];
+    let sign = |fields: Fields| fields.prepare().sign_with_secret(sender.secret()).unwrap().raw;
+    // A thousand times LOG0 of nothing.
+    let code = creation("6103e85b60006000a060019003806003570000");
+    ledger
+        .submit(&sign(Fields {
+            gas_limit: 200_000,
+            to: None,
+            value: 0,
+            data: code,
+            ..plain(&sender, 0)
+        }))
+        .await
+        .unwrap();
+    let to = Some(address_created(sender.address, 0));
+    for nonce in 1..=11 {
+        let fields = Fields {
+            gas_limit: 1_000_000,
+            to,
+            value: 0,
+            ..plain(&sender, nonce)
+        };
+        let hash = ledger.submit(&sign(fields)).await.unwrap();
+        assert_eq!(ledger.receipt(hash).await.unwrap().unwrap().inner.logs().len(), 1000);
+    }
+    let all = Filter::new().from_block(0).to_block(100);
+    let error = ledger.logs(&all).await.unwrap_err();
+    let limit = LOG_ANSWERS as u64;
+    assert!(
+        matches!(error, LedgerError::Caller(CallerError::TooMuch { limit: l, .. }) if l == limit),
+        "{error}"
+    );
+    let ten = ledger.logs(&Filter::new().from_block(2).to_block(11)).await.unwrap();
+    assert_eq!(ten.len(), LOG_ANSWERS);
+    assert_eq!(
+        (ten[1000].block_number, ten[1000].log_index),
+        (Some(3), Some(0)),
+        "counted within each block"
+    );
 }
