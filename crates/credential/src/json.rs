@@ -5,7 +5,7 @@
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
-use std::{cell::Cell, fmt};
+use std::{borrow::Cow, cell::Cell, fmt};
 
 /// How deep arrays and objects may nest.
 pub const MAX_DEPTH: usize = 64;
@@ -32,19 +32,7 @@ pub enum JsonError {
 
 /// Reads one JSON value of at most `max_bytes`.
 pub fn parse(bytes: &[u8], max_bytes: usize) -> Result<Value, JsonError> {
-    if bytes.len() > max_bytes {
-        return Err(JsonError::TooLarge(max_bytes));
-    }
-    let fault = Cell::new(JsonError::Syntax);
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict {
-        depth: 0,
-        fault: &fault,
-    }
-    .deserialize(&mut reader)
-    .map_err(|_| fault.get())?;
-    reader.end().map_err(|_| JsonError::Syntax)?;
-    Ok(value)
+    read(bytes, max_bytes).map(|node| node.to_value())
 }
 
 /// Reads one JSON object of at most `max_bytes`.
@@ -55,11 +43,136 @@ pub fn parse_object(bytes: &[u8], max_bytes: usize) -> Result<Map<String, Value>
     }
 }
 
+/// Reads one JSON value of at most `max_bytes` without copying what can be borrowed: what the check's hot path reads tokens with.
+pub fn read(bytes: &[u8], max_bytes: usize) -> Result<Node<'_>, JsonError> {
+    if bytes.len() > max_bytes {
+        return Err(JsonError::TooLarge(max_bytes));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| JsonError::Syntax)?;
+    let fault = Cell::new(JsonError::Syntax);
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let node = Strict {
+        depth: 0,
+        fault: &fault,
+    }
+    .deserialize(&mut reader)
+    .map_err(|_| fault.get())?;
+    reader.end().map_err(|_| JsonError::Syntax)?;
+    Ok(node)
+}
+
+/// Reads one JSON object of at most `max_bytes`, as [`read`] does.
+pub fn read_object(bytes: &[u8], max_bytes: usize) -> Result<Members<'_>, JsonError> {
+    match read(bytes, max_bytes)? {
+        Node::Object(members) => Ok(members),
+        _ => Err(JsonError::NotAnObject),
+    }
+}
+
+/// A JSON value that borrows its texts from the document, but for those with escapes. `Debug` hides it: it may be personal.
+#[derive(Clone, PartialEq)]
+pub enum Node<'a> {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number.
+    Number(Number),
+    /// A string.
+    Text(Cow<'a, str>),
+    /// An array.
+    List(Vec<Node<'a>>),
+    /// An object.
+    Object(Members<'a>),
+}
+
+/// The members of an object, in the document's order, no name twice. `Debug` hides them.
+#[derive(Clone, PartialEq, Default)]
+pub struct Members<'a>(Vec<(Cow<'a, str>, Node<'a>)>);
+
+impl fmt::Debug for Node<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Node(…)")
+    }
+}
+
+impl fmt::Debug for Members<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Members({})", self.0.len())
+    }
+}
+
+impl<'a> Node<'a> {
+    /// The text of a string.
+    pub fn as_str(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+    /// The members of an object.
+    pub fn as_object(&self) -> Option<&Members<'a>> {
+        if let Self::Object(members) = self { Some(members) } else { None }
+    }
+    /// The items of an array.
+    pub fn as_list(&self) -> Option<&[Node<'a>]> {
+        if let Self::List(items) = self { Some(items) } else { None }
+    }
+    /// A number.
+    pub fn as_number(&self) -> Option<&Number> {
+        if let Self::Number(number) = self { Some(number) } else { None }
+    }
+    /// The member of that name, of an object.
+    pub fn get(&self, name: &str) -> Option<&Node<'a>> {
+        self.as_object()?.get(name)
+    }
+    /// A copy that borrows nothing.
+    pub fn to_value(&self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(*value),
+            Self::Number(number) => Value::Number(number.clone()),
+            Self::Text(text) => Value::String(text.clone().into_owned()),
+            Self::List(items) => Value::Array(items.iter().map(Self::to_value).collect()),
+            Self::Object(members) => Value::Object(members.to_map()),
+        }
+    }
+}
+
+impl<'a> Members<'a> {
+    /// The member of that name. Objects that are looked into are small, so this is a walk.
+    pub fn get(&self, name: &str) -> Option<&Node<'a>> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, node)| node)
+    }
+    /// Whether there is a member of that name.
+    pub fn contains_key(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+    /// The names.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| &**name)
+    }
+    /// A copy that borrows nothing.
+    pub fn to_map(&self) -> Map<String, Value> {
+        let members = self.0.iter();
+        members.map(|(name, node)| (name.clone().into_owned(), node.to_value())).collect()
+    }
+
+    /// Walks where that is fastest, sorts where walking would be slow on purpose.
+    fn has_duplicate(&self) -> bool {
+        const FEW: usize = 24;
+        if self.0.len() <= FEW {
+            let names = |members: &[(Cow<'a, str>, Node<'a>)], name: &str| members.iter().any(|(known, _)| known == name);
+            return (1..self.0.len()).any(|at| names(&self.0[..at], &self.0[at].0));
+        }
+        let mut names: Vec<&str> = self.keys().collect();
+        names.sort_unstable();
+        names.windows(2).any(|pair| pair[0] == pair[1])
+    }
+}
+
 /// Reads one value at `depth`; what is wrong, beyond syntax, is left in `fault`.
 #[derive(Clone, Copy)]
-struct Strict<'a> {
+struct Strict<'f> {
     depth: usize,
-    fault: &'a Cell<JsonError>,
+    fault: &'f Cell<JsonError>,
 }
 
 impl Strict<'_> {
@@ -76,60 +189,82 @@ impl Strict<'_> {
 }
 
 impl<'de> DeserializeSeed<'de> for Strict<'_> {
-    type Value = Value;
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Value, D::Error> {
+    type Value = Node<'de>;
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Node<'de>, D::Error> {
         reader.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Strict<'_> {
-    type Value = Value;
+    type Value = Node<'de>;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E>(self) -> Result<Node<'de>, E> {
+        Ok(Node::Null)
     }
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<Node<'de>, E> {
+        Ok(Node::Bool(value))
     }
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_i64<E>(self, value: i64) -> Result<Node<'de>, E> {
+        Ok(Node::Number(value.into()))
     }
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_u64<E>(self, value: u64) -> Result<Node<'de>, E> {
+        Ok(Node::Number(value.into()))
     }
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Node<'de>, E> {
         Number::from_f64(value)
-            .map(Value::Number)
+            .map(Node::Number)
             .ok_or_else(|| E::custom(JsonError::Syntax))
     }
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Node<'de>, E> {
+        Ok(Node::Text(Cow::Borrowed(text)))
     }
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_str<E>(self, text: &str) -> Result<Node<'de>, E> {
+        Ok(Node::Text(Cow::Owned(text.to_owned())))
     }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node<'de>, A::Error> {
         let inner = self.deeper()?;
         let mut list = Vec::new();
         while let Some(item) = items.next_element_seed(inner)? {
             list.push(item);
         }
-        Ok(Value::Array(list))
+        Ok(Node::List(list))
     }
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Node<'de>, A::Error> {
         let inner = self.deeper()?;
-        let mut map = Map::new();
-        while let Some(name) = members.next_key::<String>()? {
-            if map.contains_key(&name) {
-                self.fault.set(JsonError::Duplicate);
-                return Err(A::Error::custom(JsonError::Duplicate));
-            }
-            let value = members.next_value_seed(inner)?;
-            map.insert(name, value);
+        let mut all = Members(Vec::with_capacity(8));
+        while let Some(name) = members.next_key_seed(Name)? {
+            all.0.push((name, members.next_value_seed(inner)?));
         }
-        Ok(Value::Object(map))
+        if all.has_duplicate() {
+            self.fault.set(JsonError::Duplicate);
+            return Err(A::Error::custom(JsonError::Duplicate));
+        }
+        Ok(Node::Object(all))
+    }
+}
+
+/// The name of a member.
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Cow<'de, str>, D::Error> {
+        reader.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Borrowed(text))
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Owned(text.to_owned()))
     }
 }
 

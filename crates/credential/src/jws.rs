@@ -5,7 +5,7 @@
 //! ([`vidimus_core::Provider::verify`] with the algorithm of the trusted key record). Header members that point at keys (`jwk`, `jku`,
 //! `x5u`) are not even kept; `x5c` is, for [`crate::x509::leaf_of_chain`] and roots the caller trusts.
 
-use crate::json::{self, JsonError};
+use crate::json::{self, JsonError, Members, Node};
 use serde_json::{Map, Value};
 use std::fmt;
 use vidimus_core::{Algorithm, Digest, Provider, SignatureError, encoding};
@@ -97,7 +97,7 @@ impl Header {
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, JwsError> {
-        let members = json::parse_object(bytes, MAX_HEADER).map_err(|source| JwsError::Json {
+        let members = json::read_object(bytes, MAX_HEADER).map_err(|source| JwsError::Json {
             part: Part::Header,
             source,
         })?;
@@ -106,12 +106,12 @@ impl Header {
         }
         let text = |name: &'static str| match members.get(name) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(Node::Text(text)) => Ok(Some(text.clone().into_owned())),
             Some(_) => Err(JwsError::Parameter(name)),
         };
         let algorithm = members
             .get("alg")
-            .and_then(Value::as_str)
+            .and_then(Node::as_str)
             .and_then(Algorithm::from_name);
         Ok(Self {
             algorithm: algorithm.ok_or(JwsError::Algorithm)?,
@@ -123,10 +123,10 @@ impl Header {
     }
 }
 
-fn chain(value: &Value) -> Result<Vec<Vec<u8>>, JwsError> {
+fn chain(value: &Node<'_>) -> Result<Vec<Vec<u8>>, JwsError> {
     let refused = JwsError::Parameter("x5c");
     let list = value
-        .as_array()
+        .as_list()
         .filter(|list| (1..=MAX_CHAIN).contains(&list.len()))
         .ok_or(refused)?;
     list.iter()
@@ -193,6 +193,13 @@ impl<'a> Jws<'a> {
     /// The payload's bytes.
     pub fn payload(&self) -> &[u8] {
         &self.payload
+    }
+    /// The payload as a JSON object that borrows from it.
+    pub fn members(&self) -> Result<Members<'_>, JwsError> {
+        json::read_object(&self.payload, usize::MAX).map_err(|source| JwsError::Json {
+            part: Part::Payload,
+            source,
+        })
     }
     /// The payload as a JSON object (what a JWT has, RFC 7519 §7.2).
     pub fn claims(&self) -> Result<Map<String, Value>, JwsError> {

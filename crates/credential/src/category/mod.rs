@@ -223,24 +223,33 @@ impl Category {
         if violations.is_empty() { Ok(()) } else { Err(violations) }
     }
 
+    /// Whether [`Self::validate_foreign`] would let these pass; copies nothing.
+    pub(crate) fn has_shape(&self, claims: &Value) -> bool {
+        self.schema.is_valid(claims)
+            && claims
+                .as_object()
+                .is_some_and(|claims| self.wrong_times(claims).next().is_none())
+    }
+
     fn schema_violations(&self, claims: &Map<String, Value>) -> Vec<Violation> {
         let violations = self.schema.violations(&Value::Object(claims.clone()));
         if !violations.is_empty() {
             return violations;
         }
-        // What a schema takes for a time has to be one for the rules too, or they would pass over it.
-        let times = self
-            .times
-            .iter()
-            .filter(|name| claims.get(*name).is_some_and(|value| !is_time(value)));
         let message = "must be a time of the years 1900 to 2199, to the second".to_owned();
-        times
+        self.wrong_times(claims)
             .map(|name| Violation {
                 pointer: format!("/{name}"),
                 code: "format".to_owned(),
                 message: message.clone(),
             })
             .collect()
+    }
+
+    /// What a schema takes for a time has to be one for the rules too, or they would pass over it.
+    fn wrong_times<'a>(&'a self, claims: &'a Map<String, Value>) -> impl Iterator<Item = &'a String> {
+        let wrong = |name: &&String| claims.get(*name).is_some_and(|value| !is_time(value));
+        self.times.iter().filter(wrong)
     }
 
     /// Fills in what the category knows without being told: constants, and dates computed from other claims.

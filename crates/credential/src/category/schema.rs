@@ -26,6 +26,10 @@ impl Schema {
             .map_err(|e| (e.instance_path().to_string(), e.to_string()))
     }
 
+    pub(crate) fn is_valid(&self, value: &Value) -> bool {
+        self.0.is_valid(value)
+    }
+
     pub(crate) fn violations(&self, value: &Value) -> Vec<Violation> {
         if self.0.is_valid(value) {
             return Vec::new();

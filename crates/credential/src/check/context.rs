@@ -18,6 +18,9 @@ pub struct Policy {
     pub anchors_max_age: i64,
     /// Age from which a foreign trust list is stale.
     pub trust_max_age: i64,
+    /// How long an anchor may come after the signature. Beyond it the date that the issuer wrote is not believed: the copy counts as signed
+    /// so long before its anchor. Bounds what an issuer that lost its admission gains by writing an earlier date.
+    pub anchor_lag: i64,
     /// By how much two clocks may differ.
     pub clock_skew: i64,
     /// How long a presentation may be used, whatever it says itself.
@@ -26,7 +29,7 @@ pub struct Policy {
 
 impl Default for Policy {
     /// A day for the registry and status lists, a week for anchors and foreign trust lists, a minute between clocks, five minutes for a
-    /// presentation, no grace.
+    /// presentation, a day from signature to anchor, no grace.
     fn default() -> Self {
         Self {
             registry_max_age: 86_400,
@@ -34,6 +37,7 @@ impl Default for Policy {
             status_grace: 0,
             anchors_max_age: 7 * 86_400,
             trust_max_age: 7 * 86_400,
+            anchor_lag: 86_400,
             clock_skew: 60,
             presentation_max_age: 300,
         }

@@ -24,10 +24,25 @@ use vidimus_core::{
 
 /// Checks `input` with what `context` holds. Pure and synchronous; never panics, whatever the input.
 pub fn check(input: &Input, context: &Context<'_>) -> Report {
+    let claims = input.statement().map(|statement| statement.claims.clone());
+    evaluate(input, claims.unwrap_or_default(), context)
+}
+
+/// [`check`] of an input that nobody needs afterwards: the claims go into the report uncopied.
+pub(super) fn check_taken(mut input: Input, context: &Context<'_>) -> Report {
+    let claims = match &mut input.copy.content {
+        Content::Statement(statement) => std::mem::take(&mut statement.claims),
+        Content::Hcert(_) => Map::new(),
+    };
+    evaluate(&input, claims, context)
+}
+
+/// `claims` are the statement's, where there is one.
+fn evaluate(input: &Input, claims: Map<String, Value>, context: &Context<'_>) -> Report {
     Check {
         input,
         context,
-        reading: Reading::of(input, context),
+        reading: Reading::of(input, claims, context),
         digest: OnceCell::new(),
     }
     .run()
@@ -39,8 +54,10 @@ struct Reading<'a> {
     category: Option<&'a Category>,
     category_id: Option<Cow<'a, CategoryId>>,
     person: Cow<'a, Person>,
-    claims: Cow<'a, Map<String, Value>>,
-    id: Cow<'a, str>,
+    /// An object.
+    claims: Value,
+    /// Inside an HCERT; a statement has its own.
+    uvci: String,
     holder: Option<&'a str>,
     issued_at: Timestamp,
     valid_from: Timestamp,
@@ -49,7 +66,7 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn of(input: &'a Input, context: &Context<'a>) -> Self {
+    fn of(input: &'a Input, claims: Map<String, Value>, context: &Context<'a>) -> Self {
         match &input.copy.content {
             Content::Statement(statement) => {
                 let category = context
@@ -61,8 +78,8 @@ impl<'a> Reading<'a> {
                     category,
                     category_id: Some(Cow::Borrowed(&statement.category)),
                     person: Cow::Borrowed(&statement.person),
-                    claims: Cow::Borrowed(&statement.claims),
-                    id: Cow::Owned(statement.id.to_string()),
+                    claims: Value::Object(claims),
+                    uvci: String::new(),
                     holder: statement.holder.as_deref(),
                     issued_at: statement.issued_at,
                     valid_from: statement.valid_from,
@@ -83,8 +100,8 @@ impl<'a> Reading<'a> {
             category: None,
             category_id: None,
             person: Cow::Owned(nobody()),
-            claims: Cow::Owned(Map::new()),
-            id: Cow::Borrowed(""),
+            claims: Value::Null,
+            uvci: String::new(),
             holder: None,
             issued_at: content.issued_at,
             valid_from: content.issued_at,
@@ -96,16 +113,16 @@ impl<'a> Reading<'a> {
                 reading.category = context.categories.category(&dcc.category).map(|category| &**category);
                 reading.category_id = Some(Cow::Owned(dcc.category));
                 reading.person = Cow::Owned(dcc.person);
-                reading.claims = Cow::Owned(dcc.claims);
-                reading.id = Cow::Owned(dcc.uvci);
-                reading.syntax = reading.fits_category(Format::Hcert);
+                reading.uvci = dcc.uvci;
                 if let Some(Ok(validity)) = reading
                     .category
-                    .map(|category| category.validity(&reading.claims, content.issued_at))
+                    .map(|category| category.validity(&dcc.claims, content.issued_at))
                 {
                     reading.valid_from = validity.from.max(content.issued_at);
                     reading.valid_until = validity.until.min(content.expires_at);
                 }
+                reading.claims = Value::Object(dcc.claims);
+                reading.syntax = reading.fits_category(Format::Hcert);
             }
             Err(crate::category::DccError::UnknownEntry(_)) => reading.syntax = Reason::UnknownCategory,
             Err(_) => reading.syntax = Reason::SchemaMismatch,
@@ -117,10 +134,8 @@ impl<'a> Reading<'a> {
         match self.category {
             None => Reason::UnknownCategory,
             Some(category) if !category.permits(format) => Reason::UnsupportedFormat,
-            Some(category) => match category.validate_foreign(&self.claims) {
-                Ok(()) => Reason::SyntaxOk,
-                Err(_) => Reason::SchemaMismatch,
-            },
+            Some(category) if category.has_shape(&self.claims) => Reason::SyntaxOk,
+            Some(_) => Reason::SchemaMismatch,
         }
     }
 }
@@ -146,11 +161,11 @@ impl<'a> Check<'a> {
     fn run(self) -> Report {
         let (context, input) = (self.context, self.input);
         let (integrity, receipt, anchored_at) = self.receipt();
-        let issued_at = self.reading.issued_at;
-        let times = Times {
-            signed_at: anchored_at.map_or(issued_at, |at| issued_at.min(at)),
-            anchored_at,
+        let signed_at = match anchored_at {
+            Some(at) => self.reading.issued_at.min(at).max(at.plus(-context.policy.anchor_lag)),
+            None => self.reading.issued_at,
         };
+        let times = Times { signed_at, anchored_at };
         let (signature, who) = match &input.copy.content {
             Content::Statement(statement) => signer::of_vc(&input.copy, &statement.issuer, times, context),
             Content::Hcert(_) => signer::of_hcert(&input.copy, self.reading.usage, times, context),
@@ -208,12 +223,12 @@ impl<'a> Check<'a> {
             .collect();
         let verdict = verdict(&tests);
         Report {
-            certificate: self.certificate(verdict, signature, who),
             verdict,
             tests,
             format: Some(input.copy.format),
             category: self.reading.category_id.as_deref().cloned(),
             digest: self.digest.get().copied(),
+            certificate: self.certificate(verdict, signature, who),
             ages,
             checked_at: context.now,
         }
@@ -384,9 +399,9 @@ impl<'a> Check<'a> {
     }
 
     fn acceptance(&self) -> Reason {
-        match self.reading.category {
-            Some(category) if self.reading.syntax == Reason::SyntaxOk => {
-                match category.acceptance(&self.reading.claims) {
+        match (self.reading.category, &self.reading.claims) {
+            (Some(category), Value::Object(claims)) if self.reading.syntax == Reason::SyntaxOk => {
+                match category.acceptance(claims) {
                     Ok(()) => Reason::AcceptanceOk,
                     Err(_) => Reason::NotAcceptable,
                 }
@@ -448,7 +463,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn certificate(&self, verdict: Verdict, signature: Reason, who: Who<'_>) -> Option<Certificate> {
+    fn certificate(self, verdict: Verdict, signature: Reason, who: Who<'_>) -> Option<Certificate> {
         let signed = matches!(signature, Reason::SignatureOk | Reason::KeyRevokedSince);
         if verdict == Verdict::Invalid || !signed {
             return None;
@@ -469,13 +484,18 @@ impl<'a> Check<'a> {
             },
             Who::Unknown => return None,
         };
-        let reading = &self.reading;
+        let Self { input, reading, .. } = self;
+        let Value::Object(claims) = reading.claims else {
+            return None;
+        };
         Some(Certificate {
-            id: reading.id.clone().into_owned(),
+            id: input
+                .statement()
+                .map_or(reading.uvci, |statement| statement.id.to_string()),
             issuer,
             holder: reading.holder.map(str::to_owned),
-            person: reading.person.clone().into_owned(),
-            claims: reading.claims.clone().into_owned(),
+            person: reading.person.into_owned(),
+            claims,
             issued_at: reading.issued_at,
             valid_from: reading.valid_from,
             valid_until: reading.valid_until,

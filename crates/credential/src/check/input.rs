@@ -3,11 +3,12 @@
 use super::Envelope;
 use crate::{
     format::{self, Content, FormatError, Parsed},
-    json,
     jws::JwsError,
     presentation::{MAX_PRESENTATION, Presentation, PresentationError},
     statement::{Format, Statement, StatusReference},
 };
+use serde::Deserialize;
+use std::borrow::Cow;
 use vidimus_core::{Digest, Provider, Receipt, Salt, reason::Reason, receipt::Anchor};
 
 /// The most bytes an input may have: a presentation that carries an envelope.
@@ -40,9 +41,8 @@ impl Input {
         }
         let text = std::str::from_utf8(bytes).map_err(|_| Reason::Malformed)?.trim();
         if text.starts_with('{') {
-            let value = json::parse(text.as_bytes(), MAX_INPUT).map_err(|_| Reason::Malformed)?;
-            let envelope = serde_json::from_value(value).map_err(|_| Reason::Malformed)?;
-            return Self::from_envelope(envelope);
+            let envelope: Borrowed<'_> = serde_json::from_str(text).map_err(|_| Reason::Malformed)?;
+            return envelope.read();
         }
         match format::parse(text) {
             Ok(copy) => Ok(Self::from_copy(copy)),
@@ -71,14 +71,14 @@ impl Input {
             receipt,
             counter_signature,
         } = envelope;
-        let copy = format::parse(&copy).map_err(FormatError::reason)?;
-        Ok(Self {
+        let copy = copy.into();
+        Borrowed {
             copy,
             salt,
-            receipt: accept(receipt)?,
+            receipt,
             counter_signature,
-            presentation: None,
-        })
+        }
+        .read()
     }
 
     /// All copies that a presentation shows, each as an input of its own.
@@ -139,6 +139,32 @@ impl Input {
     /// The presentation it was shown in.
     pub fn presentation(&self) -> Option<&Presentation> {
         self.presentation.as_ref()
+    }
+}
+
+/// An envelope whose copy stays where it is. Every member is known and no object within is open, so a name that stands twice is refused.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Borrowed<'a> {
+    #[serde(borrow)]
+    copy: Cow<'a, str>,
+    #[serde(default)]
+    salt: Option<Salt>,
+    #[serde(default)]
+    receipt: Option<Receipt>,
+    #[serde(default)]
+    counter_signature: Option<String>,
+}
+
+impl Borrowed<'_> {
+    fn read(self) -> Result<Input, Reason> {
+        Ok(Input {
+            copy: format::parse(&self.copy).map_err(FormatError::reason)?,
+            salt: self.salt,
+            receipt: accept(self.receipt)?,
+            counter_signature: self.counter_signature,
+            presentation: None,
+        })
     }
 }
 

@@ -6,9 +6,9 @@
 //! something was not at hand.
 //!
 //! Decisions that a reader might look for:
-//! - **Time of signing** is the `issued_at` that the issuer signed, but not later than a proven anchor. A key that was revoked from some time
-//!   on is judged by the anchor alone, since whoever stole a key can write any date: anchored before, it holds; anchored later, it is
-//!   revoked; without a proven anchor it is revoked if it says so itself, and otherwise undetermined.
+//! - **Time of signing** is the `issued_at` that the issuer signed, but not later than a proven anchor, and not longer before it than the policy
+//!   allows. A key that was revoked from some time on is judged by the anchor alone, since whoever stole a key can write any date: anchored
+//!   before, it holds; anchored later, it is revoked; without a proven anchor it is revoked if it says so itself, and otherwise undetermined.
 //! - **Suspended now** fails whatever was signed when: a suspension is a doubt about everything the issuer did. Revoked now fails for good.
 //!   A category that was withdrawn leaves what was signed before it in force.
 //! - **Absence** in a list that is older than the policy allows proves nothing; presence of a revocation does.
@@ -40,7 +40,7 @@ pub use trust::{MAX_TRUST_LIST, Signer, TrustList, TrustListError, Usage};
 /// Reads `bytes` and checks what they are ([`Input::parse`], [`check`]).
 pub fn check_bytes(bytes: &[u8], context: &Context<'_>) -> Report {
     match Input::parse(bytes) {
-        Ok(input) => check(&input, context),
+        Ok(input) => evaluate::check_taken(input, context),
         Err(reason) => Report::refused(reason, context.now),
     }
 }

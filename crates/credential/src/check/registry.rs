@@ -299,6 +299,13 @@ impl Registry {
             };
         }
         let participant = self.participants.get_mut(&event.participant).ok_or(wrong)?;
+        let standing = matches!(
+            event.change,
+            Change::Suspended(_) | Change::Resumed | Change::Revoked(_)
+        );
+        if standing && participant.standing() == Standing::Revoked {
+            return Err(wrong);
+        }
         match &event.change {
             Change::Approved(_) => unreachable!("handled above"),
             Change::ProfileChanged(profile) => participant.profile = *profile,
@@ -308,6 +315,10 @@ impl Registry {
                     until: None,
                 };
                 match participant.grants.iter_mut().find(|(known, _)| known == grant) {
+                    // Twice without a withdrawal between: one withdrawal would leave the other in force.
+                    Some((_, intervals)) if intervals.last().is_some_and(|last| last.until.is_none()) => {
+                        return Err(wrong);
+                    }
                     Some((_, intervals)) => intervals.push(interval),
                     None => participant.grants.push((grant.clone(), vec![interval])),
                 }

@@ -24,7 +24,7 @@ pub use read::parse;
 
 use super::FormatError;
 use crate::{Person, Statement, StatusReference, jws};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 use vidimus_core::{Algorithm, Timestamp};
 
 /// Which data model.
@@ -249,12 +249,16 @@ fn object(value: Value) -> Map<String, Value> {
 
 /// A NumericDate (RFC 7519 §2): whole seconds, or a fraction that is cut off.
 pub(crate) fn numeric_date(value: &Value) -> Option<Timestamp> {
+    value.as_number().and_then(whole_seconds)
+}
+
+fn whole_seconds(number: &Number) -> Option<Timestamp> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let fraction = || {
-        value
+        number
             .as_f64()
             .filter(|seconds| seconds.abs() < EXACT)
             .map(|seconds| seconds.floor() as i64)
     };
-    value.as_i64().or_else(fraction).map(Timestamp)
+    number.as_i64().or_else(fraction).map(Timestamp)
 }

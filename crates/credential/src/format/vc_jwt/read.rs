@@ -1,17 +1,16 @@
 //! Reading a VC back into the statement it was made from.
 
 use super::{
-    CERTIFICATE, CONTENT_TYPE_2_0, CONTEXT_PATH, CREDENTIAL, STATUS_ENTRY, TYPE_1_1, TYPE_2_0, Version, numeric_date,
+    CERTIFICATE, CONTENT_TYPE_2_0, CONTEXT_PATH, CREDENTIAL, STATUS_ENTRY, TYPE_1_1, TYPE_2_0, Version, whole_seconds,
 };
 use crate::{
     CategoryId, Format, Person, Statement, StatusReference,
     format::{Content, FormatError, KeyHint, MAX_CERTIFICATE, Parsed},
+    json::{Members, Node},
     jws::Jws,
 };
-use serde_json::{Map, Value};
+use serde_json::Number;
 use vidimus_core::{Algorithm, Timestamp, id::CopyId};
-
-type Members = Map<String, Value>;
 
 /// Reads a VC of either version. The header's `typ` says which: `vc+jwt` is 2.0; `JWT` or none is 1.1.
 pub fn parse(token: &str) -> Result<Parsed, FormatError> {
@@ -33,7 +32,7 @@ pub fn parse(token: &str) -> Result<Parsed, FormatError> {
         _ if header.is_type(TYPE_1_1) => Version::V1_1,
         _ => return Err(FormatError::Unknown),
     };
-    let claims = jws.claims().map_err(FormatError::Jws)?;
+    let claims = jws.members().map_err(FormatError::Jws)?;
     let (format, statement) = match version {
         Version::V1_1 => (Format::VcJwt11, statement_1_1(&claims)?),
         Version::V2_0 => {
@@ -58,7 +57,7 @@ pub fn parse(token: &str) -> Result<Parsed, FormatError> {
     })
 }
 
-fn statement_1_1(claims: &Members) -> Result<Statement, FormatError> {
+fn statement_1_1(claims: &Members<'_>) -> Result<Statement, FormatError> {
     let Some(credential) = claims.get("vc") else {
         return Err(FormatError::Unknown);
     };
@@ -68,7 +67,7 @@ fn statement_1_1(claims: &Members) -> Result<Statement, FormatError> {
         "nbf",
         claims
             .get("nbf")
-            .map(|v| numeric_date(v).ok_or(FormatError::Claim("nbf")))
+            .map(|v| seconds(v).ok_or(FormatError::Claim("nbf")))
             .transpose()?,
         date(credential, "issuanceDate")?,
     )?;
@@ -76,14 +75,14 @@ fn statement_1_1(claims: &Members) -> Result<Statement, FormatError> {
         "exp",
         claims
             .get("exp")
-            .map(|v| numeric_date(v).ok_or(FormatError::Claim("exp")))
+            .map(|v| seconds(v).ok_or(FormatError::Claim("exp")))
             .transpose()?,
         date(credential, "expirationDate")?,
     )?;
     statement(claims, credential, valid_from, valid_until)
 }
 
-fn statement_2_0(credential: &Members) -> Result<Statement, FormatError> {
+fn statement_2_0(credential: &Members<'_>) -> Result<Statement, FormatError> {
     if credential.contains_key("vc") || credential.contains_key("vp") {
         return Err(FormatError::Claim("vc"));
     }
@@ -94,7 +93,7 @@ fn statement_2_0(credential: &Members) -> Result<Statement, FormatError> {
         if let Some(value) = credential.get(name) {
             agreed(
                 name,
-                Some(numeric_date(value).ok_or(FormatError::Claim(name))?),
+                Some(seconds(value).ok_or(FormatError::Claim(name))?),
                 Some(claimed),
             )?;
         }
@@ -104,8 +103,8 @@ fn statement_2_0(credential: &Members) -> Result<Statement, FormatError> {
 
 /// `claims` are the JWT's, `credential` the VC's members; in 2.0 they are one.
 fn statement(
-    claims: &Members,
-    credential: &Members,
+    claims: &Members<'_>,
+    credential: &Members<'_>,
     valid_from: Timestamp,
     valid_until: Timestamp,
 ) -> Result<Statement, FormatError> {
@@ -118,7 +117,7 @@ fn statement(
         .ok_or(FormatError::Claim("jti"))?;
     let subject = credential
         .get("credentialSubject")
-        .and_then(Value::as_object)
+        .and_then(Node::as_object)
         .ok_or(FormatError::Claim("credentialSubject"))?;
     only(subject, &["id", "category", "person", "claims"], "credentialSubject")?;
     let holder = match (text(claims, "sub")?, text(subject, "id")?) {
@@ -126,7 +125,7 @@ fn statement(
         (one, other) => Some(agreed("sub", one, other)?.to_owned()),
     };
     let issued_at = match claims.get("iat") {
-        Some(value) => numeric_date(value).ok_or(FormatError::Claim("iat"))?,
+        Some(value) => seconds(value).ok_or(FormatError::Claim("iat"))?,
         None => valid_from,
     };
     Ok(Statement {
@@ -140,9 +139,9 @@ fn statement(
         person: person(subject)?,
         claims: subject
             .get("claims")
-            .and_then(Value::as_object)
+            .and_then(Node::as_object)
             .ok_or(FormatError::Claim("claims"))?
-            .clone(),
+            .to_map(),
         issued_at,
         valid_from,
         valid_until,
@@ -150,22 +149,22 @@ fn statement(
     })
 }
 
-fn check_shape(credential: &Members, version: Version) -> Result<(), FormatError> {
+fn check_shape(credential: &Members<'_>, version: Version) -> Result<(), FormatError> {
     let contexts = credential
         .get("@context")
-        .and_then(Value::as_array)
-        .map_or(&[][..], Vec::as_slice);
+        .and_then(Node::as_list)
+        .unwrap_or_default();
     let (first, second) = (
-        contexts.first().and_then(Value::as_str),
-        contexts.get(1).and_then(Value::as_str),
+        contexts.first().and_then(Node::as_str),
+        contexts.get(1).and_then(Node::as_str),
     );
     if first != Some(version.base_context()) {
         return Err(FormatError::Claim("@context"));
     }
     let types = credential
         .get("type")
-        .and_then(Value::as_array)
-        .map_or(&[][..], Vec::as_slice);
+        .and_then(Node::as_list)
+        .unwrap_or_default();
     let has = |name: &str| types.iter().any(|kind| kind.as_str() == Some(name));
     if !has(CREDENTIAL) {
         return Err(FormatError::Claim("type"));
@@ -179,13 +178,13 @@ fn check_shape(credential: &Members, version: Version) -> Result<(), FormatError
 
 /// The issuer's DID as the credential has it, and its country. did-jwt-vc leaves what it does not turn into `iss` beside `vc`, so both are
 /// looked at; in 2.0 they are one.
-fn issuer<'a>(claims: &'a Members, credential: &'a Members) -> Result<(Option<&'a str>, &'a str), FormatError> {
+fn issuer<'a>(claims: &'a Members<'a>, credential: &'a Members<'a>) -> Result<(Option<&'a str>, &'a str), FormatError> {
     let (mut ids, mut countries) = (Vec::new(), Vec::new());
     for members in [credential, claims] {
         match members.get("issuer") {
             None => {}
-            Some(Value::String(id)) => ids.push(id.as_str()),
-            Some(Value::Object(issuer)) => {
+            Some(Node::Text(id)) => ids.push(&**id),
+            Some(Node::Object(issuer)) => {
                 ids.extend(text(issuer, "id")?);
                 countries.extend(text(issuer, "country")?);
             }
@@ -202,7 +201,7 @@ fn issuer<'a>(claims: &'a Members, credential: &'a Members) -> Result<(Option<&'
     Ok((one(ids)?, one(countries)?.unwrap_or_default()))
 }
 
-fn person(subject: &Members) -> Result<Person, FormatError> {
+fn person(subject: &Members<'_>) -> Result<Person, FormatError> {
     const NAMES: [&str; 5] = [
         "familyName",
         "givenName",
@@ -212,7 +211,7 @@ fn person(subject: &Members) -> Result<Person, FormatError> {
     ];
     let person = subject
         .get("person")
-        .and_then(Value::as_object)
+        .and_then(Node::as_object)
         .ok_or(FormatError::Claim("person"))?;
     only(person, &NAMES, "person")?;
     let member = |name| Ok(text(person, name)?.ok_or(FormatError::Claim(name))?.to_owned());
@@ -233,7 +232,7 @@ fn person(subject: &Members) -> Result<Person, FormatError> {
 }
 
 /// Both mechanisms, which must name one index. A mechanism that is not understood is an error and not an absent status.
-fn status(claims: &Members, credential: &Members) -> Result<Option<StatusReference>, FormatError> {
+fn status(claims: &Members<'_>, credential: &Members<'_>) -> Result<Option<StatusReference>, FormatError> {
     let wrong = FormatError::Claim("status");
     let Some(reference) = claims.get("status") else {
         // Every certificate of this shape that has a status has both forms of it.
@@ -245,19 +244,19 @@ fn status(claims: &Members, credential: &Members) -> Result<Option<StatusReferen
     };
     let list = reference.get("status_list").ok_or(wrong)?;
     let mut status = StatusReference {
-        token_list: list.get("uri").and_then(Value::as_str).ok_or(wrong)?.to_owned(),
+        token_list: list.get("uri").and_then(Node::as_str).ok_or(wrong)?.to_owned(),
         bitstring_list: None,
         suspension_list: None,
-        index: list.get("idx").and_then(Value::as_u64).ok_or(wrong)?,
+        index: list.get("idx").and_then(unsigned).ok_or(wrong)?,
     };
     let entries = match credential.get("credentialStatus") {
         None => &[][..],
-        Some(Value::Array(entries)) => entries,
+        Some(Node::List(entries)) => entries,
         Some(entry) => std::slice::from_ref(entry),
     };
     for entry in entries {
         let wrong = FormatError::Claim("credentialStatus");
-        let member = |name| entry.get(name).and_then(Value::as_str);
+        let member = |name| entry.get(name).and_then(Node::as_str);
         let place = match member("statusPurpose") {
             _ if member("type") != Some(STATUS_ENTRY) => return Err(wrong),
             Some("revocation") => &mut status.bitstring_list,
@@ -278,15 +277,23 @@ fn status(claims: &Members, credential: &Members) -> Result<Option<StatusReferen
     Ok(Some(status))
 }
 
-fn text<'a>(members: &'a Members, name: &'static str) -> Result<Option<&'a str>, FormatError> {
+fn seconds(node: &Node<'_>) -> Option<Timestamp> {
+    node.as_number().and_then(whole_seconds)
+}
+
+fn unsigned(node: &Node<'_>) -> Option<u64> {
+    node.as_number().and_then(Number::as_u64)
+}
+
+fn text<'a>(members: &'a Members<'a>, name: &'static str) -> Result<Option<&'a str>, FormatError> {
     match members.get(name) {
         None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
+        Some(Node::Text(text)) => Ok(Some(text)),
         Some(_) => Err(FormatError::Claim(name)),
     }
 }
 
-fn date(members: &Members, name: &'static str) -> Result<Option<Timestamp>, FormatError> {
+fn date(members: &Members<'_>, name: &'static str) -> Result<Option<Timestamp>, FormatError> {
     text(members, name)?
         .map(|text| Timestamp::parse_rfc3339(text).map_err(|_| FormatError::Claim(name)))
         .transpose()
@@ -301,8 +308,8 @@ fn agreed<T: PartialEq>(name: &'static str, one: Option<T>, other: Option<T>) ->
     }
 }
 
-fn only(members: &Members, names: &[&str], whole: &'static str) -> Result<(), FormatError> {
-    if members.keys().all(|name| names.contains(&name.as_str())) {
+fn only(members: &Members<'_>, names: &[&str], whole: &'static str) -> Result<(), FormatError> {
+    if members.keys().all(|name| names.contains(&name)) {
         Ok(())
     } else {
         Err(FormatError::Claim(whole))

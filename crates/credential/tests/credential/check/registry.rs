@@ -123,6 +123,11 @@ fn events_that_do_not_follow_are_refused() {
             event(&labs.late, 700, time, Change::Withdrawn(Grant::Category("x".into()))),
         ),
         (
+            "granted twice",
+            event(&labs.lab, 700, time, Change::Granted(category.clone())),
+        ),
+        ("back from revocation", event(&labs.revoked, 700, time, Change::Resumed)),
+        (
             "withdrawn twice",
             event(&labs.withdrawn, 700, time, Change::Withdrawn(category)),
         ),

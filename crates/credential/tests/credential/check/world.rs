@@ -691,9 +691,15 @@ impl Setup {
         }
     }
 
-    /// The copy with salt, receipt and counter-signature; its root is known to the ledger from now on.
+    /// The copy with salt, receipt and counter-signature, anchored a minute after it was signed; its root is known to the ledger from now on.
     pub fn anchor(&mut self, copy: &str) -> Envelope {
-        let envelope = self.anchor_at(copy, at("2026-03-01T09:01:00Z"));
+        let parsed = vidimus_credential::format::parse(copy).unwrap();
+        self.counter_signed(copy, parsed.statement().unwrap().issued_at.plus(60))
+    }
+
+    /// The same, anchored at `time`.
+    pub fn counter_signed(&mut self, copy: &str, time: Timestamp) -> Envelope {
+        let envelope = self.anchor_at(copy, time);
         Envelope {
             counter_signature: Some(TRAVELLER.countersign(copy)),
             ..envelope

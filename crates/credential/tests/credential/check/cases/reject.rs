@@ -254,7 +254,8 @@ fn signatures(add: Add<'_>) {
             setup.labs = Some(vec![&LABS.robbed]);
             let statement = vaccination(&LABS.robbed, "2026-01-20T10:00:00Z");
             let copy = vc(&statement, Version::V1_1, Algorithm::Es256, &LABS.robbed.keys[0].0);
-            shown(setup, &copy)
+            let envelope = setup.counter_signed(&copy, at("2026-03-01T09:01:00Z"));
+            TRAVELLER.present(&envelope)
         },
     );
     for (name, says, part) in [
@@ -368,9 +369,10 @@ fn issuers(add: Add<'_>) {
         &|setup| {
             let mut statement = statement(&labs.late);
             statement.issued_at = at("2026-03-02T07:00:00Z");
-            let (input, with) = shown_by(&labs.late, &statement);
-            *setup = with;
-            input
+            setup.labs = Some(vec![&labs.late]);
+            let copy = simple(&statement, &labs.late);
+            let envelope = setup.counter_signed(&copy, at("2026-03-02T05:00:00Z"));
+            TRAVELLER.present(&envelope)
         },
     );
     add(
@@ -383,6 +385,22 @@ fn issuers(add: Add<'_>) {
             let copy = simple(&statement, &labs.withdrawn);
             setup.labs = Some(vec![&labs.withdrawn]);
             let mut envelope = setup.anchor_at(&copy, at("2026-03-01T13:01:00Z"));
+            envelope.counter_signature = Some(TRAVELLER.countersign(&copy));
+            TRAVELLER.present(&envelope)
+        },
+    );
+    add(
+        "category-withdrawn-backdated",
+        "Dated before it might test no more, anchored long after.",
+        &[IssuerCategory],
+        &|setup| {
+            let copy = simple(&statement(&labs.withdrawn), &labs.withdrawn);
+            setup.labs = Some(vec![&labs.withdrawn]);
+            let mut envelope = setup.anchor_at(&copy, at("2026-03-02T11:00:00Z"));
+            setup.policy = Some(Policy {
+                anchor_lag: 3600,
+                ..Policy::default()
+            });
             envelope.counter_signature = Some(TRAVELLER.countersign(&copy));
             TRAVELLER.present(&envelope)
         },
