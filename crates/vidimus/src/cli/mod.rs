@@ -181,52 +181,30 @@ pub struct Arguments {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[allow(missing_docs, reason = "each has the text of its arguments, which `help` shows whole")]
 pub enum Command {
-    /// Make a deployment: root key, configuration, data directory, database, certificate authority.
     Init(init::Arguments),
-    /// Serve HTTP and run the jobs. Never makes keys; refuses to start without them.
     Serve(serve::Arguments),
-    /// Bring the database's schema up to date.
     Migrate(migrate::Arguments),
-    /// Read registries and anchors again from the ledger, and compare.
     Rebuild(rebuild::Arguments),
-    /// Make a new one-time setup link, while there is no authority yet.
     SetupLink(setup_link::Arguments),
-    /// Make the authority of a new deployment, once.
     Setup(participants::SetupArguments),
-    /// Admit, change, suspend and revoke issuers and verifiers.
     Participant(participants::ParticipantArguments),
-    /// Make, list and revoke API keys.
     ApiKey(participants::ApiKeyArguments),
-    /// Keep a participant's keys apart from the server, and sign with them.
     Keys(keys::Arguments),
-    /// Report a result and issue its certificate.
     Issue(issuing::IssueArguments),
-    /// Make more copies of a certificate.
     Copies(issuing::CopiesArguments),
-    /// Draw a paper copy: a QR code, or its text.
     Paper(issuing::PaperArguments),
-    /// Read the own results.
     Result(issuing::ResultArguments),
-    /// Revoke a certificate.
     Revoke(issuing::RevokeArguments),
-    /// Keep keys and certificates in one encrypted file, and show them.
     Wallet(wallet::Arguments),
-    /// Make a request for a holder to answer with a presentation.
     Request(checking::RequestArguments),
-    /// Check a certificate, an envelope or a presentation; on a server or offline.
     Check(checking::CheckArguments),
-    /// Fetch what an offline check takes.
     Bundle(checking::BundleArguments),
-    /// Read the kinds of certificates.
     Category(checking::CategoryArguments),
-    /// Read the audit log and verify its chain of hashes.
     Audit(checking::AuditArguments),
-    /// Show it all: one certificate from the laboratory's result to the airline's check, each step told.
     Demo(demo::Arguments),
-    /// Print the description of the HTTP API (OpenAPI 3.1).
     Openapi(openapi::Arguments),
-    /// Print a completion script for a shell.
     Completions(completions::Arguments),
 }
 
