@@ -199,6 +199,13 @@ pub fn inspect(raw: &[u8]) -> Result<Signed, CallerError> {
     })
 }
 
+/// Whom raw signed bytes call; `None` when they create a contract or are no transaction.
+pub fn recipient(raw: &[u8]) -> Option<Address> {
+    use alloy::consensus::Transaction as _;
+    use alloy::eips::eip2718::Decodable2718;
+    TxEnvelope::decode_2718_exact(raw).ok()?.to().map(convert::from_address)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,11 +307,4 @@ mod tests {
             "0xcd234a471b72ba2f1ccf0a70fcaba648a5eecd8d"
         );
     }
-}
-
-/// Whom raw signed bytes call; `None` when they create a contract or are no transaction.
-pub fn recipient(raw: &[u8]) -> Option<Address> {
-    use alloy::consensus::Transaction as _;
-    use alloy::eips::eip2718::Decodable2718;
-    TxEnvelope::decode_2718_exact(raw).ok()?.to().map(convert::from_address)
 }

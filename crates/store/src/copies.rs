@@ -208,15 +208,25 @@ pub fn abandon(tx: &mut Tx<'_>, scope: &Scope, id: CopyId) -> Result<bool, Error
     Ok(rows == 1)
 }
 
-/// Intents older than `before`, for the job that gives them up.
-pub fn stale_intents(tx: &mut Tx<'_>, before: Timestamp, limit: u32) -> Result<Vec<CopyId>, Error> {
+/// Certificates with intents older than `before` whose issuer's key is kept here, for the job that finishes them. Repeats a certificate for
+/// each of its copies.
+pub fn stale_intents(tx: &mut Tx<'_>, before: Timestamp, limit: u32) -> Result<Vec<CertificateId>, Error> {
     tx.query(
-        "SELECT id FROM copies WHERE state = 'intent' AND created < $1 ORDER BY created, id LIMIT $2",
+        "SELECT c.certificate_id FROM copies c JOIN participants p ON p.id = c.participant_id \
+         WHERE c.state = 'intent' AND c.created < $1 AND p.custody = 'wrapped' ORDER BY c.created, c.certificate_id LIMIT $2",
         params![before, limit],
     )?
     .into_iter()
     .map(|mut row| row.take(0))
     .collect()
+}
+
+/// Gives up all intents from before a time; how many.
+pub fn abandon_all(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64, Error> {
+    tx.execute(
+        "UPDATE copies SET state = 'abandoned', prepared = NULL WHERE state = 'intent' AND created < $1",
+        params![before],
+    )
 }
 
 /// A copy.

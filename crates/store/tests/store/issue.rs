@@ -116,7 +116,9 @@ on_both! {
         let (scope, id) = (setting.scope(), intent.id);
         setting.store.write(move |tx| copies::intend(tx, &scope, &intent)).await.unwrap();
         let stale = setting.store.read(|tx| copies::stale_intents(tx, NOW.plus(1), 10)).await.unwrap();
-        assert_eq!(stale, [id]);
+        assert_eq!(stale, [certificate]);
+        let fresh = setting.store.write(|tx| copies::abandon_all(tx, NOW)).await.unwrap();
+        assert_eq!(fresh, 0, "not older than that");
         for expected in [true, false] {
             let done = copies::Signed { id, ..signed() };
             let took = setting.store.write(move |tx| copies::complete(tx, &scope, &done, CHAIN, NOW)).await.unwrap();

@@ -57,6 +57,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 const CREATION_GAS: u64 = 6_000_000;
 /// Gas that any call of ours stays below; a call that needs more reverts, and says so.
 pub const CALL_GAS: u64 = 1_500_000;
+/// The operator's first transactions: the contracts, and the anchorer's permission.
+const CREATIONS: u64 = Contract::ALL.len() as u64 + 1;
 /// Blocks whose logs are asked for at once.
 const BLOCKS_AT_ONCE: u64 = 2_000;
 
@@ -94,7 +96,7 @@ pub async fn ensure_contracts(
         dids: at(Contract::EthereumDidRegistry),
         anchors: at(Contract::Anchors),
     };
-    let steps = Contract::ALL.len() as u64 + 1;
+    let steps = CREATIONS;
     loop {
         let operator = convert::to_address(facts.operator);
         let nonce = ledger
@@ -142,6 +144,11 @@ pub async fn ensure_contracts(
 }
 
 impl Contracts {
+    /// Those that have an authority.
+    fn governed(&self) -> [Address; 3] {
+        [self.issuers, self.verifiers, self.anchors]
+    }
+
     fn all(&self) -> [(Contract, Address); 4] {
         [
             (Contract::IssuerRegistry, self.issuers),
@@ -203,36 +210,181 @@ pub fn registry_of(app: &App, role: Role) -> Address {
     }
 }
 
-/// Queues a call from an account whose key is wrapped here, and sends it at once if the ledger answers; else the job does.
-pub async fn send(app: &App, account: Address, call: Call, object: Vec<u8>) -> Result<Outbound, Error> {
-    let floor = app
-        .ledger
+/// Calls that are decided on together with a row: those from accounts whose keys are wrapped here are queued in the row's own transaction,
+/// so that neither is there without the other; those from other accounts are prepared for their owners to sign.
+#[derive(Debug, Default)]
+pub struct Plan {
+    queued: Vec<(transactions::Call, u64)>,
+    prepared: Vec<Prepared>,
+}
+
+impl Plan {
+    /// Adds a call from an account whose key is wrapped here. `object` makes the decision unique for its purpose.
+    pub async fn queue(&mut self, app: &App, account: Address, call: Call, object: Vec<u8>) {
+        let row = transactions::Call {
+            id: RequestId::generate(&mut *app.entropy()),
+            chain: app.facts.chain,
+            account,
+            purpose: call.purpose.to_owned(),
+            object,
+            to: Some(call.to),
+            data: call.data,
+            gas: CALL_GAS,
+        };
+        self.queued.push((row, floor(app, account).await));
+    }
+
+    /// Adds a call from the authority's account.
+    pub async fn as_authority(&mut self, app: &App, call: Call) -> Result<(), Error> {
+        let authority = crate::app::participants::authority_row(app).await?;
+        match authority.custody {
+            participants::Custody::Wrapped => {
+                self.queue(app, authority.account, call, app.random::<16>().to_vec())
+                    .await;
+                Ok(())
+            }
+            participants::Custody::Own => self.prepare(app, authority.account, call).await,
+        }
+    }
+
+    /// Adds a call for an account's owner to sign.
+    pub async fn prepare(&mut self, app: &App, from: Address, call: Call) -> Result<(), Error> {
+        let fees = app.ledger.fees().await?;
+        let waiting = self
+            .prepared
+            .iter()
+            .filter(|prepared| prepared.from == from.to_string())
+            .count() as u64;
+        let nonce = app
+            .ledger
+            .nonce(convert::to_address(from), eth::BlockId::pending())
+            .await?
+            + waiting;
+        let unsigned = Fields {
+            chain_id: app.facts.chain,
+            nonce,
+            gas_limit: CALL_GAS,
+            max_fee: fees.max_fee,
+            priority_fee: fees.priority_fee,
+            to: Some(call.to),
+            value: 0,
+            data: call.data,
+        }
+        .prepare();
+        self.prepared.push(Prepared {
+            summary: call.purpose.to_owned(),
+            from: from.to_string(),
+            unsigned: format!("0x{}", hex(&unsigned.encoded())),
+            signing_hash: format!("0x{}", hex(unsigned.hash())),
+        });
+        Ok(())
+    }
+
+    /// What to queue, for the closure that writes the row.
+    pub fn queued(&self) -> Vec<(transactions::Call, u64)> {
+        self.queued.clone()
+    }
+
+    /// After the commit: sends what was queued, if the ledger answers; else the job does. Never fails: what was decided stands.
+    pub async fn send(self, app: &App, change: &mut ParticipantChange) {
+        change.prepared.extend(self.prepared);
+        for (call, _) in self.queued {
+            let id = call.id;
+            let sent = match app.store.read(move |tx| transactions::find(tx, id)).await {
+                Ok(Some(queued)) => dispatch(app, queued).await,
+                Ok(None) => continue,
+                Err(error) => Err(error.into()),
+            };
+            match sent {
+                Ok(sent) => change.transactions.extend(sent.hash.map(|hash| hash.to_string())),
+                Err(error) => tracing::warn!(%error, purpose = call.purpose, "a transaction waits for the ledger"),
+            }
+        }
+        app.wake.transactions.notify_one();
+    }
+}
+
+/// Queues planned calls, in the transaction of what they belong to.
+pub fn enqueue(
+    tx: &mut vidimus_store::Tx<'_>,
+    queued: &[(transactions::Call, u64)],
+    now: Timestamp,
+) -> Result<(), vidimus_store::Error> {
+    for (call, floor) in queued {
+        transactions::enqueue(tx, call, *floor, now)?;
+    }
+    Ok(())
+}
+
+/// The least nonce an account may use next: what the chain says, and for the operator that its first ones created the contracts.
+async fn floor(app: &App, account: Address) -> u64 {
+    let least = if account == app.facts.operator { CREATIONS } else { 0 };
+    app.ledger
         .nonce(convert::to_address(account), eth::BlockId::latest())
         .await
-        .unwrap_or(0);
-    let row = transactions::Call {
-        id: RequestId::generate(&mut app.entropy()),
-        chain: app.facts.chain,
-        account,
-        purpose: call.purpose.to_owned(),
-        object,
-        to: Some(call.to),
-        data: call.data,
-        gas: CALL_GAS,
-    };
+        .unwrap_or(0)
+        .max(least)
+}
+
+/// Queues a call on its own and sends it at once, if the ledger answers.
+pub async fn send(app: &App, account: Address, call: Call, object: Vec<u8>) -> Result<Outbound, Error> {
+    let mut plan = Plan::default();
+    plan.queue(app, account, call, object).await;
+    let (row, floor) = plan.queued.remove(0);
     let now = app.now();
     let queued = app
         .store
         .write(move |tx| transactions::enqueue(tx, &row, floor, now))
         .await?;
-    match dispatch(app, queued.clone()).await {
-        Ok(sent) => Ok(sent),
-        Err(error) => {
-            tracing::warn!(%error, purpose = call.purpose, "a transaction waits for the ledger");
-            app.wake.transactions.notify_one();
-            Ok(queued)
+    if queued.state == transactions::State::Queued {
+        dispatch(app, queued).await
+    } else {
+        Ok(queued)
+    }
+}
+
+/// Hands the contracts over to the authority: the operator offers, the authority accepts, for each contract that the operator still holds.
+/// Safe to repeat; `jobs` does so until it is done. An authority with its own keys accepts by what was prepared for it.
+pub async fn hand_over(app: &App) -> Result<(), Error> {
+    let authority = crate::app::participants::authority_row(app).await?;
+    let account = authority.account;
+    for contract in app.contracts.governed() {
+        let latest = eth::BlockId::latest();
+        let held_by = vidimus_ledger::contracts::registry::authority(&*app.ledger, contract, latest).await?;
+        if held_by != app.facts.operator {
+            continue;
+        }
+        let object = [contract.0, account.0].concat();
+        let call = Call::new(
+            contract,
+            vidimus_ledger::contracts::registry::offer_authority(account),
+            "offer-authority",
+        );
+        let offer = send(app, app.facts.operator, call, object.clone()).await?;
+        await_success(app, &offer).await?;
+        if authority.custody == participants::Custody::Wrapped {
+            let call = Call::new(
+                contract,
+                vidimus_ledger::contracts::registry::accept_authority(),
+                "accept-authority",
+            );
+            let accepted = send(app, account, call, object).await?;
+            await_success(app, &accepted).await?;
         }
     }
+    Ok(())
+}
+
+/// Whether the operator holds none of the contracts any more.
+pub async fn is_handed_over(app: &App) -> Result<bool, Error> {
+    for contract in app.contracts.governed() {
+        let latest = eth::BlockId::latest();
+        let held_by = vidimus_ledger::contracts::registry::authority(&*app.ledger, contract, latest).await?;
+        if held_by == app.facts.operator {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Signs what is queued and sends what is signed. The bytes are stored before they are sent, and only ever resent as they are.
@@ -280,7 +432,7 @@ pub async fn dispatch(app: &App, mut outbound: Outbound) -> Result<Outbound, Err
 }
 
 /// The key of an account: the operator's, the anchorer's, or a participant's that is wrapped here.
-async fn account_key(app: &App, account: Address) -> Result<Arc<SigningKey>, Error> {
+pub async fn account_key(app: &App, account: Address) -> Result<Arc<SigningKey>, Error> {
     let id = match account {
         account if account == app.facts.operator => app.facts.operator_key,
         account if account == app.facts.anchorer => app.facts.anchor_key,
@@ -310,57 +462,6 @@ async fn account_key(app: &App, account: Address) -> Result<Arc<SigningKey>, Err
     app.keys.signing_key(id, KeyKind::Secp256k1, wrapped)
 }
 
-/// Sends a call from the operator's account.
-pub async fn send_as_operator(app: &App, call: Call) -> Result<Outbound, Error> {
-    send(app, app.facts.operator, call, app.random::<16>().to_vec()).await
-}
-
-/// Sends a call from the authority's account, or prepares it where the authority keeps its own key.
-pub async fn send_as_authority(app: &App, call: Call, change: &mut ParticipantChange) -> Result<(), Error> {
-    let authority = crate::app::participants::authority_row(app).await?;
-    match authority.custody {
-        participants::Custody::Wrapped => {
-            let sent = send(app, authority.account, call, app.random::<16>().to_vec()).await?;
-            change.transactions.extend(sent.hash.map(|hash| hash.to_string()));
-        }
-        participants::Custody::Own => prepare(app, authority.account, call, change).await?,
-    }
-    Ok(())
-}
-
-/// Puts a call into the change, for the account's owner to sign.
-async fn prepare(app: &App, from: Address, call: Call, change: &mut ParticipantChange) -> Result<(), Error> {
-    let fees = app.ledger.fees().await?;
-    let waiting = change
-        .prepared
-        .iter()
-        .filter(|prepared| prepared.from == from.to_string())
-        .count() as u64;
-    let nonce = app
-        .ledger
-        .nonce(convert::to_address(from), eth::BlockId::pending())
-        .await?
-        + waiting;
-    let unsigned = Fields {
-        chain_id: app.facts.chain,
-        nonce,
-        gas_limit: CALL_GAS,
-        max_fee: fees.max_fee,
-        priority_fee: fees.priority_fee,
-        to: Some(call.to),
-        value: 0,
-        data: call.data,
-    }
-    .prepare();
-    change.prepared.push(Prepared {
-        summary: call.purpose.to_owned(),
-        from: from.to_string(),
-        unsigned: format!("0x{}", hex(&unsigned.encoded())),
-        signing_hash: format!("0x{}", hex(unsigned.hash())),
-    });
-    Ok(())
-}
-
 /// Takes a transaction that a participant signed itself: from its own account, to one of the deployment's contracts.
 pub async fn submit_signed(app: &App, caller: &Principal, raw: &str) -> Result<String, Error> {
     let refused = |detail: &str| Error::invalid("transaction", detail, "sign one that a change of yours prepared");
@@ -369,6 +470,10 @@ pub async fn submit_signed(app: &App, caller: &Principal, raw: &str) -> Result<S
     let own = crate::app::participants::find(app, caller.participant).await?;
     if signed.sender != own.account {
         return Err(refused("/raw: signed by another account than yours"));
+    }
+    let to = transaction::recipient(&raw);
+    if !app.contracts.all().iter().any(|(_, contract)| Some(*contract) == to) {
+        return Err(refused("/raw: not to one of this deployment's contracts"));
     }
     app.ledger.submit(&raw).await?;
     app.wake.transactions.notify_one();
@@ -397,13 +502,14 @@ fn slow() -> Error {
 /// How long a signing key's attribute holds in the DID registry: ten years, as long as the root certificate.
 const ATTRIBUTE_VALIDITY: u64 = 10 * 365 * 86_400;
 
-/// Puts an issuer's P-256 key into its DID document, so that clients that know nothing of our registry verify ES256. The issuer signs, the
-/// operator pays (ERC-1056's signed variants); an issuer with its own keys gets a transaction to sign.
+/// Plans to put an issuer's P-256 key into its DID document, so that clients that know nothing of our registry verify ES256. The issuer signs,
+/// the operator pays (ERC-1056's signed variants); an issuer with its own keys gets a transaction to sign.
 pub async fn announce_signing_key(
     app: &App,
-    issuer: &participants::Participant,
+    account: Address,
+    account_key: Option<&SigningKey>,
     key: &PublicKey,
-    change: &mut ParticipantChange,
+    plan: &mut Plan,
 ) -> Result<(), Error> {
     let name = AttributeName::p256_issuer_key()
         .encode()
@@ -413,23 +519,19 @@ pub async fn announce_signing_key(
         value: key.as_bytes().to_vec(),
         validity: ATTRIBUTE_VALIDITY,
     };
-    if issuer.custody == participants::Custody::Own {
-        let call = Call::new(
-            app.contracts.dids,
-            attribute.calldata(issuer.account),
-            "announce-signing-key",
-        );
-        return prepare(app, issuer.account, call, change).await;
-    }
-    let nonce = dids::nonce(&*app.ledger, app.contracts.dids, issuer.account, eth::BlockId::latest()).await?;
-    let hash = attribute.hash(app.contracts.dids, nonce, issuer.account);
-    let signature = account_key(app, issuer.account)
-        .await?
+    let Some(account_key) = account_key else {
+        let call = Call::new(app.contracts.dids, attribute.calldata(account), "announce-signing-key");
+        return plan.prepare(app, account, call).await;
+    };
+    let nonce = dids::nonce(&*app.ledger, app.contracts.dids, account, eth::BlockId::latest()).await?;
+    let hash = attribute.hash(app.contracts.dids, nonce, account);
+    let signature = account_key
         .sign_digest(&hash)
         .map_err(|_| Error::Internal("an account key does not sign"))?;
-    let calldata = attribute.signed_calldata(issuer.account, &signature);
-    let sent = send_as_operator(app, Call::new(app.contracts.dids, calldata, "announce-signing-key")).await?;
-    change.transactions.extend(sent.hash.map(|hash| hash.to_string()));
+    let calldata = attribute.signed_calldata(account, &signature);
+    let call = Call::new(app.contracts.dids, calldata, "announce-signing-key");
+    plan.queue(app, app.facts.operator, call, app.random::<16>().to_vec())
+        .await;
     Ok(())
 }
 
@@ -702,13 +804,18 @@ async fn refresh(app: &App, anew: bool) -> Result<(), Error> {
             .verifiers
             .add_profile(participant.profile.as_bytes(), app.provider());
     }
-    mirror(app, &registries, &known).await?;
+    mirror(app, &registries, &known, &keys).await?;
     app.set_registries(registries);
     Ok(())
 }
 
 /// Brings the participants' rows to where the registries have them, so that authentication need not ask the chain.
-async fn mirror(app: &App, registries: &Registries, known: &[participants::Participant]) -> Result<(), Error> {
+async fn mirror(
+    app: &App,
+    registries: &Registries,
+    known: &[participants::Participant],
+    keys: &[key_rows::Key],
+) -> Result<(), Error> {
     let now = app.now();
     for participant in known {
         let registry = match participant.role {
@@ -729,6 +836,49 @@ async fn mirror(app: &App, registries: &Registries, known: &[participants::Parti
                 .write(move |tx| participants::set_state(tx, id, before, state, now))
                 .await?;
         }
+        let entry = registry.participant(&participant.account);
+        let point = entry.and_then(|entry| entry.keys().last()?.keys.p256.clone());
+        if let Some(point) = point {
+            activate(app, keys, participant.id, point.as_bytes()).await?;
+        }
     }
     Ok(())
+}
+
+/// New keys sign from the moment the registry holds them, and not before: what was signed earlier would be by a key that nobody knows.
+async fn activate(
+    app: &App,
+    keys: &[key_rows::Key],
+    participant: vidimus_core::id::ParticipantId,
+    point: &[u8],
+) -> Result<(), Error> {
+    let own: Vec<_> = keys.iter().filter(|key| key.participant == Some(participant)).collect();
+    let signing = own.iter().find(|key| key.purpose == "signing" && key.public == point);
+    let Some(version) = signing
+        .filter(|key| key.state == key_rows::State::Pending)
+        .map(|key| key.version)
+    else {
+        return Ok(());
+    };
+    let changes: Vec<_> = own
+        .iter()
+        .filter(|key| key.purpose != "account")
+        .filter_map(|key| match key.state {
+            key_rows::State::Pending if key.version == version => {
+                Some((key.id, key_rows::State::Pending, key_rows::State::Active))
+            }
+            key_rows::State::Active if key.version < version => {
+                Some((key.id, key_rows::State::Active, key_rows::State::Retired))
+            }
+            _ => None,
+        })
+        .collect();
+    app.store
+        .write(move |tx| {
+            for (id, before, after) in &changes {
+                key_rows::set_state(tx, *id, *before, *after)?;
+            }
+            Ok::<_, Error>(())
+        })
+        .await
 }

@@ -119,11 +119,11 @@ pub async fn request_presentation(
 pub async fn check(app: &App, caller: &Principal, request: CheckRequest) -> Result<CheckAnswer, Error> {
     let admitted = admitted(app, caller, &request.purpose).await?;
     if let Some(wanted) = &request.attributes
-        && let Some(beyond) = wanted.iter().find(|name| !admitted.attributes.contains(name))
+        && let Some(place) = wanted.iter().position(|name| !admitted.attributes.contains(name))
     {
         return Err(Error::forbidden(
             "attribute-not-granted",
-            format!("/attributes: you are not admitted for `{beyond}`"),
+            format!("/attributes/{place}: you are not admitted for this attribute"),
             "ask only for attributes you are admitted for",
         ));
     }
@@ -202,6 +202,8 @@ pub fn policy(app: &App) -> Policy {
 /// What the chain has for the one root that a receipt names.
 async fn roots(app: &App, anchor: Option<&Anchor>, now: Timestamp) -> Result<Roots, Error> {
     let chain_id = app.facts.chain;
+    // Before the root is looked up: a block that is read in between is then one that this answer does not claim to know.
+    let block = app.registries().issuers.head().block_number;
     let found = match anchor {
         None => None,
         Some(anchor) => {
@@ -209,7 +211,6 @@ async fn roots(app: &App, anchor: Option<&Anchor>, now: Timestamp) -> Result<Roo
             app.store.read(move |tx| chain::root(tx, chain_id, &root)).await?
         }
     };
-    let block = app.registries().issuers.head().block_number;
     Ok(Roots::answer(
         chain_id,
         app.contracts.anchors,

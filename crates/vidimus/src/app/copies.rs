@@ -354,6 +354,15 @@ pub async fn commit_signature(
     let category = CategoryId::new(loaded.certificate.category.as_str()).map_err(|_| Error::Internal("a category"))?;
     crate::app::issue::Issuer::of(app, caller, Some(&category)).await?;
     let plan = plan_of(&loaded, &copy)?;
+    let key_id = plan.key;
+    let in_force = app.store.read(move |tx| key_rows::find(tx, &scope, key_id)).await?;
+    if in_force.is_none_or(|key| key.state != key_rows::State::Active) {
+        return Err(Error::conflict(
+            "key-rotated",
+            "this copy was prepared for a key that is not in force any more",
+            "ask for a new copy with `POST /v1/results/{id}/copies`; this one is given up",
+        ));
+    }
     let (unsigned, row) = prepare(app, &loaded, &copy, &plan).await?;
     let refused = || {
         Error::invalid(

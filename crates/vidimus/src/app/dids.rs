@@ -1,5 +1,6 @@
 //! Changes to holders' DIDs, relayed: the holder signs, the deployment's account pays (ERC-1056, the signed variants).
 
+use crate::app::Problem;
 use crate::app::{
     App,
     chain::{self, Call},
@@ -12,6 +13,8 @@ use vidimus_ledger::{contracts::dids::Change, convert, eth};
 use vidimus_store::limits;
 
 /// Changes to one identity that are relayed in a day: what they cost is the deployment's.
+/// Changes of all identities together that are relayed in a day: identities cost nothing, so one of them is no bound.
+const ALL_PER_DAY: u64 = 20_000;
 const PER_DAY: u64 = 10;
 const DAY: i64 = 86_400;
 /// Longest value of an attribute.
@@ -108,10 +111,20 @@ pub async fn relay(app: &App, request: SignedDidChange) -> Result<RelayedDidChan
         };
     }
     let now = app.now();
-    let hits = app
+    let (hits, all) = app
         .store
-        .write(move |tx| limits::hit(tx, "did-change", &identity.0, DAY, now))
+        .write(move |tx| {
+            let hits = limits::hit(tx, "did-change", &identity.0, DAY, now)?;
+            Ok::<_, vidimus_store::Error>((hits, limits::hit(tx, "did-change-all", &[], DAY, now)?))
+        })
         .await?;
+    if all > ALL_PER_DAY {
+        return Err(Error::NotReady(Problem::new(
+            "did-change-capacity",
+            "as many changes as this deployment relays in a day were relayed",
+            "try again tomorrow, or send the transaction from an account of your own",
+        )));
+    }
     if hits > PER_DAY {
         return Err(Error::forbidden(
             "did-change-limit",
@@ -119,7 +132,13 @@ pub async fn relay(app: &App, request: SignedDidChange) -> Result<RelayedDidChan
             "wait a day, or send the transaction from an account of your own",
         ));
     }
-    let sent = chain::send_as_operator(app, Call::new(registry, data, "did-change")).await?;
+    let sent = chain::send(
+        app,
+        app.facts.operator,
+        Call::new(registry, data, "did-change"),
+        app.random::<16>().to_vec(),
+    )
+    .await?;
     Ok(RelayedDidChange {
         transaction: sent.hash.map(|hash| hash.to_string()),
     })

@@ -117,7 +117,14 @@ struct Retry {
 }
 
 impl Retry {
-    fn new(app: &App, key: Option<&str>, request: &impl Serialize) -> Result<Option<Self>, Error> {
+    /// `operation` and `object` are part of what a key stands for: the same body for another object is another request.
+    fn new(
+        app: &App,
+        key: Option<&str>,
+        operation: &str,
+        object: &[u8],
+        request: &impl Serialize,
+    ) -> Result<Option<Self>, Error> {
         let Some(key) = key else { return Ok(None) };
         if key.is_empty() || key.len() > 255 || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Error::invalid(
@@ -126,7 +133,12 @@ impl Retry {
                 "send a random one, such as a UUID, and the same one again when you retry",
             ));
         }
-        let text = serde_json::to_vec(request).map_err(|_| Error::Internal("a request does not serialise"))?;
+        let body = serde_json::to_vec(request).map_err(|_| Error::Internal("a request does not serialise"))?;
+        let text = Transcript::new("vidimus/request/v1")
+            .field(operation.as_bytes())
+            .field(object)
+            .field(&body)
+            .into_bytes();
         // Keyed: the digest of a request that is about a person must not be searchable.
         let request = Digest(app.keys.credential_hash("idempotency", &text));
         Ok(Some(Self {
@@ -144,7 +156,7 @@ pub async fn report(
     key: Option<&str>,
 ) -> Result<CertificateView, Error> {
     let now = app.now();
-    let retry = Retry::new(app, key, &report)?;
+    let retry = Retry::new(app, key, "report", &[], &report)?;
     let issuer = Issuer::of(app, caller, None).await?;
     let mut intake = read(app, &issuer, &report, now)?;
     // Again, now that the category is known: what is granted is part of what is asked.
@@ -290,7 +302,7 @@ pub async fn report(
                 copies,
             };
             let signed = copies::sign(app, &loaded, &planned, retry.map(|retry| retry.key)).await?;
-            if !own && !report.wait {
+            if !own && !report.wait && signed.len() == loaded.copies.len() {
                 return Ok(copies::issued_view(app, loaded, &signed));
             }
             certificate
@@ -316,7 +328,7 @@ pub async fn add_copies(
     key: Option<&str>,
 ) -> Result<CertificateView, Error> {
     let now = app.now();
-    let retry = Retry::new(app, key, &new)?;
+    let retry = Retry::new(app, key, "add-copies", result.as_bytes(), &new)?;
     let scope = Scope::authenticated(caller.participant);
     let found = app
         .store
@@ -324,11 +336,7 @@ pub async fn add_copies(
         .await?;
     let found = found.ok_or(Error::NotFound("result"))?;
     if found.state != certificates::State::Valid || found.valid_until <= now {
-        return Err(Error::conflict(
-            "not-valid",
-            "this certificate is not valid any more",
-            "report a new result",
-        ));
+        return Err(not_valid());
     }
     let category_id = CategoryId::new(found.category.as_str()).map_err(|_| Error::Internal("a kept category"))?;
     let issuer = Issuer::of(app, caller, Some(&category_id)).await?;
@@ -355,6 +363,11 @@ pub async fn add_copies(
             .write(move |tx| {
                 if let Some(begin) = begin(tx, issuer_id(&scope), retry.as_ref(), certificate, now)? {
                     return Ok(begin);
+                }
+                // Takes the certificate's row, so that a revocation comes either before, and is seen here, or after, and sees these copies.
+                let valid = certificates::State::Valid;
+                if !certificates::set_state(tx, &scope, certificate, valid, valid, None, now)? {
+                    return Err(not_valid());
                 }
                 let intents = intend(tx, &scope, &intents)?;
                 audit::append(tx, &entry)?;
@@ -520,6 +533,14 @@ fn intend(tx: &mut vidimus_store::Tx<'_>, scope: &Scope, planned: &[Planned]) ->
         intents.push(intent);
     }
     Ok(intents)
+}
+
+fn not_valid() -> Error {
+    Error::conflict(
+        "not-valid",
+        "this certificate is not valid any more",
+        "report a new result",
+    )
 }
 
 /// An intent as its row has it now.

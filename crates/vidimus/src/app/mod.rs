@@ -29,7 +29,10 @@ use keys::Keys;
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::Notify;
@@ -106,6 +109,7 @@ pub struct App {
     registries: RwLock<Arc<Registries>>,
     key_rows: Mutex<HashMap<KeyId, Arc<vidimus_store::keys::Key>>>,
     lists: Mutex<Option<Kept>>,
+    handed_over: AtomicBool,
 }
 
 /// Verified status lists, and the revisions that they show.
@@ -214,9 +218,20 @@ impl App {
             registries: RwLock::new(Arc::new(registries)),
             key_rows: Mutex::new(HashMap::new()),
             lists: Mutex::new(None),
+            handed_over: AtomicBool::new(false),
         };
         chain::catch_up(&app).await.map_err(Refusal::Start)?;
         Ok(app)
+    }
+
+    /// Whether the contracts are known to be with the authority.
+    pub fn handed_over(&self) -> bool {
+        self.handed_over.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the contracts are with the authority: it cannot give them back to the operator by accident.
+    pub fn set_handed_over(&self) {
+        self.handed_over.store(true, Ordering::Relaxed);
     }
 
     /// The verified status lists, if they show these revisions and are not about to be signed anew.

@@ -37,7 +37,7 @@ const FIRST_KEY_DAYS: u32 = 90;
 pub async fn create_authority(app: &App, setup: Setup) -> Result<ParticipantChange, Error> {
     let hash = crate::app::setup::token_hash(app, &setup.token);
     let profile = Profile::new(&setup.name, &setup.country, None)?;
-    let made = Made::new(app, setup.card.as_deref(), &profile, &[], None)?;
+    let made = Made::new(app, setup.card.as_deref(), &profile, rows::Role::Authority, None)?;
     let mut participant = made.participant(app, rows::Role::Authority, &profile, "{}".into());
     // The authority is in no registry: it is in force from the moment it exists.
     participant.state = State::Active;
@@ -51,6 +51,13 @@ pub async fn create_authority(app: &App, setup: Setup) -> Result<ParticipantChan
         FIRST_KEY_DAYS,
     );
     let (row, secret) = (key.row, key.text.expose().clone());
+    let mut plan = chain::Plan::default();
+    if made.custody == rows::Custody::Own {
+        for contract in [app.contracts.issuers, app.contracts.verifiers, app.contracts.anchors] {
+            let call = Call::new(contract, registry::accept_authority(), "accept-authority");
+            plan.prepare(app, participant.account, call).await?;
+        }
+    }
     let (record, keys, now) = (participant.clone(), made.keys, app.now());
     let entry = app.audit_entry(Some(participant.id), "set-up", participant.id.as_bytes());
     app.store
@@ -65,22 +72,13 @@ pub async fn create_authority(app: &App, setup: Setup) -> Result<ParticipantChan
             Ok::<_, Error>(())
         })
         .await?;
-    let account = participant.account;
-    let contracts = [app.contracts.issuers, app.contracts.verifiers, app.contracts.anchors];
-    let mut offers = Vec::new();
-    for contract in contracts {
-        let call = Call::new(contract, registry::offer_authority(account), "offer-authority");
-        offers.push(chain::send_as_operator(app, call).await?);
-    }
-    for offer in &offers {
-        chain::await_success(app, offer).await?;
-    }
     let mut change = change(app, participant.id).await?;
-    for contract in contracts {
-        let call = Call::new(contract, registry::accept_authority(), "accept-authority");
-        chain::send_as_authority(app, call, &mut change).await?;
-    }
     change.api_key = Some(secret);
+    plan.send(app, &mut change).await;
+    // The authority is there, whatever the ledger does now; a job goes on where this stops.
+    if let Err(error) = chain::hand_over(app).await {
+        tracing::warn!(%error, "the contracts are handed over when the ledger answers");
+    }
     Ok(change)
 }
 
@@ -117,13 +115,7 @@ pub async fn admit(app: &App, caller: &Principal, admission: Admission) -> Resul
         }
     };
     let authority = authority(app).await?;
-    let made = Made::new(
-        app,
-        admission.card.as_deref(),
-        &profile,
-        &admission.categories,
-        Some(&authority),
-    )?;
+    let made = Made::new(app, admission.card.as_deref(), &profile, role, Some(&authority))?;
     let participant = made.participant(app, role, &profile, permits.to_string());
     let permissions = api_keys::permissions_of(admission.role);
     let first_key = api_keys::make(
@@ -151,6 +143,13 @@ pub async fn admit(app: &App, caller: &Principal, admission: Admission) -> Resul
         ),
     };
     let contract = chain::registry_of(app, admission.role);
+    let mut plan = chain::Plan::default();
+    plan.as_authority(app, Call::new(contract, calldata, "approve")).await?;
+    if admission.role == Role::Issuer {
+        let key = made.account_key.as_ref();
+        chain::announce_signing_key(app, participant.account, key, &made.signing, &mut plan).await?;
+    }
+    let (queued, now) = (plan.queued(), app.now());
     let (record, rows_of_keys, api_key) = (participant.clone(), made.keys.clone(), first_key.row);
     let entry = app.audit_entry(Some(caller.participant), "admit", participant.id.as_bytes());
     app.store
@@ -167,15 +166,13 @@ pub async fn admit(app: &App, caller: &Principal, admission: Admission) -> Resul
                 key_rows::insert(tx, key)?;
             }
             vidimus_store::api_keys::insert(tx, &Scope::authenticated(record.id), &api_key)?;
+            chain::enqueue(tx, &queued, now)?;
             audit::append(tx, &entry)?;
             Ok::<_, Error>(())
         })
         .await?;
     let mut change = change(app, participant.id).await?;
-    chain::send_as_authority(app, Call::new(contract, calldata, "approve"), &mut change).await?;
-    if admission.role == Role::Issuer {
-        chain::announce_signing_key(app, &participant, &made.signing, &mut change).await?;
-    }
+    plan.send(app, &mut change).await;
     change.api_key = Some(first_key.text.expose().clone());
     Ok(change)
 }
@@ -263,11 +260,7 @@ pub async fn change_grants(
             "name what to grant or to withdraw",
         ));
     }
-    let mut change = audited_change(app, caller, "change-grants", id).await?;
-    for calldata in calls {
-        send(app, &participant, calldata, "change-grants", &mut change).await?;
-    }
-    Ok(change)
+    carry_out(app, caller, &participant, "change-grants", calls).await
 }
 
 /// Suspends a participant.
@@ -328,9 +321,14 @@ async fn move_standing(
             "read the participant; what was revoked stays revoked",
         ));
     }
-    let mut change = audited_change(app, caller, operation, id).await?;
-    send(app, &participant, calldata(participant.account), operation, &mut change).await?;
-    Ok(change)
+    carry_out(
+        app,
+        caller,
+        &participant,
+        operation,
+        vec![calldata(participant.account)],
+    )
+    .await
 }
 
 /// Gives a participant new signing and sealing keys. `card` is needed where it keeps its keys itself; the account must be the same.
@@ -346,7 +344,6 @@ pub async fn rotate_keys(
     }
     let profile = Profile::of(&participant)?;
     let authority = authority(app).await?;
-    let categories = permits(&participant, "categories");
     let own = participant.custody == rows::Custody::Own;
     if own != card.is_some() {
         return Err(Error::invalid(
@@ -359,7 +356,7 @@ pub async fn rotate_keys(
             },
         ));
     }
-    let mut made = Made::new(app, card, &profile, &categories, Some(&authority))?;
+    let mut made = Made::new(app, card, &profile, participant.role, Some(&authority))?;
     if own && made.account != participant.account {
         return Err(Error::invalid(
             "other-account",
@@ -374,52 +371,73 @@ pub async fn rotate_keys(
     for key in &mut made.keys {
         key.participant = Some(id);
         key.version = version;
+        // In force once the registry holds it: `chain::activate`.
+        key.state = key_rows::State::Pending;
     }
-    let (keys, calldata) = (
-        made.keys.clone(),
-        registry::rotate_keys(participant.account, &made.registry_keys(app)),
-    );
+    let calldata = registry::rotate_keys(participant.account, &made.registry_keys(app));
+    let mut plan = chain::Plan::default();
+    plan.as_authority(
+        app,
+        Call::new(registry_contract(app, &participant), calldata, "rotate-keys"),
+    )
+    .await?;
+    if participant.role == rows::Role::Issuer {
+        let account_key = if own {
+            None
+        } else {
+            Some(chain::account_key(app, participant.account).await?)
+        };
+        let key = account_key.as_deref();
+        chain::announce_signing_key(app, participant.account, key, &made.signing, &mut plan).await?;
+    }
+    let (keys, queued, now) = (made.keys, plan.queued(), app.now());
     let entry = app.audit_entry(Some(caller.participant), "rotate-keys", id.as_bytes());
     app.store
         .write(move |tx| {
             for key in &keys {
                 key_rows::insert(tx, key)?;
             }
+            chain::enqueue(tx, &queued, now)?;
             audit::append(tx, &entry)?;
             Ok::<_, Error>(())
         })
         .await?;
     let mut change = change(app, id).await?;
-    send(app, &participant, calldata, "rotate-keys", &mut change).await?;
-    if participant.role == rows::Role::Issuer {
-        chain::announce_signing_key(app, &participant, &made.signing, &mut change).await?;
-    }
+    plan.send(app, &mut change).await;
     Ok(change)
 }
 
-async fn send(
-    app: &App,
-    participant: &rows::Participant,
-    calldata: Vec<u8>,
-    what: &'static str,
-    change: &mut ParticipantChange,
-) -> Result<(), Error> {
-    let contract = match participant.role {
+fn registry_contract(app: &App, participant: &rows::Participant) -> Address {
+    match participant.role {
         rows::Role::Issuer => app.contracts.issuers,
         _ => app.contracts.verifiers,
-    };
-    chain::send_as_authority(app, Call::new(contract, calldata, what), change).await
+    }
 }
 
-async fn audited_change(
+/// Records a change of the authority's, with the calls that carry it out, and sends them.
+async fn carry_out(
     app: &App,
     caller: &Principal,
+    participant: &rows::Participant,
     operation: &'static str,
-    id: ParticipantId,
+    calls: Vec<Vec<u8>>,
 ) -> Result<ParticipantChange, Error> {
-    let entry = app.audit_entry(Some(caller.participant), operation, id.as_bytes());
-    app.store.write(move |tx| audit::append(tx, &entry).map(drop)).await?;
-    change(app, id).await
+    let mut plan = chain::Plan::default();
+    for calldata in calls {
+        plan.as_authority(app, Call::new(registry_contract(app, participant), calldata, operation))
+            .await?;
+    }
+    let (queued, now) = (plan.queued(), app.now());
+    let entry = app.audit_entry(Some(caller.participant), operation, participant.id.as_bytes());
+    app.store
+        .write(move |tx| {
+            chain::enqueue(tx, &queued, now)?;
+            audit::append(tx, &entry).map(drop)
+        })
+        .await?;
+    let mut change = change(app, participant.id).await?;
+    plan.send(app, &mut change).await;
+    Ok(change)
 }
 
 async fn change(app: &App, id: ParticipantId) -> Result<ParticipantChange, Error> {
@@ -654,6 +672,8 @@ struct Made {
     sealing: [u8; 32],
     certificate: Option<Vec<u8>>,
     keys: Vec<key_rows::Key>,
+    /// Where it was made here.
+    account_key: Option<SigningKey>,
 }
 
 impl Made {
@@ -661,7 +681,7 @@ impl Made {
         app: &App,
         card: Option<&str>,
         profile: &Profile,
-        categories: &[String],
+        role: rows::Role,
         authority: Option<&Authority>,
     ) -> Result<Self, Error> {
         let now = app.now();
@@ -681,7 +701,7 @@ impl Made {
             state: key_rows::State::Active,
             created: now,
         };
-        let (account, custody, signing, sealing, mut keys) = match card {
+        let (account, custody, signing, sealing, mut keys, account_key) = match card {
             Some(card) => {
                 let card = HolderCard::verify(card, app.provider(), now).map_err(bad_card)?;
                 let account = account_of(app, &card.did)?;
@@ -696,6 +716,7 @@ impl Made {
                     card.signing_key.clone(),
                     card.sealing_key,
                     keys,
+                    None,
                 )
             }
             None => {
@@ -721,13 +742,14 @@ impl Made {
                     signing_key.public_key().clone(),
                     sealing_key.public_key().0,
                     keys,
+                    Some(account_key),
                 )
             }
         };
         let certificate = match authority {
             None => None,
             Some(authority) => {
-                let certificate = certify(app, authority, &signing, profile, &did(app, account), categories, now)?;
+                let certificate = certify(app, authority, &signing, profile, &did(app, account), role, now)?;
                 let row = keys
                     .iter_mut()
                     .find(|key| key.purpose == "signing")
@@ -745,6 +767,7 @@ impl Made {
             sealing,
             certificate,
             keys,
+            account_key,
         })
     }
 
@@ -817,7 +840,7 @@ fn certify(
     key: &PublicKey,
     profile: &Profile,
     did: &str,
-    categories: &[String],
+    role: rows::Role,
     now: Timestamp,
 ) -> Result<Vec<u8>, Error> {
     let subject = Subject {
@@ -829,19 +852,12 @@ fn certify(
         not_before: now.plus(-300),
         not_after: now.plus(SIGNER_VALIDITY),
     };
-    let mut groups: Vec<DocumentGroup> = categories
-        .iter()
-        .filter_map(|name| CategoryId::new(name.as_str()).ok())
-        .filter_map(|id| app.categories.category(&id)?.dcc_group())
-        .map(|group| match group {
-            't' => DocumentGroup::Test,
-            'v' => DocumentGroup::Vaccination,
-            _ => DocumentGroup::Recovery,
-        })
-        .collect();
-    groups.sort();
-    groups.dedup();
-    let mut entropy = app.entropy();
+    // An issuer's signer may sign every group: what it may issue is the registry's to say, changes there, and is checked there. A certificate
+    // that said less would be wrong with the first grant after it.
+    let groups: &[DocumentGroup] = match role {
+        rows::Role::Issuer => &[DocumentGroup::Test, DocumentGroup::Vaccination, DocumentGroup::Recovery],
+        _ => &[],
+    };
     let certificate = if groups.is_empty() {
         let host: Vec<String> = profile
             .address
@@ -853,9 +869,17 @@ fn certify(
                     .map(str::to_owned)
             })
             .collect();
-        authority.issue_access(key, &subject, &host, &[did.to_owned()], validity, now, &mut entropy)
+        authority.issue_access(
+            key,
+            &subject,
+            &host,
+            &[did.to_owned()],
+            validity,
+            now,
+            &mut *app.entropy(),
+        )
     } else {
-        authority.issue_document_signer(key, &subject, &groups, validity, now, &mut entropy)
+        authority.issue_document_signer(key, &subject, groups, validity, now, &mut *app.entropy())
     };
     Ok(certificate?)
 }
@@ -869,7 +893,7 @@ fn known_categories(app: &App, categories: &[String]) -> Result<Vec<String>, Err
             places.push(Place {
                 pointer: format!("/categories/{place}"),
                 code: "unknown-category".into(),
-                message: format!("there is no category `{name}`"),
+                message: "there is no such category".to_owned(),
             });
         }
     }

@@ -32,7 +32,13 @@ pub async fn revoke(
                 ));
             }
             let reason = Some(request.reason.as_str());
-            certificates::set_state(tx, &scope, id, found.state, certificates::State::Revoked, reason, now)?;
+            if !certificates::set_state(tx, &scope, id, found.state, certificates::State::Revoked, reason, now)? {
+                return Err(Error::conflict(
+                    "changed-meanwhile",
+                    "this certificate was changed by another request at the same time",
+                    "read it, and try again if it is still valid",
+                ));
+            }
             results::end(tx, &scope, found.result, results::State::Withdrawn)?;
             status::set_of_certificate(tx, id, status::REVOKED, reason, now)?;
             audit::append(tx, &entry)?;

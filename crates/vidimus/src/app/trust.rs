@@ -14,6 +14,8 @@ const MOST_ROOTS: u32 = 100_000;
 /// A bundle as of now, signed by the status signer, whose certificate leads to the root.
 pub async fn bundle(app: &App) -> Result<String, Error> {
     let chain_id = app.facts.chain;
+    // Before anything is read: what comes meanwhile is more than the bundle claims, never less.
+    let head = *app.registries().issuers.head();
     let (events, roots, open, rows, profiles) = app
         .store
         .read(move |tx| {
@@ -64,7 +66,6 @@ pub async fn bundle(app: &App) -> Result<String, Error> {
             token: served.token,
         });
     }
-    let head = *app.registries().issuers.head();
     let content = Content {
         version: u64::try_from(now.0).unwrap_or(0),
         made_at: now,

@@ -3,6 +3,7 @@
 use super::{
     Guard, auth,
     edge::Matched,
+    error::Failure,
     operation::{Access, BodyLimit, Operation, Row},
 };
 use crate::app::App;
@@ -14,6 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use std::{collections::BTreeSet, sync::Arc};
+use tracing::Instrument as _;
 use utoipa::openapi::{
     ContentBuilder, OpenApi, Ref, ResponseBuilder,
     path::{Operation as Description, PathItem},
@@ -175,5 +177,12 @@ async fn pass_gate(State(gate): State<Gate>, mut request: Request, next: Next) -
         Ok(None) => {}
         Err(failure) => return failure.into_response(),
     }
-    next.run(request).await
+    if row.method.is_safe() {
+        return next.run(request).await;
+    }
+    // What changes something runs to its end, also when the client goes away or its time is over: half of it must not be left.
+    match tokio::spawn(next.run(request).in_current_span()).await {
+        Ok(response) => response,
+        Err(_) => Failure::internal().into_response(),
+    }
 }

@@ -16,33 +16,44 @@ use vidimus_core::{
 use vidimus_ledger::{contracts::anchors, convert, eth};
 use vidimus_store::{
     batches::{self, Batch, Place, State},
-    transactions,
+    transactions::{self, Outbound},
 };
 
 /// Proofs kept in one database transaction.
 const PROOFS_AT_ONCE: usize = 2_000;
+/// Seconds after which a batch that is not final counts as stuck.
+const STUCK: i64 = 60;
+/// Batches that may be open at once.
+const MOST_OPEN: usize = 64;
+/// What the anchoring transactions are for.
+const PURPOSE: &str = "anchor";
 
 /// Takes every open batch as far as it goes, then gathers a new one if commitments wait and none is open.
 pub async fn run(app: &App) -> Result<(), Error> {
     let chain = app.facts.chain;
     let mut open = app.store.read(move |tx| batches::open(tx, chain)).await?;
-    if open.is_empty() {
+    // One batch at a time, so that commitments gather; but one that is stuck must not keep the others from the chain.
+    let stuck = app.now().plus(-STUCK);
+    if open.len() < MOST_OPEN && open.iter().all(|batch| batch.created < stuck) {
         let id = BatchId::generate(&mut *app.entropy());
         let (limit, now) = (app.config.anchor.max_batch, app.now());
         let gathered = app
             .store
             .write(move |tx| batches::gather(tx, id, chain, limit, now))
             .await?;
-        if gathered.is_empty() {
+        if gathered.is_empty() && open.is_empty() {
             return Ok(());
         }
         fault::point(fault::AFTER_GATHER);
         open = app.store.read(move |tx| batches::open(tx, chain)).await?;
     }
+    let mut failed = None;
     for batch in open {
-        advance(app, batch).await?;
+        if let Err(error) = advance(app, batch).await {
+            failed = Some(error);
+        }
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }
 
 async fn advance(app: &App, batch: Batch) -> Result<(), Error> {
@@ -56,16 +67,7 @@ async fn advance(app: &App, batch: Batch) -> Result<(), Error> {
             .ledger
             .nonce(convert::to_address(account), eth::BlockId::latest())
             .await?;
-        let call = transactions::Call {
-            id: RequestId::generate(&mut *app.entropy()),
-            chain: batch.chain,
-            account,
-            purpose: "anchor".to_owned(),
-            object: id.as_bytes().to_vec(),
-            to: Some(app.contracts.anchors),
-            data: anchors::anchor(root, tree.size()),
-            gas: CALL_GAS,
-        };
+        let call = call(app, &batch, 0, anchors::anchor(root, tree.size()));
         let now = app.now();
         let queued = app
             .store
@@ -79,11 +81,7 @@ async fn advance(app: &App, batch: Batch) -> Result<(), Error> {
         app.wake.transactions.notify_one();
         return Ok(());
     }
-    let queued = app
-        .store
-        .read(move |tx| transactions::find_by_object(tx, "anchor", id.as_bytes()))
-        .await?;
-    let queued = queued.ok_or(Error::Internal("a built batch without its transaction"))?;
+    let (attempt, queued) = latest(app, id).await?;
     let place = match (queued.state, queued.hash, queued.block) {
         (transactions::State::Final, Some(transaction), Some((block_number, block_hash, block_time))) => Place {
             transaction,
@@ -91,11 +89,10 @@ async fn advance(app: &App, batch: Batch) -> Result<(), Error> {
             block_hash,
             block_time,
         },
-        (transactions::State::Failed, ..) => {
-            return Err(Error::Internal(
-                "an anchor reverted: is the anchoring account still allowed to anchor?",
-            ));
-        }
+        (transactions::State::Failed, ..) => match reverted(app, &batch, attempt, &queued, &tree).await? {
+            Some(place) => place,
+            None => return Ok(()),
+        },
         _ => return Ok(()),
     };
     fault::point(fault::AFTER_MINED);
@@ -118,6 +115,84 @@ async fn advance(app: &App, batch: Batch) -> Result<(), Error> {
     // The next batch need not wait for the interval: commitments have gathered meanwhile.
     app.wake.anchor_now.notify_one();
     Ok(())
+}
+
+/// The transaction that anchors a batch. Attempts are told apart by their object; the contract takes a root once, whatever is sent.
+fn call(app: &App, batch: &Batch, attempt: u8, data: Vec<u8>) -> transactions::Call {
+    transactions::Call {
+        id: RequestId::generate(&mut *app.entropy()),
+        chain: batch.chain,
+        account: app.facts.anchorer,
+        purpose: PURPOSE.to_owned(),
+        object: object(batch.id, attempt),
+        to: Some(app.contracts.anchors),
+        data,
+        gas: CALL_GAS,
+    }
+}
+
+fn object(id: BatchId, attempt: u8) -> Vec<u8> {
+    let mut object = id.as_bytes().to_vec();
+    object.extend((attempt > 0).then_some(attempt));
+    object
+}
+
+/// The newest attempt at anchoring a batch.
+async fn latest(app: &App, id: BatchId) -> Result<(u8, Outbound), Error> {
+    app.store
+        .read(move |tx| {
+            let mut newest = None;
+            for attempt in 0..=u8::MAX {
+                match transactions::find_by_object(tx, PURPOSE, &object(id, attempt))? {
+                    Some(found) => newest = Some((attempt, found)),
+                    None => break,
+                }
+            }
+            newest.ok_or(Error::Internal("a built batch without its transaction"))
+        })
+        .await
+}
+
+/// What to do about an anchor that reverted: where the root stands after all, that is its place (the database was restored from before it was
+/// sent); else it is sent again, once a minute, until the cause (the anchorer's permission, most likely) is mended.
+async fn reverted(
+    app: &App,
+    batch: &Batch,
+    attempt: u8,
+    queued: &Outbound,
+    tree: &Tree,
+) -> Result<Option<Place>, Error> {
+    let (chain, root, now) = (batch.chain, tree.root(), app.now());
+    if let Some(stands) = app
+        .store
+        .read(move |tx| vidimus_store::chain::root(tx, chain, &root))
+        .await?
+    {
+        return Ok(Some(Place {
+            transaction: stands.transaction,
+            block_number: stands.block_number,
+            block_hash: stands.block_hash,
+            block_time: stands.block_time,
+        }));
+    }
+    let Some(next) = attempt.checked_add(1).filter(|_| queued.updated < now.plus(-STUCK)) else {
+        return Ok(None);
+    };
+    tracing::error!(
+        attempt,
+        "an anchor reverted and is sent again: may the anchoring account still anchor?"
+    );
+    let floor = app
+        .ledger
+        .nonce(convert::to_address(app.facts.anchorer), eth::BlockId::latest())
+        .await?;
+    let call = call(app, batch, next, anchors::anchor(root, tree.size()));
+    let again = app
+        .store
+        .write(move |tx| transactions::enqueue(tx, &call, floor, now))
+        .await?;
+    dispatch(app, again).await?;
+    Ok(None)
 }
 
 /// Hashing a large batch takes a while: not on a thread that serves requests.

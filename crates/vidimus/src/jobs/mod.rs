@@ -8,7 +8,7 @@ use crate::app::{App, Error, chain, copies};
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use vidimus_store::{Scope, copies as copy_rows, idempotency, requests};
+use vidimus_store::{copies as copy_rows, idempotency, requests};
 
 /// How old an intent is when nobody is at work on it any more.
 const STALE_INTENT: i64 = 60;
@@ -82,6 +82,15 @@ pub fn start(app: Arc<App>, stop: CancellationToken) -> Jobs {
         &mut tasks,
         &app,
         &stop,
+        "hand-over",
+        second * 15,
+        |app| &app.wake.never,
+        |app| async move { hand_over(&app).await },
+    );
+    repeat(
+        &mut tasks,
+        &app,
+        &stop,
         "sweep",
         second * 300,
         |app| &app.wake.never,
@@ -144,30 +153,30 @@ async fn publish(app: &App) -> Result<(), Error> {
 
 /// Takes up what a crash left between intent and signature. Copies whose issuer signs itself wait for it, for a week.
 async fn finish_intents(app: &App) -> Result<(), Error> {
-    let before = app.now().plus(-STALE_INTENT);
-    let stale = app
+    let (before, given_up) = (app.now().plus(-STALE_INTENT), app.now().plus(-GIVEN_UP));
+    app.store.write(move |tx| copy_rows::abandon_all(tx, given_up)).await?;
+    let mut certificates = app
         .store
         .read(move |tx| copy_rows::stale_intents(tx, before, 1_000))
         .await?;
-    let mut certificates = Vec::new();
-    for id in stale {
-        let found = app
-            .store
-            .read(move |tx| copy_rows::find(tx, &Scope::system(), id))
-            .await?;
-        let Some(copy) = found else { continue };
-        if copy.created < app.now().plus(-GIVEN_UP) {
-            app.store
-                .write(move |tx| copy_rows::abandon(tx, &Scope::system(), id))
-                .await?;
-        } else {
-            certificates.push(copy.certificate);
-        }
-    }
-    certificates.sort();
     certificates.dedup();
     for certificate in certificates {
-        copies::sign_all(app, certificate, None).await?;
+        // One that cannot be finished must not keep the others.
+        if let Err(error) = copies::sign_all(app, certificate, None).await {
+            tracing::error!(%certificate, error = %crate::cli::with_causes(&error), "an intent cannot be finished");
+        }
+    }
+    Ok(())
+}
+
+/// Hands the contracts over to the authority, where setting it up was cut short.
+async fn hand_over(app: &App) -> Result<(), Error> {
+    let set_up = !crate::app::setup::is_open(app).await?;
+    if set_up && !app.handed_over() {
+        chain::hand_over(app).await?;
+        if chain::is_handed_over(app).await? {
+            app.set_handed_over();
+        }
     }
     Ok(())
 }
