@@ -1,5 +1,6 @@
 //! The service as a whole: through the real router, on real databases and a real embedded ledger.
 
+mod api;
 mod canary;
 mod cli;
 mod documents;

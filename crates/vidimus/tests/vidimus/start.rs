@@ -1,5 +1,6 @@
 //! The program itself: what it refuses to start with, and what it says then; what it prints at the first start; how it stops.
 
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -313,12 +314,24 @@ fn http(address: &str, request: &str) -> (u16, String) {
     stream.write_all(request.as_bytes()).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
-    let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("no HTTP: {text}"));
-    (status, text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+    let status = text
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .unwrap_or_else(|| panic!("no HTTP: {text}"));
+    (
+        status,
+        text.split_once("\r\n\r\n")
+            .map(|(_, body)| body.to_owned())
+            .unwrap_or_default(),
+    )
 }
 
 fn get(address: &str, path: &str) -> (u16, String) {
-    http(address, &format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
+    http(
+        address,
+        &format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+    )
 }
 
 #[test]
@@ -330,7 +343,10 @@ fn a_full_disk_is_said_refused_and_survived() {
     let directory = disk.0.path();
     let output = run(directory, &["init"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    append(directory, "\n[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"http://127.0.0.1:8654\"\n[server.limits]\ndisk_headroom_mib = 8\n");
+    append(
+        directory,
+        "\n[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"http://127.0.0.1:8654\"\n[server.limits]\ndisk_headroom_mib = 8\n",
+    );
     let running = serve(directory);
     let (status, body) = get(&running.address, "/readyz");
     assert_eq!(status, 200, "{body}");
@@ -342,7 +358,10 @@ fn a_full_disk_is_said_refused_and_survived() {
     while file.write_all(&[1]).is_ok() {}
     let (status, body) = get(&running.address, "/readyz");
     assert_eq!(status, 503, "{body}");
-    assert!(body.contains("urn:vidimus:error:not-ready") && body.contains("MiB"), "{body}");
+    assert!(
+        body.contains("urn:vidimus:error:not-ready") && body.contains("MiB"),
+        "{body}"
+    );
     // A write is refused as such; what only reads goes on.
     let printed: Value = serde_json::from_str(&running.printed).unwrap();
     let token = printed["setup"]["token"].as_str().unwrap();
@@ -357,8 +376,53 @@ fn a_full_disk_is_said_refused_and_survived() {
     assert_eq!(get(&running.address, "/v1/categories").0, 200);
     assert_eq!(get(&running.address, "/livez").0, 200);
 
+    drop(file);
     std::fs::remove_file(&filler).unwrap();
     let (status, answer) = http(&running.address, &post);
-    assert_eq!(status, 201, "it heals when there is space again, and the link was not used up: {answer}");
+    assert_eq!(
+        status, 201,
+        "it heals when there is space again, and the link was not used up: {answer}"
+    );
     assert_eq!(get(&running.address, "/readyz").0, 200);
+}
+
+#[test]
+fn it_serves_over_tls_and_nothing_else_then() {
+    let directory = initialised();
+    let (chain, key) = certificate();
+    std::fs::write(directory.path().join("chain.pem"), &chain).unwrap();
+    std::fs::write(directory.path().join("tls.pem"), key).unwrap();
+    append(
+        directory.path(),
+        "\n[server.tls]\ncertificate = \"chain.pem\"\nkey = \"tls.pem\"\n[server.limits]\nheader_seconds = 1\n",
+    );
+    let running = serve(directory.path());
+    let mut roots = rustls::RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_slice(chain.as_bytes()).unwrap())
+        .unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connection = rustls::ClientConnection::new(client.into(), "localhost".try_into().unwrap()).unwrap();
+    let socket = std::net::TcpStream::connect(&running.address).unwrap();
+    let mut stream = rustls::StreamOwned::new(connection, socket);
+    stream
+        .write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // Plain HTTP gets no answer, and who never finishes the handshake is let go.
+    let mut plain = std::net::TcpStream::connect(&running.address).unwrap();
+    plain.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut bytes = Vec::new();
+    let _ = plain.read_to_end(&mut bytes);
+    assert!(!String::from_utf8_lossy(&bytes).contains("HTTP/1.1"));
+    let mut silent = std::net::TcpStream::connect(&running.address).unwrap();
+    silent.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    assert!(matches!(silent.read(&mut [0; 1]), Ok(0)), "a silent client is let go");
 }
