@@ -6,3 +6,4 @@
 pub mod credential;
 pub mod crypto;
 pub mod identity;
+pub mod ledger;

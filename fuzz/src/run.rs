@@ -2,6 +2,9 @@
 
 use std::{fs, path::PathBuf};
 
+/// An entry's name and the entry.
+type Entry = (&'static str, fn(&[u8]));
+
 /// Changes tried for each file of a corpus.
 const CHANGES: u64 = 25;
 
@@ -10,7 +13,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 /// Each file of each entry's corpus as it is, and changed in the ways a fuzzer begins with; always the same ones. Returns the number of runs.
-pub fn corpora(entries: &[(&str, fn(&[u8]))]) -> usize {
+pub fn corpora(entries: &[Entry]) -> usize {
     let manifest = fs::read_to_string(folder("Cargo.toml")).unwrap();
     let mut runs = 0;
     for (name, entry) in entries {

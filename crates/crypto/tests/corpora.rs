@@ -1,5 +1,7 @@
 //! The committed fuzz corpora, run through the fuzz targets' own code on the stable toolchain.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+
 #[path = "../../../fuzz/src/crypto.rs"]
 mod fuzz;
 #[path = "../../../fuzz/src/run.rs"]

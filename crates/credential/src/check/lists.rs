@@ -27,7 +27,7 @@ pub struct StatusLists {
 
 #[derive(Debug, Clone)]
 enum Entry {
-    Good(Listed),
+    Good(Box<Listed>),
     Refused,
 }
 
@@ -166,7 +166,7 @@ impl StatusLists {
         match (listed, self.lists.get(uri)) {
             (Ok(new), Some(Entry::Good(old))) if new.issued_at < old.issued_at => Err(ListError::Older),
             (Ok(new), _) => {
-                self.lists.insert(uri.to_owned(), Entry::Good(new));
+                self.lists.insert(uri.to_owned(), Entry::Good(Box::new(new)));
                 Ok(())
             }
             (Err(error), Some(Entry::Good(_))) => Err(error),

@@ -3,6 +3,8 @@
 //! The data is not part of this repository: `VIDIMUS_FOREIGN` says where it is (`dgc-testdata` below it), by default `../shared/foreign` beside
 //! the repository. Differences are listed, with their reasons, in `docs/divergences.md`; an unexplained one fails the test.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+
 use serde_json::Value;
 use std::{
     collections::BTreeMap,

@@ -40,7 +40,7 @@ fn content(version: u64, roots: Vec<vidimus_credential::check::Root>) -> Content
 }
 
 fn sign(content: &Content, deployment: &super::world::Deployment) -> String {
-    let unsigned = content.prepare(&[deployment.lists_certificate.clone()]);
+    let unsigned = content.prepare(std::slice::from_ref(&deployment.lists_certificate));
     let signature = deployment.lists.sign(Algorithm::Es256, unsigned.message()).unwrap();
     unsigned.finish(&signature)
 }
@@ -116,7 +116,7 @@ fn a_bundle_is_refused_unless_it_is_the_deployments_and_newer() {
     ));
     // A laboratory's document signer leads to the same root, and must not say who is a laboratory.
     let (key, der) = &LABS.lab.keys[1];
-    let unsigned = content(9, Vec::new()).prepare(&[der.clone()]);
+    let unsigned = content(9, Vec::new()).prepare(std::slice::from_ref(der));
     let signature = key.sign(Algorithm::Es256, unsigned.message()).unwrap();
     assert!(matches!(
         open(&unsigned.finish(&signature), None),

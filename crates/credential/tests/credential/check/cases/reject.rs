@@ -492,7 +492,14 @@ fn status(add: Add<'_>) {
             let (key, certificate) = &lab.keys[1];
             list_case(
                 setup,
-                token_list_with(key, &[certificate.clone()], TOKEN_LIST, now().plus(-600), None, None),
+                token_list_with(
+                    key,
+                    std::slice::from_ref(certificate),
+                    TOKEN_LIST,
+                    now().plus(-600),
+                    None,
+                    None,
+                ),
             )
         },
     );
