@@ -22,9 +22,7 @@ use std::{
 };
 use tempfile::TempDir;
 use vidimus::{clock::SystemClock, fault};
-use vidimus_core::{
-    Algorithm, Commitment, Digest, Entropy, Provider, Receipt, Signer, time::Clock,
-};
+use vidimus_core::{Algorithm, Commitment, Digest, Entropy, Provider, Receipt, Signer, time::Clock};
 use vidimus_credential::{card::HolderCard, check::Envelope, format, status::Status, status::token_list::TokenList};
 use vidimus_crypto::{KeyKind, Native, OsEntropy, SealingKey, SigningKey, envelope};
 
@@ -97,7 +95,10 @@ impl Server {
     /// Starts `serve`; `first` waits for the setup link too.
     fn start(directory: &Path, failpoint: Option<&str>, first: bool) -> Option<Self> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vidimus"));
-        command.current_dir(directory).args(["--json", "serve"]).stdin(Stdio::null());
+        command
+            .current_dir(directory)
+            .args(["--json", "serve"])
+            .stdin(Stdio::null());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("VIDIMUS_")) {
             command.env_remove(name);
         }
@@ -112,20 +113,32 @@ impl Server {
             told.push(std::mem::take(&mut line));
             if logs.read_line(&mut line).unwrap() == 0 {
                 let ended = child.wait().unwrap();
-                assert!(failpoint.is_some() && ended.code().is_none(), "the server does not start: {ended} {told:?}");
+                assert!(
+                    failpoint.is_some() && ended.code().is_none(),
+                    "the server does not start: {ended} {told:?}"
+                );
                 return None;
             }
         }
         let directory = directory.to_owned();
         std::thread::spawn(move || {
-            let mut file = File::options().append(true).create(true).open(directory.join("serve.log")).unwrap();
+            let mut file = File::options()
+                .append(true)
+                .create(true)
+                .open(directory.join("serve.log"))
+                .unwrap();
             let _ = std::io::copy(&mut logs, &mut file);
         });
         let mut setup = String::new();
         if first {
-            BufReader::new(child.stdout.take().unwrap()).read_line(&mut setup).unwrap();
+            BufReader::new(child.stdout.take().unwrap())
+                .read_line(&mut setup)
+                .unwrap();
         }
-        Some(Self { child, setup: first.then_some(setup) })
+        Some(Self {
+            child,
+            setup: first.then_some(setup),
+        })
     }
 }
 
@@ -135,8 +148,17 @@ struct Api {
 }
 
 impl Api {
-    async fn send(&self, key: Option<&str>, method: &str, path: &str, body: Option<&Value>, idempotency: &str) -> Option<(StatusCode, Value)> {
-        let mut request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.base));
+    async fn send(
+        &self,
+        key: Option<&str>,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        idempotency: &str,
+    ) -> Option<(StatusCode, Value)> {
+        let mut request = self
+            .client
+            .request(method.parse().unwrap(), format!("{}{path}", self.base));
         if let Some(key) = key {
             request = request.bearer_auth(key);
         }
@@ -153,14 +175,20 @@ impl Api {
     }
 
     async fn get(&self, key: Option<&str>, path: &str) -> Value {
-        let (status, body) = self.send(key, "GET", path, None, "").await.expect("a server that nobody kills answers");
+        let (status, body) = self
+            .send(key, "GET", path, None, "")
+            .await
+            .expect("a server that nobody kills answers");
         assert_eq!(status, StatusCode::OK, "{path}: {body}");
         body
     }
 
     async fn call(&self, method: &str, params: Value) -> Value {
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        let (_, answer) = self.send(None, "POST", "/rpc", Some(&body), "").await.expect("the ledger answers");
+        let (_, answer) = self
+            .send(None, "POST", "/rpc", Some(&body), "")
+            .await
+            .expect("the ledger answers");
         assert!(answer["error"].is_null(), "{answer}");
         answer["result"].clone()
     }
@@ -186,7 +214,10 @@ fn holder() -> Holder {
     let possession = signing.sign(Algorithm::Es256, &card.possession_message()).unwrap();
     let unsigned = card.prepare(&possession);
     let signature = account.sign(Algorithm::Es256k, unsigned.message()).unwrap();
-    Holder { sealing, card: unsigned.finish(&signature) }
+    Holder {
+        sealing,
+        card: unsigned.finish(&signature),
+    }
 }
 
 fn report(passport: &str, card: &str) -> Value {
@@ -232,7 +263,12 @@ impl Run {
                     let key = format!("report-{round}-{number}-{turn}");
                     let passport = format!("R{round:04}C{number}T{turn:05}");
                     let body = report(&passport, &self.holder.card);
-                    let new = Report { body, acknowledged: None, round, given_up: choices.next(40) == 0 };
+                    let new = Report {
+                        body,
+                        acknowledged: None,
+                        round,
+                        given_up: choices.next(40) == 0,
+                    };
                     self.outside.lock().unwrap().reports.insert(key.clone(), new);
                     self.report(&key).await
                 }
@@ -250,14 +286,20 @@ impl Run {
             let report = &outside.reports[key];
             (report.body.clone(), report.acknowledged.clone())
         };
-        let Some((status, answer)) =
-            self.api.send(Some(&self.laboratory), "POST", "/v1/results", Some(&body), key).await
+        let Some((status, answer)) = self
+            .api
+            .send(Some(&self.laboratory), "POST", "/v1/results", Some(&body), key)
+            .await
         else {
             return false;
         };
         match status {
             StatusCode::CREATED => {
-                assert_eq!(answer["copies"].as_array().map(Vec::len), Some(FORMATS.len()), "{answer}");
+                assert_eq!(
+                    answer["copies"].as_array().map(Vec::len),
+                    Some(FORMATS.len()),
+                    "{answer}"
+                );
                 let mut outside = self.outside.lock().unwrap();
                 if let Some(before) = before {
                     assert_eq!(before["certificate"], answer["certificate"], "{key} was done twice");
@@ -284,7 +326,11 @@ impl Run {
                 .filter(|(key, report)| !report.given_up && key.split('-').nth(2) == Some(&number.to_string()))
                 .collect();
             let waiting: Vec<_> = own.iter().filter(|(_, report)| report.acknowledged.is_none()).collect();
-            let from = if waiting.is_empty() { own.iter().collect() } else { waiting };
+            let from = if waiting.is_empty() {
+                own.iter().collect()
+            } else {
+                waiting
+            };
             match from.len() as u64 {
                 0 => return true,
                 count => from[choices.next(count) as usize].0.clone(),
@@ -310,8 +356,16 @@ impl Run {
             id
         };
         let path = format!("/v1/certificates/{certificate}/revoke");
-        let Some((status, answer)) =
-            self.api.send(Some(&self.laboratory), "POST", &path, Some(&json!({"reason": "error"})), "").await
+        let Some((status, answer)) = self
+            .api
+            .send(
+                Some(&self.laboratory),
+                "POST",
+                &path,
+                Some(&json!({"reason": "error"})),
+                "",
+            )
+            .await
         else {
             return false;
         };
@@ -344,13 +398,21 @@ impl Run {
         };
         for (place, (key, acknowledged)) in reports.iter().enumerate() {
             let id = acknowledged["certificate"].as_str().unwrap();
-            let now = self.api.get(Some(&self.laboratory), &format!("/v1/certificates/{id}")).await;
+            let now = self
+                .api
+                .get(Some(&self.laboratory), &format!("/v1/certificates/{id}"))
+                .await;
             match revocations.get(id) {
                 None => assert_eq!(now["status"], "valid", "{key}: nobody revoked it"),
                 Some(Revocation::Acknowledged) => assert_eq!(now["status"], "revoked", "{key}: a revocation was lost"),
                 Some(Revocation::Asked) => assert!(["valid", "revoked"].contains(&now["status"].as_str().unwrap())),
             }
-            for (before, copy) in acknowledged["copies"].as_array().unwrap().iter().zip(now["copies"].as_array().unwrap()) {
+            for (before, copy) in acknowledged["copies"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .zip(now["copies"].as_array().unwrap())
+            {
                 for member in ["id", "format", "content_id", "commitment"] {
                     assert_eq!(before[member], copy[member], "{key}: {member} of a copy has changed");
                 }
@@ -358,9 +420,18 @@ impl Run {
                 if place % 7 == 0 {
                     let index = self.open(copy).await;
                     if revocations.get(id) == Some(&Revocation::Acknowledged) {
-                        let token = self.api.client.get(format!("{}/v1/status/1/token", self.api.base)).send().await;
+                        let token = self
+                            .api
+                            .client
+                            .get(format!("{}/v1/status/1/token", self.api.base))
+                            .send()
+                            .await;
                         let list = TokenList::parse(&token.unwrap().text().await.unwrap()).unwrap();
-                        assert_eq!(list.status(index).unwrap(), Status::Revoked, "{key}: the status list forgot it");
+                        assert_eq!(
+                            list.status(index).unwrap(),
+                            Status::Revoked,
+                            "{key}: the status list forgot it"
+                        );
                     }
                 }
             }
@@ -411,7 +482,10 @@ impl Run {
         self.until("every request is answered", async || {
             let waiting: Vec<_> = {
                 let outside = self.outside.lock().unwrap();
-                let waiting = outside.reports.iter().filter(|(_, report)| report.acknowledged.is_none());
+                let waiting = outside
+                    .reports
+                    .iter()
+                    .filter(|(_, report)| report.acknowledged.is_none());
                 waiting.map(|(key, _)| key.clone()).collect()
             };
             for key in &waiting {
@@ -423,23 +497,38 @@ impl Run {
         let results = self.results().await;
         let certificates: BTreeSet<String> = {
             let outside = self.outside.lock().unwrap();
-            let acknowledged = outside.reports.values().filter_map(|report| report.acknowledged.as_ref());
-            acknowledged.map(|answer| answer["certificate"].as_str().unwrap().to_owned()).collect()
+            let acknowledged = outside
+                .reports
+                .values()
+                .filter_map(|report| report.acknowledged.as_ref());
+            acknowledged
+                .map(|answer| answer["certificate"].as_str().unwrap().to_owned())
+                .collect()
         };
-        assert_eq!(certificates.len(), self.outside.lock().unwrap().reports.len(), "two reports share a certificate");
+        assert_eq!(
+            certificates.len(),
+            self.outside.lock().unwrap().reports.len(),
+            "two reports share a certificate"
+        );
         assert_eq!(results.len(), certificates.len(), "a report was done twice");
 
         let mut commitments = BTreeSet::new();
         for id in &certificates {
             let mut copies = Vec::new();
             self.until("every copy is anchored", async || {
-                let view = self.api.get(Some(&self.laboratory), &format!("/v1/certificates/{id}")).await;
+                let view = self
+                    .api
+                    .get(Some(&self.laboratory), &format!("/v1/certificates/{id}"))
+                    .await;
                 copies = view["copies"].as_array().unwrap().clone();
                 copies.iter().all(|copy| copy["anchored"] == true)
             })
             .await;
             for copy in copies {
-                assert!(commitments.insert(copy["commitment"].as_str().unwrap().to_owned()), "two copies, one commitment");
+                assert!(
+                    commitments.insert(copy["commitment"].as_str().unwrap().to_owned()),
+                    "two copies, one commitment"
+                );
             }
         }
         assert_eq!(commitments.len(), FORMATS.len() * certificates.len());
@@ -450,9 +539,15 @@ impl Run {
     async fn results(&self) -> BTreeSet<String> {
         let (mut all, mut cursor) = (BTreeSet::new(), String::new());
         loop {
-            let page = self.api.get(Some(&self.laboratory), &format!("/v1/results?limit=500{cursor}")).await;
+            let page = self
+                .api
+                .get(Some(&self.laboratory), &format!("/v1/results?limit=500{cursor}"))
+                .await;
             for item in page["items"].as_array().unwrap() {
-                assert!(all.insert(item["result"].as_str().unwrap().to_owned()), "a page repeats a result");
+                assert!(
+                    all.insert(item["result"].as_str().unwrap().to_owned()),
+                    "a page repeats a result"
+                );
             }
             match page["next"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
@@ -471,9 +566,14 @@ impl Run {
             let receipt: Receipt = serde_json::from_value(receipt).unwrap();
             receipt.verify(&native, &commitment.parse().unwrap()).unwrap();
             contract = Some(receipt.anchor.contract);
-            let (size, places) = receipts.entry(receipt.anchor.root).or_insert((receipt.proof.size, BTreeSet::new()));
+            let (size, places) = receipts
+                .entry(receipt.anchor.root)
+                .or_insert((receipt.proof.size, BTreeSet::new()));
             assert_eq!(*size, receipt.proof.size);
-            assert!(places.insert(receipt.proof.index), "two commitments at one place of a batch");
+            assert!(
+                places.insert(receipt.proof.index),
+                "two commitments at one place of a batch"
+            );
         }
         let filter = json!([{"address": contract.unwrap().to_string(), "fromBlock": "0x0", "toBlock": "latest"}]);
         let logs = self.api.call("eth_getLogs", filter).await;
@@ -490,22 +590,40 @@ impl Run {
                 _ => continue,
             };
             let size = u64::from_str_radix(&data[50..], 16).unwrap();
-            assert!(anchored.insert(root, size).is_none(), "a root stands on the chain twice");
+            assert!(
+                anchored.insert(root, size).is_none(),
+                "a root stands on the chain twice"
+            );
             let transaction = self.api.call("eth_getTransactionByHash", json!([hash])).await;
             senders.insert(transaction["from"].as_str().unwrap().to_owned());
             assert!(transactions.insert(hash), "one transaction anchors twice");
         }
-        assert_eq!(anchored.len(), receipts.len(), "a receipt leads to a root that is not on the chain");
+        assert_eq!(
+            anchored.len(),
+            receipts.len(),
+            "a receipt leads to a root that is not on the chain"
+        );
         for (root, (size, places)) in &receipts {
-            assert_eq!((anchored[root], places.len() as u64), (*size, *size), "a batch and its receipts differ");
+            assert_eq!(
+                (anchored[root], places.len() as u64),
+                (*size, *size),
+                "a batch and its receipts differ"
+            );
         }
         assert_eq!(anchored.values().sum::<u64>(), commitments.len() as u64);
         // Whatever else the anchoring account had sent would show in its nonce: a second try, a reverted one.
         let sender = senders.first().unwrap();
         assert_eq!(senders.len(), 1);
-        let nonce = self.api.call("eth_getTransactionCount", json!([sender, "latest"])).await;
+        let nonce = self
+            .api
+            .call("eth_getTransactionCount", json!([sender, "latest"]))
+            .await;
         let nonce = u64::from_str_radix(&nonce.as_str().unwrap()[2..], 16).unwrap();
-        assert_eq!(nonce, anchored.len() as u64, "the anchoring account sent more than one transaction for a batch");
+        assert_eq!(
+            nonce,
+            anchored.len() as u64,
+            "the anchoring account sent more than one transaction for a batch"
+        );
         nonce
     }
 
@@ -526,7 +644,9 @@ fn free_port() -> u16 {
 }
 
 fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -548,7 +668,11 @@ async fn whatever_is_killed_when_what_was_acknowledged_holds_once() {
         &base[7..]
     );
     std::fs::write(directory.path().join("vidimus.toml"), text).unwrap();
-    let made = Command::new(env!("CARGO_BIN_EXE_vidimus")).current_dir(directory.path()).arg("init").output().unwrap();
+    let made = Command::new(env!("CARGO_BIN_EXE_vidimus"))
+        .current_dir(directory.path())
+        .arg("init")
+        .output()
+        .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 
     let client = Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
@@ -559,7 +683,10 @@ async fn whatever_is_killed_when_what_was_acknowledged_holds_once() {
     let (_, set_up) = api.send(None, "POST", "/v1/setup", Some(&body), "").await.unwrap();
     let authority = set_up["api_key"].as_str().unwrap().to_owned();
     let body = json!({"role": "issuer", "name": "Labor Donauraum", "country": "AT", "categories": ["sars-cov-2-naat"]});
-    let (_, admitted) = api.send(Some(&authority), "POST", "/v1/participants", Some(&body), "").await.unwrap();
+    let (_, admitted) = api
+        .send(Some(&authority), "POST", "/v1/participants", Some(&body), "")
+        .await
+        .unwrap();
     let laboratory = admitted["api_key"].as_str().unwrap().to_owned();
     let journal = File::create(directory.path().join("journal.jsonl")).unwrap();
     let run = Arc::new(Run {
@@ -611,13 +738,19 @@ async fn whatever_is_killed_when_what_was_acknowledged_holds_once() {
                 tokio::spawn(async move { run.client(round, number, choices).await })
             })
             .collect();
-        let delay = if failpoint.is_some() { 6_000 } else { 200 + choices.next(1_800) };
+        let delay = if failpoint.is_some() {
+            6_000
+        } else {
+            200 + choices.next(1_800)
+        };
         let aborted = async {
             while !clients.iter().all(tokio::task::JoinHandle::is_finished) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        let aborted = tokio::time::timeout(Duration::from_millis(delay), aborted).await.is_ok();
+        let aborted = tokio::time::timeout(Duration::from_millis(delay), aborted)
+            .await
+            .is_ok();
         server.child.kill().unwrap();
         server.child.wait().unwrap();
         if aborted {
@@ -645,7 +778,11 @@ async fn whatever_is_killed_when_what_was_acknowledged_holds_once() {
     looked += run.look(0..=rounds).await;
     drop(server);
     let outside = run.outside.lock().unwrap();
-    let revoked = outside.revocations.values().filter(|state| **state == Revocation::Acknowledged).count();
+    let revoked = outside
+        .revocations
+        .values()
+        .filter(|state| **state == Revocation::Acknowledged)
+        .count();
     println!(
         "{rounds} rounds, {kills} kills, {aborts} aborts at fail-points; {} acknowledgements: {certificates} certificates, {revoked} \
          revocations; {receipts} receipts in {batches} batches; looked at {looked} times; lost 0, doubled 0",
