@@ -213,11 +213,12 @@ pub fn bundle(data: &[u8]) {
         let Anchors {
             chain_id,
             contract,
+            from_block,
             block_number,
             read_at,
             roots,
         } = content.anchors;
-        let roots = Roots::new(chain_id, contract, block_number, read_at, roots);
+        let roots = Roots::new(chain_id, contract, block_number, read_at, roots).since(from_block);
         assert!(roots.iter().all(|root| root.anchor.contract == roots.contract()));
         let _ = Registry::build(content.head, &content.issuers);
     }

@@ -12,24 +12,43 @@ use std::fmt;
 #[error("not an id: expected 8-4-4-4-12 lower-case hexadecimal digits")]
 pub struct IdError;
 
+/// Where the text form has its hyphens.
+const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+
+/// Written at once: ids are printed for each certificate that is checked.
 fn format(bytes: &[u8; 16], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for (i, byte) in bytes.iter().enumerate() {
-        if matches!(i, 4 | 6 | 8 | 10) {
-            f.write_str("-")?;
-        }
-        write!(f, "{byte:02x}")?;
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [b'-'; 36];
+    let mut at = 0;
+    for byte in bytes {
+        at += usize::from(HYPHENS.contains(&at));
+        text[at] = DIGITS[usize::from(byte >> 4)];
+        text[at + 1] = DIGITS[usize::from(byte & 15)];
+        at += 2;
     }
-    Ok(())
+    f.write_str(std::str::from_utf8(&text).expect("digits and hyphens are ASCII"))
 }
 
 fn parse(text: &str) -> Result<[u8; 16], IdError> {
-    let raw = text.as_bytes();
-    let dashed = raw.len() == 36 && [8, 13, 18, 23].iter().all(|&i| raw[i] == b'-');
-    if !dashed || text.bytes().any(|b| b.is_ascii_uppercase()) {
-        return Err(IdError);
+    let text: &[u8; 36] = text.as_bytes().try_into().map_err(|_| IdError)?;
+    let digit = |at: usize| match text[at] {
+        digit @ b'0'..=b'9' => Ok(digit - b'0'),
+        digit @ b'a'..=b'f' => Ok(digit - b'a' + 10),
+        _ => Err(IdError),
+    };
+    let mut bytes = [0; 16];
+    let mut at = 0;
+    for byte in &mut bytes {
+        if HYPHENS.contains(&at) {
+            if text[at] != b'-' {
+                return Err(IdError);
+            }
+            at += 1;
+        }
+        *byte = digit(at)? << 4 | digit(at + 1)?;
+        at += 2;
     }
-    let digits: String = text.chars().filter(|&c| c != '-').collect();
-    crate::encoding::from_hex_exact(&digits).map_err(|_| IdError)
+    Ok(bytes)
 }
 
 fn generate(entropy: &mut dyn Entropy) -> [u8; 16] {

@@ -109,15 +109,27 @@ impl<'a> Node<'a> {
     }
     /// The members of an object.
     pub fn as_object(&self) -> Option<&Members<'a>> {
-        if let Self::Object(members) = self { Some(members) } else { None }
+        if let Self::Object(members) = self {
+            Some(members)
+        } else {
+            None
+        }
     }
     /// The items of an array.
     pub fn as_list(&self) -> Option<&[Node<'a>]> {
-        if let Self::List(items) = self { Some(items) } else { None }
+        if let Self::List(items) = self {
+            Some(items)
+        } else {
+            None
+        }
     }
     /// A number.
     pub fn as_number(&self) -> Option<&Number> {
-        if let Self::Number(number) = self { Some(number) } else { None }
+        if let Self::Number(number) = self {
+            Some(number)
+        } else {
+            None
+        }
     }
     /// The member of that name, of an object.
     pub fn get(&self, name: &str) -> Option<&Node<'a>> {
@@ -152,14 +164,17 @@ impl<'a> Members<'a> {
     /// A copy that borrows nothing.
     pub fn to_map(&self) -> Map<String, Value> {
         let members = self.0.iter();
-        members.map(|(name, node)| (name.clone().into_owned(), node.to_value())).collect()
+        members
+            .map(|(name, node)| (name.clone().into_owned(), node.to_value()))
+            .collect()
     }
 
     /// Walks where that is fastest, sorts where walking would be slow on purpose.
     fn has_duplicate(&self) -> bool {
         const FEW: usize = 24;
         if self.0.len() <= FEW {
-            let names = |members: &[(Cow<'a, str>, Node<'a>)], name: &str| members.iter().any(|(known, _)| known == name);
+            let names =
+                |members: &[(Cow<'a, str>, Node<'a>)], name: &str| members.iter().any(|(known, _)| known == name);
             return (1..self.0.len()).any(|at| names(&self.0[..at], &self.0[at].0));
         }
         let mut names: Vec<&str> = self.keys().collect();

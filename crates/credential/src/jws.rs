@@ -109,10 +109,7 @@ impl Header {
             Some(Node::Text(text)) => Ok(Some(text.clone().into_owned())),
             Some(_) => Err(JwsError::Parameter(name)),
         };
-        let algorithm = members
-            .get("alg")
-            .and_then(Node::as_str)
-            .and_then(Algorithm::from_name);
+        let algorithm = members.get("alg").and_then(Node::as_str).and_then(Algorithm::from_name);
         Ok(Self {
             algorithm: algorithm.ok_or(JwsError::Algorithm)?,
             typ: text("typ")?,

@@ -61,6 +61,10 @@ pub struct Content {
     pub categories: Vec<String>,
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// Roots of one contract, complete up to a block.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,6 +73,9 @@ pub struct Anchors {
     pub chain_id: u64,
     /// The contract.
     pub contract: Address,
+    /// The first block whose roots are here; 0: all of them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub from_block: u64,
     /// The last block that was read.
     pub block_number: u64,
     /// When.
@@ -245,7 +252,8 @@ impl Bundle {
             anchors.block_number,
             read_at,
             anchors.roots.iter().cloned(),
-        );
+        )
+        .since(content.anchors.from_block);
         let (version, made_at) = (content.version, content.made_at);
         Ok(Self {
             version,

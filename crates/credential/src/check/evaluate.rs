@@ -454,7 +454,9 @@ impl<'a> Check<'a> {
                 let stale = context.now.since(roots.read_at()) > context.policy.anchors_max_age;
                 let later = anchor.block_number > roots.block_number()
                     && anchor.time <= context.now.plus(context.policy.clock_skew);
-                Err(if stale || later {
+                Err(if anchor.block_number < roots.from_block() {
+                    Reason::LedgerMissing
+                } else if stale || later {
                     Reason::LedgerStale
                 } else {
                     Reason::RootUnknown

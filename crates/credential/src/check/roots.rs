@@ -23,6 +23,7 @@ pub struct Root {
 pub struct Roots {
     chain_id: u64,
     contract: Address,
+    from_block: u64,
     block_number: u64,
     read_at: Timestamp,
     roots: HashMap<Digest, Root>,
@@ -46,10 +47,23 @@ impl Roots {
         Self {
             chain_id,
             contract,
+            from_block: 0,
             block_number,
             read_at,
             roots,
         }
+    }
+
+    /// The list holds roots only from this block on: of older ones it says nothing.
+    #[must_use]
+    pub fn since(mut self, from_block: u64) -> Self {
+        self.from_block = from_block;
+        self
+    }
+
+    /// The first block whose roots the list holds.
+    pub fn from_block(&self) -> u64 {
+        self.from_block
     }
 
     /// What the ledger answered just now when it was asked for one root; `None`: it has no such anchor up to `block_number`.

@@ -121,6 +121,11 @@ impl Embedded {
         start(move || prepare(backend, genesis), clock)
     }
 
+    /// A chain that is forgotten when it is dropped.
+    pub fn in_memory(genesis: Genesis, clock: Arc<dyn Clock>) -> Result<Self> {
+        Self::open_with(redb::backends::InMemoryBackend::new(), genesis, clock)
+    }
+
     /// Finishes what was submitted, stops the engine and lets go of the file (once reads under way are done).
     pub async fn close(mut self) {
         self.submissions = None;

@@ -4,6 +4,7 @@
 
 mod anvil;
 mod clients;
+mod corpora;
 mod crash;
 mod disk;
 mod embedded;

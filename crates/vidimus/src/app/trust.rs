@@ -30,7 +30,7 @@ pub async fn bundle(app: &App) -> Result<String, Error> {
                 }
                 events.extend(page);
             }
-            let roots = chain::roots(tx, chain_id, 0, MOST_ROOTS)?;
+            let roots = chain::newest_roots(tx, chain_id, MOST_ROOTS)?;
             let open = lists::lists(tx)?;
             let (mut rows, mut profiles) = (Vec::new(), Vec::new());
             for participant in participants::list(tx, None)? {
@@ -66,6 +66,8 @@ pub async fn bundle(app: &App) -> Result<String, Error> {
             token: served.token,
         });
     }
+    // Where not all fit, the oldest are left out, and the bundle says so: it then says nothing of them.
+    let from_block = if roots.len() < MOST_ROOTS as usize { 0 } else { roots.last().map_or(0, |root| root.block_number + 1) };
     let content = Content {
         version: u64::try_from(now.0).unwrap_or(0),
         made_at: now,
@@ -75,9 +77,14 @@ pub async fn bundle(app: &App) -> Result<String, Error> {
         anchors: Anchors {
             chain_id,
             contract: app.contracts.anchors,
+            from_block,
             block_number: head.block_number,
             read_at: head.read_at,
-            roots: roots.into_iter().map(|root| to_root(chain_id, root)).collect(),
+            roots: roots
+                .into_iter()
+                .filter(|root| root.block_number >= from_block)
+                .map(|root| to_root(chain_id, root))
+                .collect(),
         },
         status: tokens,
         certificates: rows

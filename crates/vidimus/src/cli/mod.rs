@@ -181,7 +181,10 @@ pub struct Arguments {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-#[allow(missing_docs, reason = "each has the text of its arguments, which `help` shows whole")]
+#[allow(
+    missing_docs,
+    reason = "each has the text of its arguments, which `help` shows whole"
+)]
 pub enum Command {
     Init(init::Arguments),
     Serve(serve::Arguments),

@@ -9,7 +9,9 @@ use std::{
 };
 use tempfile::TempDir;
 use vidimus::clock::SystemClock;
-use vidimus_core::{encoding, time::Clock};
+use vidimus_core::{Algorithm, Signer, encoding, time::Clock};
+use vidimus_credential::card::HolderCard;
+use vidimus_crypto::{KeyKind, Native, OsEntropy, SealingKey, SigningKey};
 
 /// The marks. Capitals and digits only, so that they survive transliteration; long, so that they are nowhere by chance.
 const MARKS: [&str; 9] = [
@@ -151,8 +153,25 @@ fn report() -> Value {
             },
         },
         "document": {"type": "passport", "country": "AT", "number": "QZPASS71Q"},
-        "formats": ["hcert"],
+        "formats": ["vc-jwt-1.1", "vc+jwt", "hcert"],
     })
+}
+
+/// A holder's card.
+fn card() -> String {
+    let (provider, mut entropy) = (Native::new(), OsEntropy);
+    let account = SigningKey::generate(KeyKind::Secp256k1, &mut entropy);
+    let signing = SigningKey::generate(KeyKind::P256, &mut entropy);
+    let card = HolderCard {
+        did: format!("did:ethr:0x56494d:{}", account.public_key().address(&provider).unwrap()),
+        signing_key: signing.public_key().clone(),
+        sealing_key: SealingKey::generate(&mut entropy).public_key().0,
+        issued_at: SystemClock.now(),
+    };
+    let possession = signing.sign(Algorithm::Es256, &card.possession_message()).unwrap();
+    let unsigned = card.prepare(&possession);
+    let signature = account.sign(Algorithm::Es256k, unsigned.message()).unwrap();
+    unsigned.finish(&signature)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,17 +262,32 @@ async fn exercise(client: &mut Client, token: &str) -> Outcome {
     let (_, airline) = client.post("/v1/participants", Some(&authority), &verifier).await;
     let laboratory = laboratory["api_key"].as_str().unwrap().to_owned();
     let airline = airline["api_key"].as_str().unwrap().to_owned();
+    let mut body = report();
+    body["card"] = json!(card());
     let mut certificate = Value::Null;
     for _ in 0..200 {
-        let (status, answer) = client.post("/v1/results", Some(&laboratory), &report()).await;
+        let (status, answer) = client.post("/v1/results", Some(&laboratory), &body).await;
+        certificate = answer;
         if status == 201 {
-            certificate = answer;
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    let copy = certificate["copies"][0].clone();
-    let id = copy["id"].as_str().expect("the result was reported").to_owned();
+    let sealed: Vec<String> = certificate["copies"]
+        .as_array()
+        .unwrap_or_else(|| panic!("the result was reported: {certificate}"))
+        .iter()
+        .map(|copy| format!("/ipfs/{}", copy["content_id"].as_str().unwrap()))
+        .collect();
+    assert_eq!(sealed.len(), 3);
+    for path in &sealed {
+        assert_eq!(client.get(path, None).await.0, 200, "{path}");
+    }
+    let path = format!("/v1/results/{}/copies", certificate["result"].as_str().unwrap());
+    let (status, more) = client.post(&path, Some(&laboratory), &json!({"formats": ["hcert"]})).await;
+    assert_eq!(status, 201, "{more}");
+    let copy = more["copies"].as_array().unwrap().iter().find(|copy| copy["content_id"].is_null()).unwrap().clone();
+    let id = copy["id"].as_str().unwrap().to_owned();
 
     // The issuer's own paper copy holds the person, and is the issuer's to see.
     let own = client

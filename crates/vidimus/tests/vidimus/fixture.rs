@@ -36,7 +36,11 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() { copy(&entry.path(), &to) } else { drop(fs::copy(entry.path(), to).unwrap()) }
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to)
+        } else {
+            drop(fs::copy(entry.path(), to).unwrap())
+        }
     }
 }
 
@@ -67,7 +71,10 @@ async fn what_earlier_releases_made_opens_and_checks() {
             let report = checks::evaluate(&app, input, None, now).await.unwrap();
             let reasons: Vec<_> = report.reasons().iter().map(|reason| reason.code()).collect();
             let found = (checks::verdict(report.verdict), reasons);
-            let wanted = (check.verdict.as_str(), check.reasons.iter().map(String::as_str).collect::<Vec<_>>());
+            let wanted = (
+                check.verdict.as_str(),
+                check.reasons.iter().map(String::as_str).collect::<Vec<_>>(),
+            );
             assert_eq!(found, wanted, "{name}: {}", check.what);
         }
         app.close().await;

@@ -333,8 +333,7 @@ async fn what_is_no_http_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_and_requests_are_bounded() {
-    let (app, address, _stop, _served) =
-        listening("[server.limits]\nconnections = 2\nconcurrency = 1\n").await;
+    let (app, address, _stop, _served) = listening("[server.limits]\nconnections = 2\nconcurrency = 1\n").await;
     let slow = b"POST /v1/setup HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
     let mut first = TcpStream::connect(address).await.unwrap();
     first.write_all(slow).await.unwrap();
@@ -354,9 +353,19 @@ async fn connections_and_requests_are_bounded() {
     }
     let closed = others.iter_mut().map(|stream| async move {
         let mut byte = [0];
-        matches!(tokio::time::timeout(Duration::from_secs(2), stream.read(&mut byte)).await, Ok(Ok(0) | Err(_)))
+        matches!(
+            tokio::time::timeout(Duration::from_secs(2), stream.read(&mut byte)).await,
+            Ok(Ok(0) | Err(_))
+        )
     });
-    assert_eq!(futures::future::join_all(closed).await.into_iter().filter(|closed| *closed).count(), 5);
+    assert_eq!(
+        futures::future::join_all(closed)
+            .await
+            .into_iter()
+            .filter(|closed| *closed)
+            .count(),
+        5
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -150,10 +150,7 @@ fn statement(
 }
 
 fn check_shape(credential: &Members<'_>, version: Version) -> Result<(), FormatError> {
-    let contexts = credential
-        .get("@context")
-        .and_then(Node::as_list)
-        .unwrap_or_default();
+    let contexts = credential.get("@context").and_then(Node::as_list).unwrap_or_default();
     let (first, second) = (
         contexts.first().and_then(Node::as_str),
         contexts.get(1).and_then(Node::as_str),
@@ -161,10 +158,7 @@ fn check_shape(credential: &Members<'_>, version: Version) -> Result<(), FormatE
     if first != Some(version.base_context()) {
         return Err(FormatError::Claim("@context"));
     }
-    let types = credential
-        .get("type")
-        .and_then(Node::as_list)
-        .unwrap_or_default();
+    let types = credential.get("type").and_then(Node::as_list).unwrap_or_default();
     let has = |name: &str| types.iter().any(|kind| kind.as_str() == Some(name));
     if !has(CREDENTIAL) {
         return Err(FormatError::Claim("type"));

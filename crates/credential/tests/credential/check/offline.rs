@@ -25,6 +25,7 @@ fn content(version: u64, roots: Vec<vidimus_credential::check::Root>) -> Content
         issuers: events(),
         verifiers: Vec::new(),
         anchors: Anchors {
+            from_block: 0,
             chain_id: CHAIN,
             contract: ANCHORS,
             block_number: 900,

@@ -199,11 +199,12 @@ impl Vector {
             let Anchors {
                 chain_id,
                 contract,
+                from_block,
                 block_number,
                 read_at,
                 roots,
             } = anchors.clone();
-            Roots::new(chain_id, contract, block_number, read_at, roots)
+            Roots::new(chain_id, contract, block_number, read_at, roots).since(from_block)
         });
         let trust = self
             .trust_list
@@ -306,7 +307,10 @@ fn the_vectors_are_what_the_code_makes() {
         }
     }
     let (present, wanted) = (present(), files.keys().cloned().collect::<Vec<_>>());
-    assert!(present == wanted, "files are missing or too many: run with VIDIMUS_WRITE_VECTORS=1, then look");
+    assert!(
+        present == wanted,
+        "files are missing or too many: run with VIDIMUS_WRITE_VECTORS=1, then look"
+    );
     for (path, content) in &files {
         let committed = fs::read_to_string(directory().join(path)).unwrap();
         assert!(

@@ -674,6 +674,7 @@ impl Setup {
             labs: Some(vec![&LABS.lab]),
             certificates: true,
             anchors: Some(Anchors {
+                from_block: 0,
                 chain_id: CHAIN,
                 contract: ANCHORS,
                 block_number: 900,
