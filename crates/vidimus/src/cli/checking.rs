@@ -317,6 +317,7 @@ const OFFLINE: Policy = Policy {
     status_max_age: 86_400,
     status_grace: 86_400,
     anchors_max_age: 7 * 86_400,
+    anchor_lag: 86_400,
     trust_max_age: 7 * 86_400,
     clock_skew: 60,
     presentation_max_age: 300,
