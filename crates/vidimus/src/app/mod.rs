@@ -10,6 +10,7 @@ pub mod dids;
 pub mod error;
 pub mod issue;
 pub mod keys;
+pub mod once;
 pub mod participants;
 pub mod principal;
 pub mod reading;

@@ -32,7 +32,7 @@ pub enum Custody {
 }
 
 /// Admits an issuer or a verifier.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Admission {
     /// `issuer` or `verifier`.
@@ -158,7 +158,7 @@ pub struct SignedTransaction {
 }
 
 /// Makes an API key.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewApiKey {
     /// What it may be used for.
@@ -357,7 +357,7 @@ pub struct CheckAnswer {
 }
 
 /// What a verifier asks a holder to show.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPresentationRequest {
     /// What for; must be among the verifier's purposes.

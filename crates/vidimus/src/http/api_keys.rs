@@ -3,10 +3,11 @@
 use super::{
     auth::Caller,
     error::Failure,
-    extract::{Json, Path},
+    extract::{Idempotency, Json, Path},
 };
 use crate::app::{
     App, api_keys,
+    once::once,
     requests::{ApiKeyView, NewApiKey},
 };
 use axum::{extract::State, http::StatusCode};
@@ -27,17 +28,19 @@ pub struct ApiKeyList {
 /// It can have no permission that the calling key does not have. The secret is shown this once.
 #[utoipa::path(
     post, path = "/v1/api-keys", tag = "API keys", request_body = NewApiKey,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Random, the same for each try of one request")),
     responses((status = 201, description = "Made", body = ApiKeyView))
 )]
 pub(super) async fn create(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
-    Json(request): Json<NewApiKey>,
+    idempotency: Idempotency,
+    Json(new): Json<NewApiKey>,
 ) -> Result<(StatusCode, Json<ApiKeyView>), Failure> {
-    Ok((
-        StatusCode::CREATED,
-        Json(api_keys::create(&app, &caller, request).await?),
-    ))
+    let request = new.clone();
+    let work = api_keys::create(&app, &caller, new);
+    let made = once(&app, &caller, idempotency.key(), "create-api-key", &request, work).await?;
+    Ok((StatusCode::CREATED, Json(made)))
 }
 
 /// Make an API key for a participant
@@ -45,19 +48,31 @@ pub(super) async fn create(
 /// Its first one, or one to replace what was lost. The secret is shown this once.
 #[utoipa::path(
     post, path = "/v1/participants/{participant}/api-keys", tag = "participants", request_body = NewApiKey,
-    params(("participant" = String, Path, description = "Id of the participant")),
+    params(
+        ("participant" = String, Path, description = "Id of the participant"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Random, the same for each try of one request")
+    ),
     responses((status = 201, description = "Made", body = ApiKeyView))
 )]
 pub(super) async fn create_for(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Path(participant): Path<ParticipantId>,
-    Json(request): Json<NewApiKey>,
+    idempotency: Idempotency,
+    Json(new): Json<NewApiKey>,
 ) -> Result<(StatusCode, Json<ApiKeyView>), Failure> {
-    Ok((
-        StatusCode::CREATED,
-        Json(api_keys::create_for(&app, &caller, participant, request).await?),
-    ))
+    let request = (participant, new.clone());
+    let work = api_keys::create_for(&app, &caller, participant, new);
+    let made = once(
+        &app,
+        &caller,
+        idempotency.key(),
+        "create-participant-api-key",
+        &request,
+        work,
+    )
+    .await?;
+    Ok((StatusCode::CREATED, Json(made)))
 }
 
 /// List the participant's API keys

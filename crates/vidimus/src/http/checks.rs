@@ -1,8 +1,13 @@
 //! Checks, and the requests that presentations answer.
 
-use super::{auth::Caller, error::Failure, extract::Json};
+use super::{
+    auth::Caller,
+    error::Failure,
+    extract::{Idempotency, Json},
+};
 use crate::app::{
     App, checks,
+    once::once,
     requests::{CheckAnswer, CheckRequest, NewPresentationRequest, PresentationRequestView},
 };
 use axum::{extract::State, http::StatusCode};
@@ -28,15 +33,17 @@ pub(super) async fn check(
 /// The answer's nonce and audience go into the presentation; it is used once, within five minutes.
 #[utoipa::path(
     post, path = "/v1/presentation-requests", tag = "checks", request_body = NewPresentationRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Random, the same for each try of one request")),
     responses((status = 201, body = PresentationRequestView))
 )]
 pub(super) async fn request_presentation(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
+    idempotency: Idempotency,
     Json(new): Json<NewPresentationRequest>,
 ) -> Result<(StatusCode, Json<PresentationRequestView>), Failure> {
-    Ok((
-        StatusCode::CREATED,
-        Json(checks::request_presentation(&app, &caller, new).await?),
-    ))
+    let request = new.clone();
+    let work = checks::request_presentation(&app, &caller, new);
+    let made = once(&app, &caller, idempotency.key(), "request-presentation", &request, work).await?;
+    Ok((StatusCode::CREATED, Json(made)))
 }

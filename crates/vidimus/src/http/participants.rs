@@ -3,10 +3,12 @@
 use super::{
     auth::Caller,
     error::Failure,
-    extract::{Json, Path, Query},
+    extract::{Idempotency, Json, Path, Query},
 };
 use crate::app::{
-    App, chain, participants,
+    App, chain,
+    once::once,
+    participants,
     principal::Role,
     requests::{Admission, Grants, ParticipantChange, ParticipantView, SignedTransaction},
 };
@@ -60,17 +62,19 @@ pub struct SentTransaction {
 /// Where the authority keeps its own key, `prepared` holds the transactions that it must sign.
 #[utoipa::path(
     post, path = "/v1/participants", tag = "participants", request_body = Admission,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Random, the same for each try of one request")),
     responses((status = 201, description = "Admitted, as soon as the ledger has it", body = ParticipantChange))
 )]
 pub(super) async fn admit(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
+    idempotency: Idempotency,
     Json(admission): Json<Admission>,
 ) -> Result<(StatusCode, Json<ParticipantChange>), Failure> {
-    Ok((
-        StatusCode::CREATED,
-        Json(participants::admit(&app, &caller, admission).await?),
-    ))
+    let request = admission.clone();
+    let work = participants::admit(&app, &caller, admission);
+    let change = once(&app, &caller, idempotency.key(), "admit", &request, work).await?;
+    Ok((StatusCode::CREATED, Json(change)))
 }
 
 /// List the participants

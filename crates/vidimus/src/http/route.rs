@@ -9,11 +9,13 @@ use super::{
 use crate::app::App;
 use axum::{
     Router,
+    body::Body,
     extract::{DefaultBodyLimit, Request, State},
-    http::Method,
+    http::{Method, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::{collections::BTreeSet, sync::Arc};
 use tracing::Instrument as _;
 use utoipa::openapi::{
@@ -44,6 +46,8 @@ impl std::fmt::Debug for Routes {
 struct Gate {
     guard: Arc<Guard>,
     row: Row,
+    /// Largest body.
+    bytes: usize,
 }
 
 impl Routes {
@@ -92,6 +96,7 @@ impl Routes {
             let gate = Gate {
                 guard: guard.clone(),
                 row,
+                bytes,
             };
             let methods = methods
                 .route_layer(DefaultBodyLimit::max(bytes))
@@ -166,7 +171,7 @@ fn complete(description: &mut Description, row: &Row) {
 }
 
 async fn pass_gate(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
-    let Gate { guard, row } = gate;
+    let Gate { guard, row, bytes } = gate;
     if let Some(matched) = request.extensions().get::<Matched>() {
         let _ = matched.0.set(row.operation);
     }
@@ -180,9 +185,34 @@ async fn pass_gate(State(gate): State<Gate>, mut request: Request, next: Next) -
     if row.method.is_safe() {
         return next.run(request).await;
     }
-    // What changes something runs to its end, also when the client goes away or its time is over: half of it must not be left.
+    // What changes something runs to its end, also when the client goes away or its time is over: half of it must not be left. Its body is
+    // here before it begins, so that a client that sends slowly holds up nothing but itself.
+    let request = match received(request, bytes).await {
+        Ok(request) => request,
+        Err(failure) => return failure.into_response(),
+    };
     match tokio::spawn(next.run(request).in_current_span()).await {
         Ok(response) => response,
         Err(_) => Failure::internal().into_response(),
+    }
+}
+
+/// The request with its whole body in memory.
+async fn received(request: Request, most: usize) -> Result<Request, Failure> {
+    let (parts, body) = request.into_parts();
+    if most == 0 {
+        return Ok(Request::from_parts(parts, Body::empty()));
+    }
+    let declared = parts
+        .headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse().ok());
+    if declared.is_some_and(|length: usize| length > most) {
+        return Err(Failure::too_large());
+    }
+    match Limited::new(body, most).collect().await {
+        Ok(collected) => Ok(Request::from_parts(parts, Body::from(collected.to_bytes()))),
+        Err(error) if error.is::<LengthLimitError>() => Err(Failure::too_large()),
+        Err(_) => Err(Failure::bad_request().detail("the request body broke off")),
     }
 }

@@ -103,6 +103,56 @@ async fn a_report_that_is_sent_again_is_done_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_else_is_made_twice_is_made_once() {
+    let app = TestApp::new().await;
+    let authority = app.set_up().await;
+    let send = async |path: &str, key: &str, body: &Value| {
+        let request = Request::post(path)
+            .header(header::AUTHORIZATION, format!("Bearer {authority}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("idempotency-key", key)
+            .body(Body::from(body.to_string()))
+            .unwrap();
+        app.send(request).await
+    };
+    let admission = crate::harness::laboratory("Laboratory");
+    let first = send("/v1/participants", "admit-1", &admission)
+        .await
+        .expect(StatusCode::CREATED);
+    let again = send("/v1/participants", "admit-1", &admission)
+        .await
+        .expect(StatusCode::CREATED);
+    assert_eq!(first, again, "the same answer, with the same API key");
+    let all = app
+        .get("/v1/participants?role=issuer", Some(&authority))
+        .await
+        .expect(StatusCode::OK);
+    assert_eq!(all["items"].as_array().unwrap().len(), 1);
+    let other = send("/v1/participants", "admit-1", &crate::harness::laboratory("Other")).await;
+    assert_eq!(
+        (other.status, other.problem().as_str()),
+        (StatusCode::CONFLICT, "idempotency-key-reused")
+    );
+    let new = json!({"permissions": ["read"], "days": 1});
+    let elsewhere = send("/v1/api-keys", "admit-1", &new).await;
+    assert_eq!(
+        elsewhere.problem(),
+        "idempotency-key-reused",
+        "a key stands for one operation"
+    );
+    let wrong = json!({"permissions": ["read"], "days": 0});
+    assert_eq!(
+        send("/v1/api-keys", "key-1", &wrong).await.status,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    let made = send("/v1/api-keys", "key-1", &new).await.expect(StatusCode::CREATED);
+    assert_eq!(
+        send("/v1/api-keys", "key-1", &new).await.expect(StatusCode::CREATED),
+        made
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn results_are_listed_page_by_page() {
     let (app, authority, laboratory) = with_laboratory("").await;
     let other = app.admit(&authority, &crate::harness::laboratory("Other")).await;

@@ -284,9 +284,17 @@ async fn exercise(client: &mut Client, token: &str) -> Outcome {
         assert_eq!(client.get(path, None).await.0, 200, "{path}");
     }
     let path = format!("/v1/results/{}/copies", certificate["result"].as_str().unwrap());
-    let (status, more) = client.post(&path, Some(&laboratory), &json!({"formats": ["hcert"]})).await;
+    let (status, more) = client
+        .post(&path, Some(&laboratory), &json!({"formats": ["hcert"]}))
+        .await;
     assert_eq!(status, 201, "{more}");
-    let copy = more["copies"].as_array().unwrap().iter().find(|copy| copy["content_id"].is_null()).unwrap().clone();
+    let copy = more["copies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|copy| copy["content_id"].is_null())
+        .unwrap()
+        .clone();
     let id = copy["id"].as_str().unwrap().to_owned();
 
     // The issuer's own paper copy holds the person, and is the issuer's to see.
