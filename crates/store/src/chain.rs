@@ -248,10 +248,13 @@ pub fn roots(tx: &mut Tx<'_>, chain: u64, from_block: u64, limit: u32) -> Result
 
 /// The newest roots, newest first; for bundles that cannot hold them all.
 pub fn newest_roots(tx: &mut Tx<'_>, chain: u64, limit: u32) -> Result<Vec<Root>, Error> {
-    tx.query(roots!("ORDER BY block_number DESC, root LIMIT $2"), params![chain, limit])?
-        .into_iter()
-        .map(read_root)
-        .collect()
+    tx.query(
+        roots!("ORDER BY block_number DESC, root LIMIT $2"),
+        params![chain, limit],
+    )?
+    .into_iter()
+    .map(read_root)
+    .collect()
 }
 
 /// A digest over all that was read from a chain, to compare before and after reading it again.

@@ -34,7 +34,10 @@ impl Held {
         now: Timestamp,
     ) -> Result<Self, WalletError> {
         let digest = parsed.digest(provider);
-        let commitment = envelope.salt.as_ref().map(|salt| Commitment::derive(provider, salt, &digest));
+        let commitment = envelope
+            .salt
+            .as_ref()
+            .map(|salt| Commitment::derive(provider, salt, &digest));
         let (category, issuer, valid_from, valid_until) = match &parsed.content {
             Content::Statement(statement) => (
                 statement.category.to_string(),
@@ -51,7 +54,10 @@ impl Held {
         };
         let receipt = envelope.receipt.clone();
         let mut held = Self {
-            envelope: Envelope { receipt: None, ..envelope },
+            envelope: Envelope {
+                receipt: None,
+                ..envelope
+            },
             format: parsed.format,
             digest,
             commitment,

@@ -111,7 +111,15 @@ impl Wallet {
         let address = account.public_key().address(provider).ok_or(WalletError::Keys)?;
         let [account, signing, sealing] = keys;
         let did = format!("did:ethr:{chain_id:#x}:{address}");
-        Ok(Self { version: 1, did, account, signing, sealing, held: Vec::new(), shown: Vec::new() })
+        Ok(Self {
+            version: 1,
+            did,
+            account,
+            signing,
+            sealing,
+            held: Vec::new(),
+            shown: Vec::new(),
+        })
     }
 
     /// The holder's DID.
@@ -139,7 +147,9 @@ impl Wallet {
         sealing_public: [u8; 32],
         now: Timestamp,
     ) -> Result<String, WalletError> {
-        let PublicKey::P256(_) = signing.public_key() else { return Err(WalletError::Keys) };
+        let PublicKey::P256(_) = signing.public_key() else {
+            return Err(WalletError::Keys);
+        };
         let card = HolderCard {
             did: self.did.clone(),
             signing_key: signing.public_key().clone(),
@@ -165,7 +175,9 @@ impl Wallet {
     ) -> Result<usize, WalletError> {
         let parsed = format::parse(&envelope.copy).map_err(WalletError::Format)?;
         // An HCERT names no holder; it is bound by having been sealed to this wallet.
-        let other = parsed.statement().is_some_and(|statement| statement.holder.as_deref() != Some(self.did.as_str()));
+        let other = parsed
+            .statement()
+            .is_some_and(|statement| statement.holder.as_deref() != Some(self.did.as_str()));
         if other {
             return Err(WalletError::OtherHolder);
         }
@@ -184,11 +196,17 @@ impl Wallet {
 
     /// One certificate by its number.
     pub fn get(&self, number: usize) -> Result<&Held, WalletError> {
-        number.checked_sub(1).and_then(|place| self.held.get(place)).ok_or(WalletError::NoSuch(number))
+        number
+            .checked_sub(1)
+            .and_then(|place| self.held.get(place))
+            .ok_or(WalletError::NoSuch(number))
     }
 
     fn get_mut(&mut self, number: usize) -> Result<&mut Held, WalletError> {
-        number.checked_sub(1).and_then(|place| self.held.get_mut(place)).ok_or(WalletError::NoSuch(number))
+        number
+            .checked_sub(1)
+            .and_then(|place| self.held.get_mut(place))
+            .ok_or(WalletError::NoSuch(number))
     }
 
     /// Removes a certificate; the record of what was shown stays.
@@ -198,22 +216,12 @@ impl Wallet {
     }
 
     /// Keeps a receipt, if it leads from this copy's commitment to the root it names.
-    pub fn add_receipt(
-        &mut self,
-        number: usize,
-        receipt: Receipt,
-        provider: &dyn Provider,
-    ) -> Result<(), WalletError> {
+    pub fn add_receipt(&mut self, number: usize, receipt: Receipt, provider: &dyn Provider) -> Result<(), WalletError> {
         self.get_mut(number)?.add_receipt(receipt, provider)
     }
 
     /// Signs that the holder has the certificate; once: the first signature stays.
-    pub fn counter_sign(
-        &mut self,
-        number: usize,
-        account: &dyn Signer,
-        now: Timestamp,
-    ) -> Result<String, WalletError> {
+    pub fn counter_sign(&mut self, number: usize, account: &dyn Signer, now: Timestamp) -> Result<String, WalletError> {
         let did = self.did.clone();
         let held = self.get_mut(number)?;
         if held.format() == Format::Hcert {
@@ -258,7 +266,10 @@ impl Wallet {
         let unsigned = draft.prepare(Algorithm::Es256k);
         let signature = account.sign(Algorithm::Es256k, unsigned.message())?;
         let text = unsigned.finish(&signature);
-        let categories = numbers.iter().filter_map(|number| self.get(*number).ok()).map(|held| held.category().to_owned());
+        let categories = numbers
+            .iter()
+            .filter_map(|number| self.get(*number).ok())
+            .map(|held| held.category().to_owned());
         let shown = Shown {
             time: now,
             audience: request.audience.clone(),

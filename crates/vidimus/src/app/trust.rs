@@ -67,7 +67,11 @@ pub async fn bundle(app: &App) -> Result<String, Error> {
         });
     }
     // Where not all fit, the oldest are left out, and the bundle says so: it then says nothing of them.
-    let from_block = if roots.len() < MOST_ROOTS as usize { 0 } else { roots.last().map_or(0, |root| root.block_number + 1) };
+    let from_block = if roots.len() < MOST_ROOTS as usize {
+        0
+    } else {
+        roots.last().map_or(0, |root| root.block_number + 1)
+    };
     let content = Content {
         version: u64::try_from(now.0).unwrap_or(0),
         made_at: now,

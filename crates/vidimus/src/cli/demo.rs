@@ -19,7 +19,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio_util::sync::CancellationToken;
 use vidimus_core::{
@@ -108,7 +108,7 @@ fn must_check(what: &str, answer: &Value, verdict: &str, reason: &str) -> Result
 }
 
 pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
-    let start = Instant::now();
+    let start = clock().now();
     let home = Home::make(arguments.home.as_deref(), arguments.keep)?;
     let mut story = Story {
         output,
@@ -117,9 +117,9 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
     let served = Served::start(&home.path, &mut story).await?;
     let told = tell(&served, &home.path, &mut story).await;
     if told.is_ok() {
-        let seconds = start.elapsed().as_secs_f32();
+        let seconds = clock().now().0 - start.0;
         let mut shown = format!(
-            "\nAll {} steps gave what they must, in {seconds:.1} s.\n",
+            "\nAll {} steps gave what they must, in {seconds} s.\n",
             story.steps.len()
         );
         shown.push_str(&whats_next(&served.url, &home, arguments.keep));
@@ -554,15 +554,19 @@ async fn paper(cast: &Cast<'_>, issued: &Value, story: &mut Story) -> Result<(),
         .unwrap_or_default();
     must("there is a paper copy", !paper.is_empty(), &view)?;
     let certificate = format!("/v1/certificates/{}", text(issued, "/certificate"));
-    let start = Instant::now();
-    while !issuing::anchored(&cast.laboratory.get(&certificate).await?) {
-        must(
-            "the paper copy is anchored within 20 s",
-            start.elapsed() < Duration::from_secs(20),
-            "still waiting",
-        )?;
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let anchored = async {
+        while !issuing::anchored(&cast.laboratory.get(&certificate).await?) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok::<_, Failure>(())
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(20), anchored).await;
+    must(
+        "the paper copy is anchored within 20 s",
+        in_time.is_ok(),
+        "still waiting",
+    )?;
+    in_time.unwrap_or(Ok(()))?;
     let draw = async |form: &str| {
         cast.laboratory
             .bytes(&format!("/v1/copies/{paper}/paper?form={form}"))

@@ -81,7 +81,7 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
         output.answer(&shown, &json!({"did": open.wallet.did(), "keys": path}));
         return Ok(());
     }
-    let open = Open::open(path, &arguments.passphrase.existing()?)?;
+    let open = Open::existing(path, &arguments.passphrase.existing()?)?;
     match arguments.command {
         Command::New { .. } => unreachable!("handled above"),
         Command::Card => {

@@ -6,10 +6,7 @@ use super::{
 };
 use crate::app::principal::{Permission, Role};
 use serde_json::{Value, json};
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, time::Duration};
 
 /// How long `--wait` waits for the ledger.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -349,18 +346,19 @@ pub(super) async fn api_key(arguments: ApiKeyArguments, output: Output) -> Resul
 /// Waits until the ledger has a participant's admission.
 pub async fn until_active(server: &Server, id: &str) -> Result<Value, Failure> {
     let path = format!("/v1/participants/{id}");
-    let start = Instant::now();
-    loop {
-        let participant = server.get(&path).await?;
-        if participant["status"] != "pending" {
-            return Ok(participant);
+    let admitted = async {
+        loop {
+            let participant = server.get(&path).await?;
+            if participant["status"] != "pending" {
+                return Ok(participant);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        if start.elapsed() > PATIENCE {
-            let text = "the ledger does not have the admission yet; look again with `vidimus participant show`";
-            return Err(Failure::new(Exit::Unavailable, text));
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    };
+    tokio::time::timeout(PATIENCE, admitted).await.unwrap_or_else(|_| {
+        let text = "the ledger does not have the admission yet; look again with `vidimus participant show`";
+        Err(Failure::new(Exit::Unavailable, text))
+    })
 }
 
 /// The entries of a list.

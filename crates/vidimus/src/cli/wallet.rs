@@ -195,7 +195,7 @@ impl Open {
     }
 
     /// Opens a wallet.
-    pub fn open(path: &Path, passphrase: &SecretBytes) -> Result<Self, Failure> {
+    pub fn existing(path: &Path, passphrase: &SecretBytes) -> Result<Self, Failure> {
         if !path.exists() {
             return Err(Failure::new(
                 Exit::Usage,
@@ -346,7 +346,7 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
         return Ok(());
     }
     let passphrase = arguments.passphrase.existing()?;
-    let mut open = Open::open(path, &passphrase)?;
+    let mut open = Open::existing(path, &passphrase)?;
     match arguments.command {
         Command::New { .. } => unreachable!("handled above"),
         Command::Card => {

@@ -1,5 +1,8 @@
 //! The service as a whole: through the real router, on real databases and a real embedded ledger.
 
+#![allow(clippy::unwrap_used, reason = "a test that does not get what it needs has failed")]
+#![allow(clippy::disallowed_methods, reason = "tests look at the real clock")]
+
 mod api;
 mod canary;
 mod cli;

@@ -158,6 +158,20 @@ pub fn cases() -> Vec<Case> {
         },
     );
     add(
+        "anchored-before-the-cache",
+        "The cached anchors begin only after this one.",
+        &[LedgerMissing],
+        &|setup| {
+            let copy = simple(&statement(lab), lab);
+            let (envelope, _) = receipt(&copy, at("2026-03-01T09:01:00Z"));
+            setup.anchors.as_mut().unwrap().from_block = 801;
+            TRAVELLER.present(&Envelope {
+                counter_signature: Some(TRAVELLER.countersign(&copy)),
+                ..envelope
+            })
+        },
+    );
+    add(
         "anchored-after-the-cache",
         "Anchored in a block that the cached anchors do not reach.",
         &[LedgerStale],
