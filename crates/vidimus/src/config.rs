@@ -212,7 +212,7 @@ impl Default for Limits {
             concurrency: 1024,
             connections: 4096,
             key_requests_per_minute: 60_000,
-            address_requests_per_minute: 6_000,
+            address_requests_per_minute: 60_000,
             disk_headroom_mib: 64,
         }
     }

@@ -98,9 +98,7 @@ pub(super) async fn make(arguments: &Arguments, path: &Path) -> Result<crate::co
         private_directory(parent)?;
     }
     private_directory(&config.blobs.path)?;
-    deployment::init(&config, &arguments.name, &arguments.country, clock().now())
-        .await
-        .map_err(|error| Failure::setup(&error))?;
+    deployment::init(&config, &arguments.name, &arguments.country, clock().now()).await?;
     Ok(config)
 }
 

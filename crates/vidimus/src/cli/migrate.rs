@@ -16,9 +16,7 @@ use vidimus_store::{MIGRATIONS, Missing};
 pub struct Arguments {}
 
 pub(super) async fn run(_: Arguments, config: Config, output: Output) -> Result<(), Failure> {
-    let store = deployment::open_store(&config, Arc::new(Native::new()), Missing::Refuse)
-        .await
-        .map_err(|error| Failure::setup(&error))?;
+    let store = deployment::open_store(&config, Arc::new(Native::new()), Missing::Refuse).await?;
     store.close().await;
     let newest = MIGRATIONS.last().map_or(0, |migration| migration.number);
     output.answer(

@@ -103,6 +103,19 @@ impl From<app::Error> for Failure {
     }
 }
 
+impl From<app::deployment::Refusal> for Failure {
+    /// What only has to answer again is told from what an operator has to mend.
+    fn from(refusal: app::deployment::Refusal) -> Self {
+        use app::deployment::Refusal;
+        match refusal {
+            Refusal::Start(error) => error.into(),
+            Refusal::Store(error) if error.is_retryable() => Self::unavailable(&error),
+            Refusal::Ledger(error) if error.blame() == vidimus_ledger::Blame::Retry => Self::unavailable(&error),
+            refusal => Self::setup(&refusal),
+        }
+    }
+}
+
 /// An error and what caused it, each once.
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -19,9 +19,7 @@ use vidimus_store::chain as rows;
 pub struct Arguments {}
 
 pub(super) async fn run(_: Arguments, config: Config, output: Output) -> Result<(), Failure> {
-    let app = App::open(Arc::new(config), clock())
-        .await
-        .map_err(|error| Failure::setup(&error))?;
+    let app = App::open(Arc::new(config), clock()).await?;
     let rebuilt = rebuild(&app).await;
     app.close().await;
     let (before, after) = rebuilt?;

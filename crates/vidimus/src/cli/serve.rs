@@ -27,11 +27,7 @@ pub(super) async fn run(_: Arguments, config: Config, output: Output) -> Result<
     let signals = Signals::new().map_err(|error| Failure::unavailable(&error))?;
     let tls = server::tls(config.server.tls.as_ref()).map_err(|error| Failure::setup(&error))?;
     let listener = server::listen(&config.server).map_err(|error| Failure::setup(&error))?;
-    let app = Arc::new(
-        App::open(Arc::new(config), clock())
-            .await
-            .map_err(|error| Failure::setup(&error))?,
-    );
+    let app = Arc::new(App::open(Arc::new(config), clock()).await?);
     let served = serve(&app, listener, tls, signals, output).await;
     app.close().await;
     tracing::info!("stopped");

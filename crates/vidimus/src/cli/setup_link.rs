@@ -16,9 +16,7 @@ use std::sync::Arc;
 pub struct Arguments {}
 
 pub(super) async fn run(_: Arguments, config: Config, output: Output) -> Result<(), Failure> {
-    let app = App::open(Arc::new(config), clock())
-        .await
-        .map_err(|error| Failure::setup(&error))?;
+    let app = App::open(Arc::new(config), clock()).await?;
     let made = setup::make_link(&app).await;
     app.close().await;
     print(&app, &made?, output);

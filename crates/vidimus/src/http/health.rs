@@ -11,7 +11,11 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 use vidimus_core::Timestamp;
-use vidimus_store::figures::{self, Figures};
+use vidimus_store::{
+    Error::{Fatal, Unavailable},
+    figures::{self, Figures},
+    status,
+};
 
 /// The process answers.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -41,7 +45,7 @@ pub struct Readiness {
 }
 
 /// The parts that readiness looks at.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Parts {
     /// Takes writes, and its schema is the one this program knows.
     pub database: String,
@@ -60,7 +64,7 @@ const OK: &str = "ok";
 /// The ledger does not count: without it the instance is degraded, and still ready.
 #[utoipa::path(get, path = "/readyz", tag = "service", responses((status = 200, body = Readiness)))]
 pub(super) async fn ready(Extension(guard): Extension<Arc<Guard>>) -> Result<Json<Readiness>, Failure> {
-    let parts = parts(&guard).await;
+    let parts = recent_parts(&guard).await;
     let needed = [
         ("database", &parts.database),
         ("disk", &parts.disk),
@@ -88,6 +92,20 @@ pub(super) async fn ready(Extension(guard): Extension<Arc<Guard>>) -> Result<Jso
     }))
 }
 
+/// The parts, looked at once a second however often somebody asks: looking writes.
+async fn recent_parts(guard: &Guard) -> Parts {
+    let mut seen = guard.readiness.lock().await;
+    let now = guard.app.now();
+    match &*seen {
+        Some((at, parts)) if *at == now => parts.clone(),
+        _ => {
+            let parts = parts(guard).await;
+            *seen = Some((now, parts.clone()));
+            parts
+        }
+    }
+}
+
 async fn parts(guard: &Guard) -> Parts {
     let app = &guard.app;
     // Opening the store has brought its schema up to date, and opening the application has tried the root key on it; a database that
@@ -96,7 +114,12 @@ async fn parts(guard: &Guard) -> Parts {
     let now = app.now();
     let database = match app.store.write(move |tx| figures::probe(tx, now)).await {
         Ok(()) => OK.to_owned(),
-        Err(error) => error.to_string(),
+        Err(error @ (Unavailable { .. } | Fatal { .. })) => error.to_string(),
+        // The rest is for the log: it may quote a statement.
+        Err(error) => {
+            tracing::error!(cause = %error, "the database does not take a write");
+            "does not take writes".to_owned()
+        }
     };
     let keys = match app.store.read(vidimus_store::deployment::find).await {
         Ok(Some(found)) if found.root_key_check == own => OK,
@@ -139,6 +162,16 @@ pub(super) async fn metrics(Extension(guard): Extension<Arc<Guard>>) -> Response
     match guard.app.store.read(move |tx| figures::read(tx, now)).await {
         Ok(figures) => render(&figures, now, &mut text),
         Err(error) => tracing::warn!(cause = %error, "metrics without figures of the store"),
+    }
+    if let Ok(Some(list)) = guard.app.store.read(|tx| status::published(tx, 1, "token")).await {
+        let age = u64::try_from(now.since(list.issued_at)).unwrap_or(0);
+        single(
+            &mut text,
+            "vidimus_status_list_age_seconds",
+            "gauge",
+            "Time since the status list was signed.",
+            age,
+        );
     }
     if let Some(free) = free_mib(&guard.app.config.data_dir) {
         single(

@@ -41,9 +41,9 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use utoipa_axum::routes;
-use vidimus_core::id::ApiKeyId;
+use vidimus_core::{Timestamp, id::ApiKeyId};
 
 /// What HTTP keeps beside the application: limits and counters of this process.
 #[derive(Debug)]
@@ -56,6 +56,7 @@ pub struct Guard {
     address_rate: Buckets<IpAddr>,
     permits: Semaphore,
     stopping: AtomicBool,
+    readiness: Mutex<Option<(Timestamp, health::Parts)>>,
 }
 
 impl Guard {
@@ -68,6 +69,7 @@ impl Guard {
             address_rate: Buckets::new(limits.address_requests_per_minute),
             permits: Semaphore::new(limits.concurrency.min(Semaphore::MAX_PERMITS)),
             stopping: AtomicBool::new(false),
+            readiness: Mutex::new(None),
             app,
         })
     }

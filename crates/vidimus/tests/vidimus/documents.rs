@@ -63,6 +63,25 @@ fn collect(value: &serde_json::Value, into: &mut Vec<String>) {
     }
 }
 
+/// A handler is reachable only through `Routes::on`, which takes a row of the authorization matrix.
+#[test]
+fn no_route_goes_past_the_matrix() {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/http");
+    let mut count = 0;
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let source = std::fs::read_to_string(&path).unwrap();
+        for way in [".route(", ".route_service(", ".nest(", ".nest_service(", ".merge(", ".fallback_service("] {
+            let found = source.matches(way).count();
+            let allowed = usize::from(name == "route.rs" && way == ".route(");
+            assert_eq!(found, allowed, "{way} in http/{name}: serve operations through Routes::on");
+        }
+        count += 1;
+    }
+    assert!(count > 15, "{count} files looked at");
+}
+
 #[test]
 fn every_problem_is_listed() {
     let mut text = String::from(
