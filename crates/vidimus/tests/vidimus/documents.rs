@@ -72,10 +72,20 @@ fn no_route_goes_past_the_matrix() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let source = std::fs::read_to_string(&path).unwrap();
-        for way in [".route(", ".route_service(", ".nest(", ".nest_service(", ".merge(", ".fallback_service("] {
+        for way in [
+            ".route(",
+            ".route_service(",
+            ".nest(",
+            ".nest_service(",
+            ".merge(",
+            ".fallback_service(",
+        ] {
             let found = source.matches(way).count();
             let allowed = usize::from(name == "route.rs" && way == ".route(");
-            assert_eq!(found, allowed, "{way} in http/{name}: serve operations through Routes::on");
+            assert_eq!(
+                found, allowed,
+                "{way} in http/{name}: serve operations through Routes::on"
+            );
         }
         count += 1;
     }
