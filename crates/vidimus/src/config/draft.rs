@@ -1,0 +1,291 @@
+//! The file as it is written, and how its values are held against each other before they become a [`Config`].
+
+use super::{
+    Anchor, Blobs, Checks, Config, Database, Error, Ledger, LedgerMode, Limits, Log, PublicUrl, Server, Status, Tls,
+    wrong,
+};
+use serde::Deserialize;
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Component, Path, PathBuf},
+};
+use toml::{Table, Value};
+use vidimus_core::Secret;
+
+/// The file as it is written, before the values are held against each other.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Draft {
+    data_dir: Option<PathBuf>,
+    root_key: Option<PathBuf>,
+    categories_dir: Option<PathBuf>,
+    server: DraftServer,
+    database: DraftDatabase,
+    ledger: DraftLedger,
+    blobs: DraftBlobs,
+    log: Log,
+    anchor: Anchor,
+    status: Status,
+    checks: Checks,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct DraftServer {
+    listen: Option<SocketAddr>,
+    public_url: Option<String>,
+    trusted_proxies: Vec<IpAddr>,
+    metrics_public: bool,
+    tls: Option<Tls>,
+    limits: Limits,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct DraftDatabase {
+    path: Option<PathBuf>,
+    url: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct DraftBlobs {
+    path: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+struct DraftLedger {
+    mode: String,
+    chain_id: u64,
+    rpc_url: Option<String>,
+    rpc_key: Option<String>,
+    path: Option<PathBuf>,
+    fork: String,
+    base_fee: u64,
+    confirmations: u64,
+    rpc_public_reads: bool,
+}
+
+impl Default for DraftLedger {
+    fn default() -> Self {
+        Self {
+            mode: "embedded".into(),
+            chain_id: 5_654_861,
+            rpc_url: None,
+            rpc_key: None,
+            path: None,
+            fork: "london".into(),
+            base_fee: 0,
+            confirmations: 0,
+            rpc_public_reads: true,
+        }
+    }
+}
+
+impl Draft {
+    pub(super) fn new(table: Table) -> Result<Self, Error> {
+        // Section by section, so that a value of the wrong kind is named by its key.
+        fn section<T: serde::de::DeserializeOwned>(table: &Table, name: &str) -> Result<T, Error> {
+            let value = table.get(name).cloned().unwrap_or_else(|| Value::Table(Table::new()));
+            value
+                .try_into()
+                .map_err(|error: toml::de::Error| wrong(name, in_one_line(&error)))
+        }
+        let path = |name: &str| match table.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.is_empty() => Ok(Some(PathBuf::from(text))),
+            Some(_) => Err(wrong(name, "a path in quotes is needed")),
+        };
+        Ok(Self {
+            data_dir: path("data_dir")?,
+            root_key: path("root_key")?,
+            categories_dir: path("categories_dir")?,
+            server: section(&table, "server")?,
+            database: section(&table, "database")?,
+            ledger: section(&table, "ledger")?,
+            blobs: section(&table, "blobs")?,
+            log: section(&table, "log")?,
+            anchor: section(&table, "anchor")?,
+            status: section(&table, "status")?,
+            checks: section(&table, "checks")?,
+        })
+    }
+
+    pub(super) fn check(self) -> Result<Config, Error> {
+        let data_dir = self
+            .data_dir
+            .ok_or_else(|| wrong("data_dir", "is needed: where data is kept"))?;
+        let root_key = self.root_key.ok_or_else(|| {
+            wrong(
+                "root_key",
+                "is needed: the file that `vidimus init` wrote the root key to, outside data_dir",
+            )
+        })?;
+        let data_dir = absolute(&data_dir);
+        let root_key = absolute(&root_key);
+        if resolved(&root_key).starts_with(resolved(&data_dir)) {
+            return Err(wrong(
+                "root_key",
+                "lies inside data_dir, where every backup would carry it: move the file out and name its new place",
+            ));
+        }
+        let database = match (self.database.url, self.database.path) {
+            (Some(_), Some(_)) => return Err(wrong("database.url", "stands beside database.path: keep one of them")),
+            (Some(url), None) if url.starts_with("postgresql://") || url.starts_with("postgres://") => {
+                Database::Postgres(Secret::new(url))
+            }
+            (Some(_), None) => return Err(wrong("database.url", "must begin with postgresql://")),
+            (None, path) => Database::Sqlite(path.map_or_else(|| data_dir.join("vidimus.db"), |p| absolute(&p))),
+        };
+        Ok(Config {
+            server: self.server.check()?,
+            ledger: self.ledger.check(&data_dir)?,
+            blobs: Blobs {
+                path: self.blobs.path.map_or_else(|| data_dir.join("blobs"), |p| absolute(&p)),
+            },
+            log: self.log,
+            anchor: Anchor {
+                interval_seconds: at_least_one("anchor.interval_seconds", self.anchor.interval_seconds)?,
+                max_batch: at_least_one("anchor.max_batch", self.anchor.max_batch.into())?.min(1_000_000) as u32,
+            },
+            status: self.status.check()?,
+            checks: self.checks,
+            categories_dir: self.categories_dir.map(|p| absolute(&p)),
+            database,
+            data_dir,
+            root_key,
+        })
+    }
+}
+
+impl Status {
+    fn check(self) -> Result<Self, Error> {
+        at_least_one("status.ttl_seconds", self.ttl_seconds)?;
+        if self.valid_seconds < self.ttl_seconds {
+            return Err(wrong(
+                "status.valid_seconds",
+                "must not be shorter than status.ttl_seconds",
+            ));
+        }
+        Ok(self)
+    }
+}
+
+impl DraftServer {
+    fn check(self) -> Result<Server, Error> {
+        let listen = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8654)));
+        let public_url = match self.public_url {
+            Some(text) => PublicUrl::new(&text).map_err(|message| wrong("server.public_url", message))?,
+            None if listen.ip().is_loopback() => {
+                let scheme = if self.tls.is_some() { "https" } else { "http" };
+                PublicUrl(format!("{scheme}://{listen}"))
+            }
+            None => {
+                return Err(wrong(
+                    "server.public_url",
+                    format!(
+                        "is needed because server.listen ({listen}) is not loopback: it is signed into certificates, so \
+                         set the https address that others reach this deployment by, such as https://vidimus.example"
+                    ),
+                ));
+            }
+        };
+        let limits = &self.limits;
+        for (key, value) in [
+            ("server.limits.body_bytes", limits.body_bytes as u64),
+            ("server.limits.large_body_bytes", limits.large_body_bytes as u64),
+            ("server.limits.header_seconds", limits.header_seconds),
+            ("server.limits.request_seconds", limits.request_seconds),
+            ("server.limits.concurrency", limits.concurrency as u64),
+            ("server.limits.connections", limits.connections as u64),
+            (
+                "server.limits.key_requests_per_minute",
+                limits.key_requests_per_minute.into(),
+            ),
+            (
+                "server.limits.address_requests_per_minute",
+                limits.address_requests_per_minute.into(),
+            ),
+        ] {
+            at_least_one(key, value)?;
+        }
+        Ok(Server {
+            listen,
+            public_url,
+            trusted_proxies: self.trusted_proxies,
+            metrics_public: self.metrics_public,
+            tls: self.tls,
+            limits: self.limits,
+        })
+    }
+}
+
+impl DraftLedger {
+    fn check(self, data_dir: &Path) -> Result<Ledger, Error> {
+        let mode = match (self.mode.as_str(), self.rpc_url) {
+            ("embedded", None) => {
+                LedgerMode::Embedded(self.path.map_or_else(|| data_dir.join("ledger.redb"), |p| absolute(&p)))
+            }
+            ("embedded", Some(_)) => {
+                return Err(wrong(
+                    "ledger.rpc_url",
+                    "is for ledger.mode = \"network\": remove one of the two",
+                ));
+            }
+            ("network", Some(url)) if url.starts_with("https://") || url.starts_with("http://") => {
+                LedgerMode::Network(Secret::new(url))
+            }
+            ("network", Some(_)) => return Err(wrong("ledger.rpc_url", "must begin with https:// or http://")),
+            ("network", None) => return Err(wrong("ledger.rpc_url", "is needed when ledger.mode is \"network\"")),
+            _ => return Err(wrong("ledger.mode", "must be \"embedded\" or \"network\"")),
+        };
+        at_least_one("ledger.chain_id", self.chain_id)?;
+        if self.rpc_key.is_some() && matches!(mode, LedgerMode::Embedded(_)) {
+            return Err(wrong("ledger.rpc_key", "is for ledger.mode = \"network\": remove it"));
+        }
+        Ok(Ledger {
+            mode,
+            rpc_key: self.rpc_key.map(Secret::new),
+            chain_id: self.chain_id,
+            fork: self.fork.to_ascii_lowercase(),
+            base_fee: self.base_fee,
+            confirmations: self.confirmations,
+            rpc_public_reads: self.rpc_public_reads,
+        })
+    }
+}
+
+fn at_least_one(key: &str, value: u64) -> Result<u64, Error> {
+    if value == 0 {
+        Err(wrong(key, "must be 1 or more"))
+    } else {
+        Ok(value)
+    }
+}
+
+fn in_one_line(error: &toml::de::Error) -> String {
+    error.message().replace('\n', " ")
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Where the path really leads: links of the part that exists are followed, `..` is taken away from the rest.
+fn resolved(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            part => plain.push(part),
+        }
+        if let Ok(real) = plain.canonicalize() {
+            plain = real;
+        }
+    }
+    plain
+}

@@ -1,0 +1,150 @@
+use super::{keys::KEYS, *};
+
+const LEAST: &str = "data_dir = \"data\"\nroot_key = \"keys/root.key\"\n";
+
+fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, Error> {
+    let environment = environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::parse(text, Path::new("vidimus.toml"), Path::new("/srv/vidimus"), environment)
+}
+
+fn refusal(text: &str) -> String {
+    parse(text, &[]).expect_err("must be refused").to_string()
+}
+
+#[test]
+fn the_least_file_has_safe_defaults() {
+    let config = parse(LEAST, &[]).unwrap();
+    assert_eq!(config.database_file(), Some(Path::new("/srv/vidimus/data/vidimus.db")));
+    assert!(config.server.listen.ip().is_loopback());
+    assert_eq!(config.server.public_url.as_str(), "http://127.0.0.1:8654");
+    assert_eq!(config.ledger.chain_id, 0x56_494d);
+    assert!(!config.server.metrics_public);
+}
+
+#[test]
+fn every_sample_parses_and_the_full_one_names_every_key() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/config");
+    let mut count = 0;
+    for entry in std::fs::read_dir(&directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "toml") {
+            Config::load(&path, []).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            count += 1;
+        }
+    }
+    assert!(count >= 3, "{count} samples");
+    let full = std::fs::read_to_string(directory.join("every-key.toml")).unwrap();
+    for (key, _) in KEYS {
+        let leaf = key.rsplit('.').next().unwrap();
+        let named = full
+            .lines()
+            .any(|l| l.trim_start_matches("# ").split(" = ").next() == Some(leaf));
+        assert!(named, "docs/config/every-key.toml does not show {key}");
+    }
+}
+
+#[test]
+fn an_unknown_key_is_refused_by_name_with_the_nearest_known_one() {
+    let text = refusal(&format!("{LEAST}[server]\npublic_ulr = \"https://a.example\"\n"));
+    assert!(
+        text.contains("`server.public_ulr`") && text.contains("`server.public_url`"),
+        "{text}"
+    );
+    let text = refusal(&format!("{LEAST}listen = \"127.0.0.1:1\"\n"));
+    assert!(text.contains("`server.listen`"), "{text}");
+    let text = refusal(&format!("{LEAST}[sevrer]\nlisten = \"127.0.0.1:1\"\n"));
+    assert!(text.contains("`sevrer`"), "{text}");
+    let error = parse(LEAST, &[("VIDIMUS_SERVER_LISTENS", "127.0.0.1:1")])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("`VIDIMUS_SERVER_LISTEN`"), "{error}");
+    let error = parse(LEAST, &[("VIDIMUS_DATADIR", "x")]).unwrap_err().to_string();
+    assert!(error.contains("`VIDIMUS_DATA_DIR`"), "{error}");
+    assert!(parse(LEAST, &[("VIDIMUS_WALLET", "w"), ("VIDIMUS_URL", "u")]).is_ok());
+}
+
+#[test]
+fn variables_lie_over_the_file() {
+    let config = parse(
+        &format!("{LEAST}[server]\nlisten = \"127.0.0.1:1\"\n"),
+        &[
+            ("VIDIMUS_SERVER_LISTEN", "[::1]:9"),
+            ("VIDIMUS_SERVER_TRUSTED_PROXIES", "10.0.0.1, 10.0.0.2"),
+            ("VIDIMUS_SERVER_LIMITS_CONCURRENCY", "7"),
+            ("VIDIMUS_DATABASE_URL", "postgresql://u:geheim@h/d"),
+            ("VIDIMUS_API_KEY", "not configuration"),
+            ("PATH", "/bin"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.server.listen.to_string(), "[::1]:9");
+    assert_eq!(config.server.trusted_proxies.len(), 2);
+    assert_eq!(config.server.limits.concurrency, 7);
+    assert!(matches!(config.database, Database::Postgres(_)));
+    assert!(!format!("{config:?}").contains("geheim"));
+}
+
+#[test]
+fn outside_loopback_a_public_https_url_is_needed() {
+    let text = refusal(&format!("{LEAST}[server]\nlisten = \"0.0.0.0:443\"\n"));
+    assert!(text.contains("server.public_url") && text.contains("https"), "{text}");
+    for url in [
+        "http://vidimus.example",
+        "https://a.example/path",
+        "vidimus.example",
+        "https://u:p@a.example",
+        "ftp://x",
+    ] {
+        let text = refusal(&format!(
+            "{LEAST}[server]\nlisten = \"0.0.0.0:443\"\npublic_url = \"{url}\"\n"
+        ));
+        assert!(text.contains("server.public_url"), "{url}: {text}");
+    }
+    let good = format!("{LEAST}[server]\nlisten = \"0.0.0.0:443\"\npublic_url = \"https://Vidimus.example/\"\n");
+    assert_eq!(
+        parse(&good, &[]).unwrap().server.public_url.as_str(),
+        "https://vidimus.example"
+    );
+}
+
+#[test]
+fn the_root_key_never_lies_in_the_data() {
+    for key in ["data/root.key", "./data/keys/../root.key", "other/../data/x"] {
+        let text = refusal(&format!("data_dir = \"data\"\nroot_key = \"{key}\"\n"));
+        assert!(text.contains("inside data_dir"), "{key}: {text}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("data")).unwrap();
+    std::os::unix::fs::symlink(directory.path().join("data"), directory.path().join("keys")).unwrap();
+    let error = Config::parse(LEAST, Path::new("f"), directory.path(), [])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("inside data_dir"), "{error}");
+}
+
+#[test]
+fn wrong_values_are_named_by_key_and_secrets_are_not_repeated() {
+    for (text, key) in [
+        ("[server]\nlisten = 8080\n", "server"),
+        ("[server.limits]\nconcurrency = 0\n", "server.limits.concurrency"),
+        ("[ledger]\nmode = \"paper\"\n", "ledger.mode"),
+        ("[ledger]\nmode = \"network\"\n", "ledger.rpc_url"),
+        ("[database]\nurl = \"mysql://geheim\"\n", "database.url"),
+        ("[database]\nurl = \"postgresql://geheim\"\npath = \"x\"\n", "database"),
+        (
+            "[status]\nttl_seconds = 10\nvalid_seconds = 5\n",
+            "status.valid_seconds",
+        ),
+        ("[log]\nformat = \"xml\"\n", "log"),
+    ] {
+        let refusal = refusal(&format!("{LEAST}{text}"));
+        assert!(
+            refusal.contains(key) && !refusal.contains("geheim"),
+            "{text}: {refusal}"
+        );
+    }
+    let refusal = refusal("data_dir = \"postgresql://geheim\nx");
+    assert!(refusal.contains("line 2") && !refusal.contains("geheim"), "{refusal}");
+}
