@@ -441,7 +441,8 @@ fn make_room(
     let before = certificates::find_by_result(tx, &system, live.id)?;
     let expired = before.as_ref().is_none_or(|before| before.valid_until <= now);
     let own = live.participant == new.participant;
-    if !expired && !(replace && own) {
+    let may_go = expired || (replace && own);
+    if !may_go {
         return Err(Error::conflict(
             "already-certified",
             "this person has a valid certificate of this kind",

@@ -226,7 +226,7 @@ pub async fn change_grants(
                 ("/withdraw_categories", &grants.withdraw_categories),
             ];
             refuse_lists(&lists, "a verifier")?;
-            let changes: [(&str, &Vec<String>, fn(Address, &[String]) -> Vec<u8>); 4] = [
+            let changes: [(&str, &Vec<String>, Calldata); 4] = [
                 (
                     "/grant_attributes",
                     &grants.grant_attributes,
@@ -262,6 +262,9 @@ pub async fn change_grants(
     }
     carry_out(app, caller, &participant, "change-grants", calls).await
 }
+
+/// Makes the calldata that changes a list of names.
+type Calldata = fn(Address, &[String]) -> Vec<u8>;
 
 /// Suspends a participant.
 pub async fn suspend(

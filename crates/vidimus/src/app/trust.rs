@@ -101,7 +101,10 @@ pub async fn bundle(app: &App) -> Result<String, Error> {
         categories: app.extra_categories.clone(),
     };
     let signer = status::status_signer(app).await?;
-    status::finish(&signer, content.prepare(&[app.facts.status_certificate.clone()]))
+    status::finish(
+        &signer,
+        content.prepare(std::slice::from_ref(&app.facts.status_certificate)),
+    )
 }
 
 /// The root certificate, PEM.
