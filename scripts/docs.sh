@@ -29,7 +29,8 @@ named_files() { # what README, ARCHITECTURE and CONTRIBUTING name in backquotes 
 }
 
 nothing_left() {
-  ! git grep -nE 'todo!\(|unimplemented!\(|FIXME|XXX|HACK' -- '*.rs' '*.sol' '*.mjs' '*.py' '*.sh' ':!scripts/docs.sh'
+  local code=('*.rs' '*.sol' '*.mjs' '*.py' '*.sh' ':!scripts/docs.sh')
+  ! git grep -nE 'todo!\(|unimplemented!\(' -- "${code[@]}" && ! git grep -nwE 'FIXME|XXX|HACK' -- "${code[@]}"
 }
 
 rustdoc() {
