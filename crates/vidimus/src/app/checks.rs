@@ -20,10 +20,7 @@ use vidimus_core::{
 use vidimus_credential::{
     CategoryId, Statement,
     category::Category,
-    check::{
-        self, Certificate, Context, Expected, Input, Policy, Report, Root, Roots, Verdict,
-        registry::{Grant, Standing},
-    },
+    check::{self, Certificate, Context, Expected, Input, Policy, Report, Root, Roots, Verdict, registry::Grant},
 };
 use vidimus_store::{Scope, chain, checks as rows, requests};
 
@@ -39,30 +36,7 @@ struct Admitted {
 async fn admitted(app: &App, caller: &Principal, purpose: &str) -> Result<Admitted, Error> {
     let row = participants::find(app, caller.participant).await?;
     let registries = app.registries();
-    let Some(entry) = registries.verifiers.participant(&row.account) else {
-        return Err(Error::forbidden(
-            "pending",
-            "the ledger does not have your admission yet",
-            "wait a few seconds; if it lasts, ask the authority",
-        ));
-    };
-    match entry.standing() {
-        Standing::Active => {}
-        Standing::Suspended => {
-            return Err(Error::forbidden(
-                "suspended",
-                "your admission is suspended",
-                "ask the authority",
-            ));
-        }
-        Standing::Revoked => {
-            return Err(Error::forbidden(
-                "revoked",
-                "your admission was revoked",
-                "ask the authority",
-            ));
-        }
-    }
+    let entry = participants::in_good_standing(&registries.verifiers, &row)?;
     let (mut attributes, mut purposes) = (Vec::new(), Vec::new());
     for grant in entry.grants() {
         match grant {

@@ -24,7 +24,6 @@ use vidimus_credential::{
     CategoryId, Format, Person,
     card::HolderCard,
     category::Category,
-    check::registry::Standing,
     intake::{self, IdentityDocument, Intake, Rejection},
 };
 use vidimus_crypto::DataKey;
@@ -72,30 +71,7 @@ impl Issuer {
     /// Whether it is admitted and in good standing now, for the category where one is named.
     fn require(&self, app: &App, category: Option<&CategoryId>) -> Result<(), Error> {
         let registries = app.registries();
-        let Some(entry) = registries.issuers.participant(&self.row.account) else {
-            return Err(Error::forbidden(
-                "pending",
-                "the ledger does not have your admission yet",
-                "wait a few seconds; if it lasts, ask the authority",
-            ));
-        };
-        match entry.standing() {
-            Standing::Active => {}
-            Standing::Suspended => {
-                return Err(Error::forbidden(
-                    "suspended",
-                    "your admission is suspended",
-                    "ask the authority",
-                ));
-            }
-            Standing::Revoked => {
-                return Err(Error::forbidden(
-                    "revoked",
-                    "your admission was revoked",
-                    "ask the authority",
-                ));
-            }
-        }
+        let entry = participants::in_good_standing(&registries.issuers, &self.row)?;
         if let Some(category) = category
             && !entry.admitted_for(category.as_str(), app.now())
         {

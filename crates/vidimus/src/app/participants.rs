@@ -17,7 +17,10 @@ use vidimus_core::{
 use vidimus_credential::{
     CategoryId,
     card::HolderCard,
-    check::registry::{Grant, Participant as Entry, Standing},
+    check::{
+        Registry,
+        registry::{Grant, Participant as Entry, Standing},
+    },
 };
 use vidimus_crypto::{
     KeyKind, SealingKey, SigningKey,
@@ -470,6 +473,30 @@ pub async fn authority_row(app: &App) -> Result<rows::Participant, Error> {
             "open the setup link that `serve` printed, or make one with `vidimus setup-link`",
         ))
     })
+}
+
+/// A participant's entry in its registry, if it may act on it now.
+pub fn in_good_standing<'r>(registry: &'r Registry, participant: &rows::Participant) -> Result<&'r Entry, Error> {
+    let Some(entry) = registry.participant(&participant.account) else {
+        return Err(Error::forbidden(
+            "pending",
+            "the ledger does not have your admission yet",
+            "wait a few seconds; if it lasts, ask the authority",
+        ));
+    };
+    match entry.standing() {
+        Standing::Active => Ok(entry),
+        Standing::Suspended => Err(Error::forbidden(
+            "suspended",
+            "your admission is suspended",
+            "ask the authority",
+        )),
+        Standing::Revoked => Err(Error::forbidden(
+            "revoked",
+            "your admission was revoked",
+            "ask the authority",
+        )),
+    }
 }
 
 /// Where the participant stands in its registry; none while the ledger does not have it.
