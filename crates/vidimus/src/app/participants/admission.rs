@@ -1,0 +1,167 @@
+//! The authority is made, issuers and verifiers are admitted.
+
+use super::{
+    change,
+    made::{Made, authority},
+    profile::Profile,
+    terms::{known_categories, names, refuse_lists},
+};
+use crate::app::{
+    App, api_keys,
+    chain::{self, Call},
+    error::Error,
+    principal::{Principal, Role},
+    requests::{Admission, ParticipantChange, Setup},
+};
+use vidimus_ledger::contracts::{issuers, registry, verifiers};
+use vidimus_store::{
+    Scope, audit, keys as key_rows,
+    participants::{self as rows, State},
+};
+
+/// How long the first API key of a participant holds.
+const FIRST_KEY_DAYS: u32 = 90;
+
+/// Makes the authority, and hands the contracts over to it.
+pub async fn create_authority(app: &App, setup: Setup) -> Result<ParticipantChange, Error> {
+    let hash = crate::app::setup::token_hash(app, &setup.token);
+    let profile = Profile::new(&setup.name, &setup.country, None)?;
+    let made = Made::new(app, setup.card.as_deref(), &profile, rows::Role::Authority, None)?;
+    let mut participant = made.participant(app, rows::Role::Authority, &profile, "{}".into());
+    // The authority is in no registry: it is in force from the moment it exists.
+    participant.state = State::Active;
+    let permissions = api_keys::permissions_of(Role::Authority);
+    let key = api_keys::make(
+        app,
+        &mut *app.entropy(),
+        participant.id,
+        "first",
+        permissions,
+        FIRST_KEY_DAYS,
+    );
+    let (row, secret) = (key.row, key.text.expose().clone());
+    let mut plan = chain::Plan::default();
+    if made.custody == rows::Custody::Own {
+        for contract in [app.contracts.issuers, app.contracts.verifiers, app.contracts.anchors] {
+            let call = Call::new(contract, registry::accept_authority(), "accept-authority");
+            plan.prepare(app, participant.account, call).await?;
+        }
+    }
+    let (record, keys, now) = (participant.clone(), made.keys, app.now());
+    let entry = app.audit_entry(Some(participant.id), "set-up", participant.id.as_bytes());
+    app.store
+        .write(move |tx| {
+            crate::app::setup::use_link(tx, &hash, now)?;
+            rows::insert(tx, &record)?;
+            for key in &keys {
+                key_rows::insert(tx, key)?;
+            }
+            vidimus_store::api_keys::insert(tx, &Scope::authenticated(record.id), &row)?;
+            audit::append(tx, &entry)?;
+            Ok::<_, Error>(())
+        })
+        .await?;
+    let mut change = change(app, participant.id).await?;
+    change.api_key = Some(secret);
+    plan.send(app, &mut change).await;
+    // The authority is there, whatever the ledger does now; a job goes on where this stops.
+    if let Err(error) = chain::hand_over(app).await {
+        tracing::warn!(%error, "the contracts are handed over when the ledger answers");
+    }
+    Ok(change)
+}
+
+/// Admits an issuer or a verifier.
+pub async fn admit(app: &App, caller: &Principal, admission: Admission) -> Result<ParticipantChange, Error> {
+    let profile = Profile::new(&admission.name, &admission.country, admission.url.as_deref())?;
+    let (role, permits) = match admission.role {
+        Role::Issuer => {
+            let categories = known_categories(app, &admission.categories)?;
+            refuse_lists(
+                &[
+                    ("/attributes", &admission.attributes),
+                    ("/purposes", &admission.purposes),
+                ],
+                "an issuer",
+            )?;
+            (rows::Role::Issuer, serde_json::json!({ "categories": categories }))
+        }
+        Role::Verifier => {
+            names("/attributes", &admission.attributes)?;
+            names("/purposes", &admission.purposes)?;
+            refuse_lists(&[("/categories", &admission.categories)], "a verifier")?;
+            (
+                rows::Role::Verifier,
+                serde_json::json!({ "attributes": admission.attributes, "purposes": admission.purposes }),
+            )
+        }
+        Role::Authority => {
+            return Err(Error::invalid(
+                "one-authority",
+                "a deployment has one authority",
+                "admit an `issuer` or a `verifier`",
+            ));
+        }
+    };
+    let authority = authority(app).await?;
+    let made = Made::new(app, admission.card.as_deref(), &profile, role, Some(&authority))?;
+    let participant = made.participant(app, role, &profile, permits.to_string());
+    let permissions = api_keys::permissions_of(admission.role);
+    let first_key = api_keys::make(
+        app,
+        &mut *app.entropy(),
+        participant.id,
+        "first",
+        permissions,
+        FIRST_KEY_DAYS,
+    );
+    let keys = made.registry_keys(app);
+    let calldata = match admission.role {
+        Role::Issuer => issuers::approve(
+            participant.account,
+            participant.profile_digest,
+            &keys,
+            &admission.categories,
+        ),
+        _ => verifiers::approve(
+            participant.account,
+            participant.profile_digest,
+            &keys,
+            &admission.attributes,
+            &admission.purposes,
+        ),
+    };
+    let contract = chain::registry_of(app, admission.role);
+    let mut plan = chain::Plan::default();
+    plan.as_authority(app, Call::new(contract, calldata, "approve")).await?;
+    if admission.role == Role::Issuer {
+        let key = made.account_key.as_ref();
+        chain::announce_signing_key(app, participant.account, key, &made.signing, &mut plan).await?;
+    }
+    let (queued, now) = (plan.queued(), app.now());
+    let (record, rows_of_keys, api_key) = (participant.clone(), made.keys.clone(), first_key.row);
+    let entry = app.audit_entry(Some(caller.participant), "admit", participant.id.as_bytes());
+    app.store
+        .write(move |tx| {
+            rows::insert(tx, &record).map_err(|error| match error.constraint() {
+                Some("participants_account") => Error::conflict(
+                    "already-admitted",
+                    "the account of this card is admitted in this role already",
+                    "change the participant that is there, or use other keys",
+                ),
+                _ => error.into(),
+            })?;
+            for key in &rows_of_keys {
+                key_rows::insert(tx, key)?;
+            }
+            vidimus_store::api_keys::insert(tx, &Scope::authenticated(record.id), &api_key)?;
+            chain::enqueue(tx, &queued, now)?;
+            audit::append(tx, &entry)?;
+            Ok::<_, Error>(())
+        })
+        .await?;
+    let mut change = change(app, participant.id).await?;
+    plan.send(app, &mut change).await;
+    change.api_key = Some(first_key.text.expose().clone());
+    Ok(change)
+}

@@ -1,0 +1,232 @@
+//! The keys of a participant, made here or named by its card, and their certificate.
+
+use super::{account_of, bad_card, did, profile::Profile};
+use crate::app::{App, deployment::kind, error::Error};
+use vidimus_core::{
+    Address, Digest, PublicKey, Signer, Timestamp,
+    id::{KeyId, ParticipantId},
+};
+use vidimus_credential::card::HolderCard;
+use vidimus_crypto::{
+    KeyKind, SealingKey, SigningKey,
+    ca::{Authority, DocumentGroup, Subject, Validity},
+};
+use vidimus_ledger::contracts::registry;
+use vidimus_store::{
+    keys as key_rows,
+    participants::{self as rows, State},
+};
+
+/// How long a document signer's or an access certificate holds: two years.
+const SIGNER_VALIDITY: i64 = 2 * 365 * 86_400;
+
+/// The deployment's certificate authority.
+pub(super) async fn authority(app: &App) -> Result<Authority, Error> {
+    let row = app.key(app.facts.authority_key).await?;
+    let wrapped = row
+        .secret
+        .as_ref()
+        .ok_or(Error::Internal("the certificate authority's key has no secret"))?;
+    // Made anew for each use, so that the most powerful key is not kept in memory.
+    let key = app.keys.unwrap_signing_key(row.id, KeyKind::P256, wrapped)?;
+    Ok(Authority::load(key, &app.facts.authority_certificate)?)
+}
+
+/// The keys of a new participant, made here or named by its card.
+pub(super) struct Made {
+    pub(super) id: ParticipantId,
+    pub(super) account: Address,
+    pub(super) custody: rows::Custody,
+    pub(super) signing: PublicKey,
+    pub(super) sealing: [u8; 32],
+    pub(super) certificate: Option<Vec<u8>>,
+    pub(super) keys: Vec<key_rows::Key>,
+    /// Where it was made here.
+    pub(super) account_key: Option<SigningKey>,
+}
+
+impl Made {
+    pub(super) fn new(
+        app: &App,
+        card: Option<&str>,
+        profile: &Profile,
+        role: rows::Role,
+        authority: Option<&Authority>,
+    ) -> Result<Self, Error> {
+        let now = app.now();
+        let mut entropy = app.entropy();
+        let id = ParticipantId::generate(&mut entropy);
+        let key = |purpose: &str, kind: key_rows::Kind, public: &[u8]| key_rows::Key {
+            id: KeyId::generate(&mut app.entropy()),
+            participant: Some(id),
+            purpose: purpose.to_owned(),
+            kind,
+            version: 1,
+            public: public.to_vec(),
+            secret: None,
+            certificate: None,
+            valid_from: now,
+            valid_until: None,
+            state: key_rows::State::Active,
+            created: now,
+        };
+        let (account, custody, signing, sealing, mut keys, account_key) = match card {
+            Some(card) => {
+                let card = HolderCard::verify(card, app.provider(), now).map_err(bad_card)?;
+                let account = account_of(app, &card.did)?;
+                let keys = vec![
+                    key("account", key_rows::Kind::Secp256k1, &account.0),
+                    key("signing", key_rows::Kind::P256, card.signing_key.as_bytes()),
+                    key("sealing", key_rows::Kind::X25519, &card.sealing_key),
+                ];
+                (
+                    account,
+                    rows::Custody::Own,
+                    card.signing_key.clone(),
+                    card.sealing_key,
+                    keys,
+                    None,
+                )
+            }
+            None => {
+                let account_key = SigningKey::generate(KeyKind::Secp256k1, &mut entropy);
+                let signing_key = SigningKey::generate(KeyKind::P256, &mut entropy);
+                let sealing_key = SealingKey::generate(&mut entropy);
+                let account = account_key
+                    .public_key()
+                    .address(app.provider())
+                    .ok_or(Error::Internal("an account key"))?;
+                let mut keys = Vec::new();
+                for (purpose, signing) in [("account", &account_key), ("signing", &signing_key)] {
+                    let mut row = key(purpose, kind(signing.kind()), signing.public_key().as_bytes());
+                    row.secret = Some(app.keys.wrap_key(row.id, &signing.expose_bytes(), &mut entropy));
+                    keys.push(row);
+                }
+                let mut row = key("sealing", key_rows::Kind::X25519, &sealing_key.public_key().0);
+                row.secret = Some(app.keys.wrap_key(row.id, &sealing_key.expose_bytes(), &mut entropy));
+                keys.push(row);
+                (
+                    account,
+                    rows::Custody::Wrapped,
+                    signing_key.public_key().clone(),
+                    sealing_key.public_key().0,
+                    keys,
+                    Some(account_key),
+                )
+            }
+        };
+        let certificate = match authority {
+            None => None,
+            Some(authority) => {
+                let certificate = certify(app, authority, &signing, profile, &did(app, account), role, now)?;
+                let row = keys
+                    .iter_mut()
+                    .find(|key| key.purpose == "signing")
+                    .expect("made above");
+                row.certificate = Some(certificate.clone());
+                row.valid_until = Some(now.plus(SIGNER_VALIDITY));
+                Some(certificate)
+            }
+        };
+        Ok(Self {
+            id,
+            account,
+            custody,
+            signing,
+            sealing,
+            certificate,
+            keys,
+            account_key,
+        })
+    }
+
+    pub(super) fn participant(
+        &self,
+        app: &App,
+        role: rows::Role,
+        profile: &Profile,
+        permits: String,
+    ) -> rows::Participant {
+        let text = profile.to_json();
+        let now = app.now();
+        rows::Participant {
+            id: self.id,
+            role,
+            did: did(app, self.account),
+            account: self.account,
+            name: profile.name.clone(),
+            country: profile.country.clone(),
+            profile_digest: Digest(crate::app::keys::profile_digest(app.provider(), &text)),
+            profile: text,
+            permits,
+            custody: self.custody,
+            state: State::Pending,
+            created: now,
+            updated: now,
+        }
+    }
+
+    pub(super) fn registry_keys(&self, app: &App) -> registry::Keys {
+        let point = self.signing.as_bytes();
+        let half = |range: std::ops::Range<usize>| -> [u8; 32] { point[range].try_into().expect("an SEC1 point") };
+        registry::Keys {
+            p256_x: half(1..33),
+            p256_y: half(33..65),
+            x25519: self.sealing,
+            certificate: self
+                .certificate
+                .as_deref()
+                .map_or([0; 32], |der| vidimus_core::Provider::sha256(&*app.provider, &[der]).0),
+        }
+    }
+}
+
+fn certify(
+    app: &App,
+    authority: &Authority,
+    key: &PublicKey,
+    profile: &Profile,
+    did: &str,
+    role: rows::Role,
+    now: Timestamp,
+) -> Result<Vec<u8>, Error> {
+    let subject = Subject {
+        common_name: profile.name.clone(),
+        organization: Some(profile.name.clone()),
+        country: Some(profile.country.clone()),
+    };
+    let validity = Validity {
+        not_before: now.plus(-300),
+        not_after: now.plus(SIGNER_VALIDITY),
+    };
+    // An issuer's signer may sign every group: what it may issue is the registry's to say, changes there, and is checked there. A certificate
+    // that said less would be wrong with the first grant after it.
+    let groups: &[DocumentGroup] = match role {
+        rows::Role::Issuer => &[DocumentGroup::Test, DocumentGroup::Vaccination, DocumentGroup::Recovery],
+        _ => &[],
+    };
+    let certificate = if groups.is_empty() {
+        let host: Vec<String> = profile
+            .address
+            .iter()
+            .filter_map(|url| {
+                url.strip_prefix("https://")?
+                    .split(['/', ':'])
+                    .next()
+                    .map(str::to_owned)
+            })
+            .collect();
+        authority.issue_access(
+            key,
+            &subject,
+            &host,
+            &[did.to_owned()],
+            validity,
+            now,
+            &mut *app.entropy(),
+        )
+    } else {
+        authority.issue_document_signer(key, &subject, groups, validity, now, &mut *app.entropy())
+    };
+    Ok(certificate?)
+}
