@@ -1,0 +1,188 @@
+//! What the chain says, read into the derived tables.
+
+use super::registries::refresh;
+use crate::app::{App, error::Error};
+use vidimus_core::{Address, Digest, PublicKey, Timestamp};
+use vidimus_credential::check::registry::{self, Change, Grant};
+use vidimus_ledger::{
+    contracts::{
+        Position, anchors,
+        registry::{Permission, RegistryEvent},
+    },
+    convert, eth,
+};
+use vidimus_store::chain as rows;
+
+pub(super) const ISSUER: &str = "issuer";
+pub(super) const VERIFIER: &str = "verifier";
+/// Blocks whose logs are asked for at once.
+const BLOCKS_AT_ONCE: u64 = 2_000;
+
+/// Reads what the chain has since the cursor into the derived tables, then brings the registries up to date. Idempotent; several instances
+/// may do it at once.
+pub async fn catch_up(app: &App) -> Result<(), Error> {
+    let chain = app.facts.chain;
+    let mut anew = false;
+    loop {
+        let before = app.store.read(move |tx| rows::cursor(tx, chain)).await?;
+        let head = app.ledger.finalized().await?;
+        if let Some(before) = before {
+            let there = app
+                .ledger
+                .block(eth::BlockId::number(before.block_number), false)
+                .await?;
+            if there.is_none_or(|block| convert::from_hash(block.header.hash) != before.block_hash) {
+                // What was final is gone: another chain, or one restored from a backup. The tables hold nothing of their own.
+                tracing::error!(
+                    block = before.block_number,
+                    "the chain is not the one that was read: reading it again"
+                );
+                app.store.write(move |tx| rows::drop_derived(tx, chain)).await?;
+                anew = true;
+                continue;
+            }
+            if before.block_number >= head.number {
+                break;
+            }
+        }
+        let from = before.map_or(0, |before| before.block_number + 1);
+        let to = head.number.min(from + BLOCKS_AT_ONCE - 1);
+        let (events, roots) = read_logs(app, from, to).await?;
+        let block = app
+            .ledger
+            .block(eth::BlockId::number(to), false)
+            .await?
+            .ok_or(Error::Internal("a final block"))?;
+        let after = rows::Cursor {
+            block_number: to,
+            block_hash: convert::from_hash(block.header.hash),
+            block_time: Timestamp(i64::try_from(block.header.timestamp).unwrap_or(i64::MAX)),
+        };
+        app.store
+            .write(move |tx| rows::advance(tx, chain, before, after, &events, &roots))
+            .await?;
+    }
+    refresh(app, anew).await
+}
+
+/// Forgets everything that was read from the chain and reads it again; the digests over it before and after, which are the same.
+pub async fn rebuild(app: &App) -> Result<(Digest, Digest), Error> {
+    let chain = app.facts.chain;
+    catch_up(app).await?;
+    let before = app.store.read(move |tx| rows::digest(tx, chain)).await?;
+    app.store.write(move |tx| rows::drop_derived(tx, chain)).await?;
+    catch_up(app).await?;
+    let after = app.store.read(move |tx| rows::digest(tx, chain)).await?;
+    Ok((before, after))
+}
+
+async fn read_logs(app: &App, from: u64, to: u64) -> Result<(Vec<rows::Event>, Vec<rows::Root>), Error> {
+    let contracts = [app.contracts.issuers, app.contracts.verifiers, app.contracts.anchors];
+    let filter = eth::Filter::new()
+        .from_block(from)
+        .to_block(to)
+        .address(contracts.map(convert::to_address).to_vec());
+    let (mut events, mut roots) = (Vec::new(), Vec::new());
+    for log in app.ledger.logs(&filter).await? {
+        if let Some(placed) = anchors::decode(&log) {
+            if let anchors::AnchorsEvent::Anchored { root, size, anchorer } = placed.event {
+                let time = time_of(app, &placed.at).await?;
+                roots.push(rows::Root {
+                    root,
+                    size,
+                    contract: placed.contract,
+                    anchorer,
+                    transaction: placed.at.transaction,
+                    block_number: placed.at.block_number,
+                    block_hash: placed.at.block_hash,
+                    block_time: time,
+                });
+            }
+            continue;
+        }
+        let Some(placed) = vidimus_ledger::contracts::registry::decode(&log) else {
+            continue;
+        };
+        let Some((participant, change)) = change_of(placed.event) else {
+            continue;
+        };
+        let block_time = time_of(app, &placed.at).await?;
+        events.push(rows::Event {
+            block_number: placed.at.block_number,
+            log_index: placed.at.log_index,
+            block_hash: placed.at.block_hash,
+            block_time,
+            transaction: placed.at.transaction,
+            contract: placed.contract,
+            kind: if placed.contract == app.contracts.issuers {
+                ISSUER
+            } else {
+                VERIFIER
+            }
+            .to_owned(),
+            subject: participant,
+            payload: serde_json::to_string(&change).expect("a change serialises"),
+        });
+    }
+    Ok((events, roots))
+}
+
+async fn time_of(app: &App, at: &Position) -> Result<Timestamp, Error> {
+    if let Some(time) = at.time {
+        return Ok(time);
+    }
+    let block = app
+        .ledger
+        .block(eth::BlockId::hash(convert::to_hash(at.block_hash)), false)
+        .await?;
+    let block = block.ok_or(Error::Internal("a block whose log was read is not there"))?;
+    Ok(Timestamp(i64::try_from(block.header.timestamp).unwrap_or(i64::MAX)))
+}
+
+/// An event of a registry contract as the check knows it. None for those about the contract's authority.
+fn change_of(event: RegistryEvent) -> Option<(Address, Change)> {
+    let grant = |permission: Permission, name: String| match permission {
+        Permission::Category => Grant::Category(name),
+        Permission::Attribute => Grant::Attribute(name),
+        Permission::Purpose => Grant::Purpose(name),
+    };
+    Some(match event {
+        RegistryEvent::Approved { participant, profile } => (participant, Change::Approved(profile)),
+        RegistryEvent::ProfileChanged { participant, profile } => (participant, Change::ProfileChanged(profile)),
+        RegistryEvent::KeysRotated {
+            participant,
+            version,
+            keys,
+        } => {
+            let some = |word: [u8; 32]| (word != [0; 32]).then_some(Digest(word));
+            let mut point = [4; 65];
+            point[1..33].copy_from_slice(&keys.p256_x);
+            point[33..].copy_from_slice(&keys.p256_y);
+            let keys = registry::Keys {
+                p256: some(keys.p256_x).map(|_| PublicKey::P256(point)),
+                x25519: some(keys.x25519),
+                certificate: some(keys.certificate),
+            };
+            (participant, Change::KeysRotated { version, keys })
+        }
+        RegistryEvent::KeysRevoked {
+            participant,
+            version,
+            from,
+        } => (participant, Change::KeysRevoked { version, from }),
+        RegistryEvent::Suspended { participant, reason } => (participant, Change::Suspended(reason)),
+        RegistryEvent::Resumed { participant } => (participant, Change::Resumed),
+        RegistryEvent::Revoked { participant, reason } => (participant, Change::Revoked(reason)),
+        RegistryEvent::Granted {
+            participant,
+            permission,
+            name,
+        } => (participant, Change::Granted(grant(permission, name))),
+        RegistryEvent::Withdrawn {
+            participant,
+            permission,
+            name,
+        } => (participant, Change::Withdrawn(grant(permission, name))),
+        RegistryEvent::AuthorityOffered { .. } | RegistryEvent::AuthorityTransferred { .. } => return None,
+    })
+}
