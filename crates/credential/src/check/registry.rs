@@ -67,6 +67,8 @@ pub enum Change {
     Resumed,
     /// Out for good, with a code that says why.
     Revoked(String),
+    /// Its DID has another owner (ERC-1056), whose account key signs from now on: the owner before said so on the chain. Zero: nobody's.
+    OwnerChanged(Address),
 }
 
 /// An event of a registry contract.
@@ -146,11 +148,23 @@ impl KeyRecord {
     }
 }
 
+/// An account that owns a participant's DID, and the time it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountRecord {
+    /// The account, whose secp256k1 key signs ES256K and ES256K-R.
+    pub account: Address,
+    /// Since when; none for the account that the DID itself names, which owns it from the beginning.
+    pub from: Option<Timestamp>,
+    /// When it was handed over to another.
+    pub until: Option<Timestamp>,
+}
+
 /// A participant and its whole history.
 #[derive(Debug, Clone)]
 pub struct Participant {
     address: Address,
     did: String,
+    accounts: Vec<AccountRecord>,
     profile: Digest,
     standing: Vec<(Timestamp, Standing)>,
     keys: Vec<KeyRecord>,
@@ -165,9 +179,20 @@ struct Interval {
 }
 
 impl Participant {
-    /// Its account on the ledger, whose secp256k1 key signs ES256K and ES256K-R.
+    /// The account it was admitted under, which its DID names. It stays when the key is rotated: [`Self::account`] is who signs.
     pub fn address(&self) -> Address {
         self.address
+    }
+    /// The account that owns its DID now; none where it was given up.
+    pub fn account(&self) -> Option<Address> {
+        self.accounts
+            .last()
+            .filter(|record| record.until.is_none())
+            .map(|record| record.account)
+    }
+    /// Every account that owned its DID since it was admitted, oldest first.
+    pub fn accounts(&self) -> &[AccountRecord] {
+        &self.accounts
     }
     /// `did:ethr:0x<chain id>:0x<address>`.
     pub fn did(&self) -> &str {
@@ -288,6 +313,11 @@ impl Registry {
             let participant = Participant {
                 address: event.participant,
                 did: format!("did:ethr:{:#x}:{}", self.head.chain_id, event.participant),
+                accounts: vec![AccountRecord {
+                    account: event.participant,
+                    from: None,
+                    until: None,
+                }],
                 profile: *profile,
                 standing: vec![(time, Standing::Active)],
                 keys: Vec::new(),
@@ -366,6 +396,18 @@ impl Registry {
             Change::Suspended(_) => participant.standing.push((time, Standing::Suspended)),
             Change::Resumed => participant.standing.push((time, Standing::Active)),
             Change::Revoked(_) => participant.standing.push((time, Standing::Revoked)),
+            Change::OwnerChanged(owner) => {
+                if let Some(before) = participant.accounts.last_mut() {
+                    before.until.get_or_insert(time);
+                }
+                if *owner != Address([0; 20]) {
+                    participant.accounts.push(AccountRecord {
+                        account: *owner,
+                        from: Some(time),
+                        until: None,
+                    });
+                }
+            }
         }
         Ok(())
     }

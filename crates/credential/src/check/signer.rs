@@ -51,14 +51,20 @@ pub(super) fn of_vc<'a>(copy: &Parsed, issuer: &str, times: Times, context: &Con
     }
     let reason = match copy.algorithm {
         algorithm @ (Algorithm::Es256k | Algorithm::Es256kR) => {
-            let account = participant.address();
-            match context
-                .provider
-                .verify_account(algorithm, &account, &copy.message, &copy.signature)
-            {
-                Ok(()) => Reason::SignatureOk,
-                Err(_) => Reason::SignatureInvalid,
+            let mut reason = Reason::SignatureInvalid;
+            for record in participant.accounts().iter().rev() {
+                let verified = context
+                    .provider
+                    .verify_account(algorithm, &record.account, &copy.message, &copy.signature);
+                if verified.is_ok() {
+                    reason = held(record.from, record.until, times, context);
+                }
+                // An account may have owned the DID more than once.
+                if reason == Reason::SignatureOk {
+                    break;
+                }
             }
+            reason
         }
         Algorithm::Es256 => {
             let mut reason = Reason::KeyUnknown;
@@ -166,9 +172,14 @@ fn in_time(record: &KeyRecord, times: Times, context: &Context<'_>) -> Reason {
             None => return Reason::KeyRevokedSince,
         }
     }
+    held(Some(record.from), record.until, times, context)
+}
+
+/// Whether a key that held from then until then was in force when the copy was signed.
+fn held(from: Option<Timestamp>, until: Option<Timestamp>, times: Times, context: &Context<'_>) -> Reason {
     let skew = context.policy.clock_skew;
-    let early = times.signed_at.plus(skew) < record.from;
-    let late = record.until.is_some_and(|until| times.signed_at > until.plus(skew));
+    let early = from.is_some_and(|from| times.signed_at.plus(skew) < from);
+    let late = until.is_some_and(|until| times.signed_at > until.plus(skew));
     if early || late {
         Reason::KeyExpired
     } else {

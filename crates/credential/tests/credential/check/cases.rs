@@ -37,7 +37,7 @@ pub fn all() -> Vec<Case> {
 /// The keys that the vectors are signed with.
 pub fn keys() -> Vec<&'static TestKey> {
     let labs = &*LABS;
-    let all: [&Lab; 10] = [
+    let all: [&Lab; 11] = [
         &labs.lab,
         &labs.clinic,
         &labs.late,
@@ -47,6 +47,7 @@ pub fn keys() -> Vec<&'static TestKey> {
         &labs.withdrawn,
         &labs.robbed,
         &labs.mixed,
+        &labs.moved,
         &labs.stranger,
     ];
     let holders: [&Holder; 2] = [&TRAVELLER, &THIEF];
@@ -55,6 +56,7 @@ pub fn keys() -> Vec<&'static TestKey> {
         keys.push(&lab.account);
         keys.extend(lab.keys.iter().map(|(key, _)| key));
     }
+    keys.push(&labs.moved_to);
     for holder in holders {
         keys.extend([&holder.account, &holder.p256]);
     }

@@ -88,6 +88,29 @@ fn keys_have_versions_times_and_kids() {
 }
 
 #[test]
+fn an_account_is_handed_over_and_given_up() {
+    let mut registry = registry();
+    let moved = &LABS.moved;
+    let of = |registry: &Registry| {
+        let moved = registry.resolve(&moved.did()).unwrap();
+        (moved.address(), moved.account(), moved.accounts().len())
+    };
+    let (first, second) = (moved.account.address(), LABS.moved_to.address());
+    assert_eq!(of(&registry), (first, Some(second), 2));
+    let time = at("2026-03-02T00:00:00Z");
+    let mut next = |block, owner| {
+        registry
+            .apply(&event(moved, block, time, Change::OwnerChanged(owner)))
+            .unwrap();
+        of(&registry)
+    };
+    assert_eq!(next(700, first), (first, Some(first), 3));
+    // Zero is nobody: from then on no account signs for this DID.
+    assert_eq!(next(701, vidimus_core::Address([0; 20])), (first, None, 3));
+    assert_eq!(next(702, second), (first, Some(second), 4));
+}
+
+#[test]
 fn revoking_keys_again_never_makes_them_trusted_again() {
     let mut registry = registry();
     let robbed = &LABS.robbed;

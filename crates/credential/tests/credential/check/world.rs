@@ -279,6 +279,10 @@ pub struct Labs {
     pub robbed: Lab,
     /// Tests, but its document signer is certified for vaccinations only; its second one for nothing any more.
     pub mixed: Lab,
+    /// Handed its DID over to a new account on 1 February.
+    pub moved: Lab,
+    /// The account it was handed over to.
+    pub moved_to: TestKey,
     /// Never admitted.
     pub stranger: Lab,
 }
@@ -301,6 +305,8 @@ pub static LABS: LazyLock<Labs> = LazyLock::new(|| {
                 (ALL, "2026-01-01T00:00:00Z", "2026-02-15T00:00:00Z"),
             ],
         ),
+        moved: Lab::new("moved", &[YEARS]),
+        moved_to: TestKey::account("moved-to"),
         stranger: Lab::new("stranger", &[YEARS]),
     }
 });
@@ -526,6 +532,13 @@ pub fn events() -> Vec<Event> {
         Change::Withdrawn(category(NAAT)),
     );
     admit(&labs.late, "2026-03-02T06:00:00Z", &[NAAT], &mut add);
+    // Last, so that the blocks of the others stay.
+    admit(&labs.moved, start, &[NAAT, VACCINATION], &mut add);
+    add(
+        &labs.moved,
+        "2026-02-01T00:00:00Z",
+        Change::OwnerChanged(labs.moved_to.address()),
+    );
     for (number, event) in events.iter_mut().enumerate() {
         event.block = number as u64 + 1;
     }

@@ -96,6 +96,26 @@ pub fn cases() -> Vec<Case> {
             shown(setup, &copy)
         },
     );
+    for (name, says, issued_at, key) in [
+        (
+            "signed-before-account-rotation",
+            "Signed in January by the account that owned the issuer's DID until February.",
+            "2026-01-20T10:00:00Z",
+            &LABS.moved.account,
+        ),
+        (
+            "signed-after-account-rotation",
+            "Signed by the account that the issuer's DID was handed over to.",
+            "2026-02-20T10:00:00Z",
+            &LABS.moved_to,
+        ),
+    ] {
+        add(name, says, &|setup| {
+            setup.labs = Some(vec![&LABS.moved]);
+            let statement = vaccination(&LABS.moved, issued_at);
+            shown(setup, &vc(&statement, Version::V1_1, Algorithm::Es256k, key))
+        });
+    }
     add(
         "key-revoked-after-anchor",
         "The key was stolen later; the anchor shows that the copy is older.",

@@ -235,6 +235,26 @@ fn signatures(add: Add<'_>) {
             shown(setup, &copy)
         },
     );
+    for (name, says, issued_at, key) in [
+        (
+            "old-account-used-on",
+            "Signed in February by the account that had handed the issuer's DID over.",
+            "2026-02-20T10:00:00Z",
+            &LABS.moved.account,
+        ),
+        (
+            "new-account-too-early",
+            "Dated in January, signed by the account that owns the issuer's DID since February.",
+            "2026-01-20T10:00:00Z",
+            &LABS.moved_to,
+        ),
+    ] {
+        add(name, says, &[KeyExpired], &|setup| {
+            setup.labs = Some(vec![&LABS.moved]);
+            let statement = vaccination(&LABS.moved, issued_at);
+            shown(setup, &vc(&statement, Version::V1_1, Algorithm::Es256kR, key))
+        });
+    }
     add(
         "key-revoked",
         "Signed after the key was stolen.",
