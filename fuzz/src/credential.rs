@@ -7,7 +7,7 @@ use vidimus_credential::{
     card::HolderCard,
     category::Categories,
     check::{
-        self, Bundle, Context, Envelope, Head, Input, Policy, Registry, Roots, StatusLists, TrustList, Verdict,
+        self, Bundle, Context, Envelope, Evidence, Head, Input, Policy, Registry, Roots, StatusLists, TrustList, Verdict,
         bundle::{Anchors, Content},
         registry::Event,
     },
@@ -37,6 +37,7 @@ pub const ENTRIES: &[Entry] = &[
     ("cose", cose),
     ("countersign", countersign),
     ("envelope", envelope),
+    ("evidence", evidence),
     ("hcert", hcert_text),
     ("input", input),
     ("intake_claims", intake_claims),
@@ -145,6 +146,17 @@ pub fn envelope(data: &[u8]) {
     if let Ok(read) = serde_json::from_value::<Envelope>(value) {
         let written = serde_json::to_vec(&read).expect("an envelope is JSON");
         assert_eq!(serde_json::from_slice::<Envelope>(&written).ok(), Some(read));
+    }
+}
+
+/// Evidence of paper: one spelling only.
+pub fn evidence(data: &[u8]) {
+    if let Some(text) = text(data)
+        && let Ok(read) = Evidence::parse(text)
+    {
+        assert_eq!(read.to_text(), text);
+        let commitment = vidimus_core::Commitment::from_bytes([7; 32]);
+        let _ = read.receipt.verify(&*PROVIDER, &commitment);
     }
 }
 

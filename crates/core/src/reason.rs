@@ -44,6 +44,8 @@ pub enum Outcome {
     Stale,
     /// This form of certificate does not have it; said, never silent.
     NotApplicable,
+    /// The verifier's own policy does without it; said, never silent, and never *passed*.
+    Waived,
 }
 
 macro_rules! reasons {
@@ -73,6 +75,7 @@ reasons! {
     UnsupportedFormat = "unsupported_format", Syntax, Failed;
     UnknownCategory = "unknown_category", Syntax, Failed;
     SchemaMismatch = "schema_mismatch", Syntax, Failed;
+    EvidenceMalformed = "evidence_malformed", Syntax, Failed;
     SignatureOk = "signature_ok", Signature, Passed;
     SignatureInvalid = "signature_invalid", Signature, Failed;
     AlgorithmNotAllowed = "algorithm_not_allowed", Signature, Failed;
@@ -124,13 +127,16 @@ reasons! {
     IntegrityMismatch = "integrity_mismatch", Integrity, Failed;
     IntegrityMissing = "integrity_missing", Integrity, Missing;
     IntegrityNotApplicable = "integrity_not_applicable", Integrity, NotApplicable;
+    IntegrityWaived = "integrity_waived", Integrity, Waived;
     ReceiptOk = "receipt_ok", Receipt, Passed;
     ReceiptMismatch = "receipt_mismatch", Receipt, Failed;
     RootUnknown = "root_unknown", Receipt, Failed;
     ReceiptMissing = "receipt_missing", Receipt, Missing;
+    EvidenceMissing = "evidence_missing", Receipt, Missing;
     LedgerMissing = "ledger_missing", Receipt, Missing;
     LedgerStale = "ledger_stale", Receipt, Stale;
     ReceiptNotApplicable = "receipt_not_applicable", Receipt, NotApplicable;
+    ReceiptWaived = "receipt_waived", Receipt, Waived;
 }
 
 impl Reason {

@@ -309,6 +309,11 @@ impl Category {
         if refusals.is_empty() { Ok(()) } else { Err(refusals) }
     }
 
+    /// Whether the category has rules of acceptance at all.
+    pub fn has_acceptance(&self) -> bool {
+        !self.file.acceptance.is_empty()
+    }
+
     /// Which kind this is: of certificates of one kind a person has at most one that is live.
     pub fn kind(&self, claims: &Map<String, Value>) -> String {
         let mut kind = self.id().to_string();

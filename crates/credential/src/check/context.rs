@@ -25,11 +25,14 @@ pub struct Policy {
     pub clock_skew: i64,
     /// How long a presentation may be used, whatever it says itself.
     pub presentation_max_age: i64,
+    /// Accept paper without its evidence, on signature, registry and status alone. Off unless a verifier chooses it; the report says so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub paper_without_evidence: bool,
 }
 
 impl Default for Policy {
     /// A day for the registry and status lists, a week for anchors and foreign trust lists, a minute between clocks, five minutes for a
-    /// presentation, a day from signature to anchor, no grace.
+    /// presentation, a day from signature to anchor, no grace, no paper without evidence.
     fn default() -> Self {
         Self {
             registry_max_age: 86_400,
@@ -40,6 +43,7 @@ impl Default for Policy {
             anchor_lag: 86_400,
             clock_skew: 60,
             presentation_max_age: 300,
+            paper_without_evidence: false,
         }
     }
 }

@@ -174,8 +174,10 @@ impl<'a> Check<'a> {
         let (status, status_age) = self.status();
         let (integrity, receipt) = match foreign {
             true if input.receipt.is_none() => (Reason::IntegrityNotApplicable, Reason::ReceiptNotApplicable),
+            false if input.is_bare_paper() => self.without_evidence(integrity, status),
             _ => (integrity, receipt),
         };
+        let waived = receipt == Reason::ReceiptWaived;
         let ages = Ages {
             registry: match who {
                 Who::Foreign(_) => context.trust.map(|trust| context.now.since(trust.read_at())),
@@ -206,6 +208,7 @@ impl<'a> Check<'a> {
         let requires = |test: Test| match test {
             Test::Syntax | Test::Signature | Test::Issuer | Test::Validity => true,
             Test::Nonce | Test::HolderBinding if context.expected.is_some() => true,
+            Test::Status if waived => true,
             _ => required.as_ref().is_some_and(|required| required.contains(&test)),
         };
         let tests: Vec<TestResult> = reasons
@@ -231,6 +234,16 @@ impl<'a> Check<'a> {
             certificate: self.certificate(verdict, signature, who),
             ages,
             checked_at: context.now,
+        }
+    }
+
+    /// What is said of integrity and receipt of paper that came alone.
+    fn without_evidence(&self, integrity: Reason, status: Reason) -> (Reason, Reason) {
+        // What is accepted on its status has to have one.
+        if self.context.policy.paper_without_evidence && status != Reason::StatusNotApplicable {
+            (Reason::IntegrityWaived, Reason::ReceiptWaived)
+        } else {
+            (integrity, Reason::EvidenceMissing)
         }
     }
 
@@ -402,6 +415,8 @@ impl<'a> Check<'a> {
         match (self.reading.category, &self.reading.claims) {
             (Some(category), Value::Object(claims)) if self.reading.syntax == Reason::SyntaxOk => {
                 match category.acceptance(claims) {
+                    // A category without rules accepts nothing and refuses nothing: what it says is the verifier's to judge.
+                    _ if !category.has_acceptance() => Reason::AcceptanceNotApplicable,
                     Ok(()) => Reason::AcceptanceOk,
                     Err(_) => Reason::NotAcceptable,
                 }

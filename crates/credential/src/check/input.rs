@@ -1,8 +1,8 @@
 //! What is checked, in any of the forms it is shown in.
 
-use super::Envelope;
+use super::{Envelope, Evidence};
 use crate::{
-    format::{self, Content, FormatError, Parsed},
+    format::{self, Content, FormatError, Parsed, evidence, hcert},
     jws::JwsError,
     presentation::{MAX_PRESENTATION, Presentation, PresentationError},
     statement::{Format, Statement, StatusReference},
@@ -33,8 +33,8 @@ impl std::fmt::Debug for Input {
 }
 
 impl Input {
-    /// Reads an input, whichever it is: the text of a copy (a VC as JWT, or `HC1:…`), an [`Envelope`] as JSON, or a presentation as JWT that
-    /// shows one copy. The error is the reason that a report gives.
+    /// Reads an input, whichever it is: the text of a copy (a VC as JWT, or `HC1:…`), an [`Envelope`] as JSON, a presentation as JWT that
+    /// shows one copy, or paper: `HC1:…` and its evidence `VE1:…`, each in a line of its own. The error is the reason that a report gives.
     pub fn parse(bytes: &[u8]) -> Result<Self, Reason> {
         if bytes.len() > MAX_INPUT {
             return Err(Reason::TooLarge);
@@ -44,12 +44,29 @@ impl Input {
             let envelope: Borrowed<'_> = serde_json::from_str(text).map_err(|_| Reason::Malformed)?;
             return envelope.read();
         }
+        if let Some((copy, evidence)) = two_codes(text) {
+            return Self::parse_with(copy.as_bytes(), Some(evidence));
+        }
         match format::parse(text) {
             Ok(copy) => Ok(Self::from_copy(copy)),
             // A presentation is a JWT too, longer than a certificate may be.
             Err(error) if !text.starts_with(format::hcert::PREFIX) => Self::parse_presentation(text, error),
             Err(error) => Err(error.reason()),
         }
+    }
+
+    /// [`Self::parse`] of a copy whose evidence came apart from it. Evidence beside what brings its own is refused: it would be unclear which
+    /// of them counts.
+    pub fn parse_with(bytes: &[u8], evidence: Option<&str>) -> Result<Self, Reason> {
+        let mut input = Self::parse(bytes)?;
+        if let Some(text) = evidence {
+            let evidence = Evidence::parse(text.trim()).map_err(|_| Reason::EvidenceMalformed)?;
+            if input.salt.is_some() || input.receipt.is_some() || input.presentation.is_some() {
+                return Err(Reason::EvidenceMalformed);
+            }
+            input = input.with_receipt(evidence.salt, evidence.receipt);
+        }
+        Ok(input)
     }
 
     /// A copy alone.
@@ -115,6 +132,11 @@ impl Input {
         self
     }
 
+    /// Whether this is paper as it was scanned, with nothing beside it.
+    pub fn is_bare_paper(&self) -> bool {
+        self.copy.format == Format::Hcert && self.salt.is_none() && self.receipt.is_none()
+    }
+
     /// The form of the copy.
     pub fn format(&self) -> Format {
         self.copy.format
@@ -139,6 +161,22 @@ impl Input {
     /// The presentation it was shown in.
     pub fn presentation(&self) -> Option<&Presentation> {
         self.presentation.as_ref()
+    }
+}
+
+/// A health certificate and its evidence, in lines of their own and in any order, as a scanner gives two codes. Neither text ends in a space
+/// (the last digit of a group of base45 is never that), so trimming lines loses nothing.
+fn two_codes(text: &str) -> Option<(&str, &str)> {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let (first, second) = (lines.next()?, lines.next()?);
+    if lines.next().is_some() {
+        return None;
+    }
+    let are = |copy: &str, beside: &str| copy.starts_with(hcert::PREFIX) && beside.starts_with(evidence::PREFIX);
+    if are(first, second) {
+        Some((first, second))
+    } else {
+        are(second, first).then_some((second, first))
     }
 }
 

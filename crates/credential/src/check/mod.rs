@@ -12,6 +12,8 @@
 //! - **Suspended now** fails whatever was signed when: a suspension is a doubt about everything the issuer did. Revoked now fails for good.
 //!   A category that was withdrawn leaves what was signed before it in force.
 //! - **Absence** in a list that is older than the policy allows proves nothing; presence of a revocation does.
+//! - **Paper** (an HCERT) carries neither salt nor receipt. Offline they come as the text of a second code ([`Evidence`]); without it the check
+//!   is undetermined, unless the verifier's policy waives it: *waived* is an outcome of its own, so that nobody takes it for *passed*.
 //! - **Acceptance** is the one test whose failure does not make the verdict invalid by itself: the category decides.
 
 pub mod bundle;
@@ -26,6 +28,7 @@ mod roots;
 mod signer;
 mod trust;
 
+pub use crate::format::evidence::Evidence;
 pub use bundle::Bundle;
 pub use context::{Context, Expected, Policy};
 pub use envelope::Envelope;
@@ -39,7 +42,12 @@ pub use trust::{MAX_TRUST_LIST, Signer, TrustList, TrustListError, Usage};
 
 /// Reads `bytes` and checks what they are ([`Input::parse`], [`check`]).
 pub fn check_bytes(bytes: &[u8], context: &Context<'_>) -> Report {
-    match Input::parse(bytes) {
+    check_with_evidence(bytes, None, context)
+}
+
+/// [`check_bytes`] of paper whose evidence was scanned apart from it.
+pub fn check_with_evidence(bytes: &[u8], evidence: Option<&str>, context: &Context<'_>) -> Report {
+    match Input::parse_with(bytes, evidence) {
         Ok(input) => evaluate::check_taken(input, context),
         Err(reason) => Report::refused(reason, context.now),
     }

@@ -53,9 +53,10 @@ pub(super) fn of_vc<'a>(copy: &Parsed, issuer: &str, times: Times, context: &Con
         algorithm @ (Algorithm::Es256k | Algorithm::Es256kR) => {
             let mut reason = Reason::SignatureInvalid;
             for record in participant.accounts().iter().rev() {
-                let verified = context
-                    .provider
-                    .verify_account(algorithm, &record.account, &copy.message, &copy.signature);
+                let verified =
+                    context
+                        .provider
+                        .verify_account(algorithm, &record.account, &copy.message, &copy.signature);
                 if verified.is_ok() {
                     reason = held(record.from, record.until, times, context);
                 }

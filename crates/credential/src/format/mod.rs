@@ -3,6 +3,7 @@
 //! Each format is split into *prepare* (pure, gives the bytes to sign), *sign* (wherever the key lives) and *finish*. Reading verifies nothing:
 //! a [`Parsed`] holds what was claimed and what it takes to check the claim.
 
+pub mod evidence;
 pub mod hcert;
 pub mod qr;
 pub mod vc_jwt;

@@ -1,5 +1,5 @@
 //! QR codes (ISO/IEC 18004) of health certificates: alphanumeric mode, error correction Q where it fits and M elsewhere
-//! (Electronic Health Certificate Specification §4.2).
+//! (Electronic Health Certificate Specification §4.2); and of their evidence, which is longer and may be L.
 
 use qrcode::{Color, EcLevel, Version, bits::Bits, render::svg};
 
@@ -15,7 +15,7 @@ pub enum QrError {
     /// The text has characters outside the alphanumeric set (0–9, A–Z, space, `$%*+-./:`), or none at all.
     #[error("the text is empty or has characters that a QR code's alphanumeric mode does not have")]
     Alphabet,
-    /// Too long for version 20 at level M.
+    /// Too long for version 20 at the lowest level that may be used.
     #[error("{characters} characters do not fit a QR code of version {MAX_VERSION}, which holds {most}")]
     TooLong {
         /// Characters there are.
@@ -28,6 +28,8 @@ pub enum QrError {
 /// Error correction levels that are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Correction {
+    /// About 7 %.
+    L,
     /// About 15 % of the code may be damaged.
     M,
     /// About 25 %.
@@ -37,6 +39,7 @@ pub enum Correction {
 impl Correction {
     const fn level(self) -> EcLevel {
         match self {
+            Self::L => EcLevel::L,
             Self::M => EcLevel::M,
             Self::Q => EcLevel::Q,
         }
@@ -44,6 +47,7 @@ impl Correction {
     /// Characters of the alphanumeric set that [`MAX_VERSION`] holds (ISO/IEC 18004 table 7).
     const fn most(self) -> usize {
         match self {
+            Self::L => 1_249,
             Self::M => 970,
             Self::Q => 702,
         }
@@ -67,11 +71,20 @@ impl std::fmt::Debug for QrCode {
 impl QrCode {
     /// The code of an `HC1:` text (any text of the alphanumeric set), in the smallest version at the best level that fits.
     pub fn new(text: &str) -> Result<Self, QrError> {
+        Self::at(text, &[Correction::Q, Correction::M])
+    }
+
+    /// The code of a text that may be longer than a certificate: at level L where M does not hold it.
+    pub fn dense(text: &str) -> Result<Self, QrError> {
+        Self::at(text, &[Correction::Q, Correction::M, Correction::L])
+    }
+
+    fn at(text: &str, corrections: &[Correction]) -> Result<Self, QrError> {
         let alphanumeric = |b: u8| b.is_ascii_digit() || b.is_ascii_uppercase() || b" $%*+-./:".contains(&b);
         if text.is_empty() || !text.bytes().all(alphanumeric) {
             return Err(QrError::Alphabet);
         }
-        for correction in [Correction::Q, Correction::M] {
+        for &correction in corrections {
             if text.len() > correction.most() {
                 continue;
             }
@@ -87,7 +100,7 @@ impl QrCode {
         }
         Err(QrError::TooLong {
             characters: text.len(),
-            most: Correction::M.most(),
+            most: corrections.last().map_or(0, |lowest| lowest.most()),
         })
     }
     /// 1 to 20.
@@ -160,6 +173,11 @@ mod tests {
             let code = QrCode::new(&"A".repeat(length)).unwrap();
             assert_eq!((code.correction(), code.version()), (correction, version), "{length}");
         }
+        let dense = |length| QrCode::dense(&"A".repeat(length)).map(|code| (code.correction(), code.version()));
+        assert_eq!(dense(970), Ok((Correction::M, 20)));
+        assert_eq!(dense(971), Ok((Correction::L, 18)));
+        assert_eq!(dense(1_249), Ok((Correction::L, 20)));
+        assert!(dense(1_250).is_err());
         let refused = QrCode::new(&"A".repeat(971)).unwrap_err();
         assert_eq!(
             refused,

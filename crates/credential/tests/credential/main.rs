@@ -6,6 +6,7 @@ mod category;
 mod check;
 mod corpora;
 mod dgc_testdata;
+mod evidence;
 mod hcert;
 mod jws;
 mod status;

@@ -2,6 +2,7 @@
 
 mod accept;
 mod malformed;
+mod paper;
 mod reject;
 mod undetermined;
 
@@ -30,6 +31,7 @@ pub fn all() -> Vec<Case> {
     let mut cases = accept::cases();
     cases.extend(reject::cases());
     cases.extend(malformed::cases());
+    cases.extend(paper::cases());
     cases.extend(undetermined::cases());
     cases
 }

@@ -8,4 +8,4 @@ mod holder;
 mod offline;
 mod registry;
 mod vectors;
-mod world;
+pub mod world;

@@ -7,6 +7,7 @@ use super::world::{
 use vidimus_core::{
     Algorithm, Signer, Timestamp,
     encoding::{base64, base64url},
+    reason::{Reason, Test},
 };
 use vidimus_credential::{
     check::{
@@ -221,5 +222,32 @@ fn what_is_no_trust_list_is_refused() {
         (&"[".repeat(100_000), TrustListError::Malformed),
     ] {
         assert_eq!(parse(text), Err(error), "{}", &text[..text.len().min(40)]);
+    }
+}
+
+#[test]
+fn a_category_without_rules_of_acceptance_says_so_instead_of_accepting() {
+    let file =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/categories/sars-cov-2-naat.json")).unwrap();
+    let mut category: serde_json::Value = serde_json::from_str(&file).unwrap();
+    category["acceptance"] = serde_json::json!([]);
+    let mut statement = statement(&LABS.lab);
+    // Detected: with the rule this is not acceptable.
+    statement.claims.insert("result".to_owned(), "260373001".into());
+    for (files, verdict, reason) in [
+        (Vec::new(), Verdict::Invalid, Reason::NotAcceptable),
+        (
+            vec![category.to_string()],
+            Verdict::Valid,
+            Reason::AcceptanceNotApplicable,
+        ),
+    ] {
+        let mut setup = Setup::new();
+        let input = TRAVELLER.present(&setup.anchor(&simple(&statement, &LABS.lab)));
+        let mut content = content(7, setup.anchors.unwrap().roots);
+        content.categories = files;
+        let report = gate(&open(&sign(&content, &DEPLOYMENT), None).unwrap(), &input, now());
+        assert_eq!(report.test(Test::Acceptance).unwrap().reason, reason);
+        assert_eq!(report.verdict, verdict, "{:?}", report.reasons());
     }
 }

@@ -230,8 +230,8 @@ pub fn cases() -> Vec<Case> {
     );
     add(
         "hcert-bare",
-        "A QR code alone: its receipt has to be fetched by digest.",
-        &[IntegrityMissing, ReceiptMissing],
+        "A QR code alone: its evidence has to be scanned or fetched too.",
+        &[IntegrityMissing, EvidenceMissing],
         &|setup| paper(setup, &statement(lab), lab, 2).copy,
     );
     add(
