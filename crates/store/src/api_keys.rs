@@ -66,7 +66,7 @@ pub fn insert(tx: &mut Tx<'_>, scope: &Scope, key: &ApiKey) -> Result<(), Error>
 
 /// The key with this id, whoever's: for the authenticator, which has no scope yet.
 pub fn find(tx: &mut Tx<'_>, id: ApiKeyId) -> Result<Option<ApiKey>, Error> {
-    tx.query_one(READ, params![id])?.map(read).transpose()
+    tx.find(READ, params![id], read)
 }
 
 /// A participant's keys, newest first.

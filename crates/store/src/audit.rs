@@ -162,24 +162,20 @@ fn read(mut row: Row) -> Result<Entry, Error> {
 
 /// Entries after a sequence number, in order.
 pub fn list(tx: &mut Tx<'_>, after: u64, limit: u32) -> Result<Vec<Entry>, Error> {
-    tx.query(
+    tx.list(
         columns!("WHERE sequence > $1 ORDER BY sequence LIMIT $2"),
         params![after, limit],
-    )?
-    .into_iter()
-    .map(read)
-    .collect()
+        read,
+    )
 }
 
 /// What happened to one object, in order.
 pub fn of_object(tx: &mut Tx<'_>, object: &[u8]) -> Result<Vec<Entry>, Error> {
-    tx.query(
+    tx.list(
         columns!("WHERE object = $1 ORDER BY sequence LIMIT 1000"),
         params![*object],
-    )?
-    .into_iter()
-    .map(read)
-    .collect()
+        read,
+    )
 }
 
 /// Walks the whole log in pages and holds it against its hashes and its head.

@@ -84,13 +84,11 @@ pub fn gather(tx: &mut Tx<'_>, id: BatchId, chain: u64, limit: u32, now: Timesta
 
 /// The commitments of a batch, in their order.
 pub fn commitments(tx: &mut Tx<'_>, id: BatchId) -> Result<Vec<Commitment>, Error> {
-    tx.query(
+    tx.list(
         "SELECT commitment FROM outbox WHERE batch_id = $1 ORDER BY commitment",
         params![id],
-    )?
-    .into_iter()
-    .map(|mut row| row.take(0))
-    .collect()
+        |mut row| row.take(0),
+    )
 }
 
 /// Records the root; in the same transaction, queue the transaction that anchors it. `false` when it was built already.
@@ -114,32 +112,28 @@ pub fn finish(tx: &mut Tx<'_>, id: BatchId, place: &Place) -> Result<bool, Error
 
 /// A batch.
 pub fn find(tx: &mut Tx<'_>, id: BatchId) -> Result<Option<Batch>, Error> {
-    tx.query_one(
+    tx.find(
         "SELECT id, chain, state, size, root, created FROM batches WHERE id = $1",
         params![id],
-    )?
-    .map(read)
-    .transpose()
+        read,
+    )
 }
 
 /// The batch with this root.
 pub fn find_by_root(tx: &mut Tx<'_>, chain: u64, root: &Digest) -> Result<Option<Batch>, Error> {
-    tx.query_one(
+    tx.find(
         "SELECT id, chain, state, size, root, created FROM batches WHERE chain = $1 AND root = $2",
         params![chain, root],
-    )?
-    .map(read)
-    .transpose()
+        read,
+    )
 }
 
 /// The batches that are not final, oldest first: where to go on after a restart.
 pub fn open(tx: &mut Tx<'_>, chain: u64) -> Result<Vec<Batch>, Error> {
-    tx.query(
+    tx.list(
         "SELECT id, chain, state, size, root, created FROM batches WHERE chain = $1 AND state IN ('gathered', 'built') \
          ORDER BY created, id",
         params![chain],
-    )?
-    .into_iter()
-    .map(read)
-    .collect()
+        read,
+    )
 }

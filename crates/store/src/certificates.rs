@@ -99,22 +99,20 @@ pub fn insert(tx: &mut Tx<'_>, scope: &Scope, new: &Certificate) -> Result<(), E
 
 /// A certificate.
 pub fn find(tx: &mut Tx<'_>, scope: &Scope, id: CertificateId) -> Result<Option<Certificate>, Error> {
-    tx.query_one(
+    tx.find(
         columns!("WHERE id = $1 AND (participant_id = $2 OR $2 IS NULL)"),
         params![id, scope.participant()],
-    )?
-    .map(read)
-    .transpose()
+        read,
+    )
 }
 
 /// The live certificate of a result.
 pub fn find_by_result(tx: &mut Tx<'_>, scope: &Scope, result: ResultId) -> Result<Option<Certificate>, Error> {
-    tx.query_one(
+    tx.find(
         columns!("WHERE result_id = $1 AND state IN ('valid', 'suspended') AND (participant_id = $2 OR $2 IS NULL)"),
         params![result, scope.participant()],
-    )?
-    .map(read)
-    .transpose()
+        read,
+    )
 }
 
 /// Certificates of the scope after a place in the order (created, id), oldest first.
@@ -125,16 +123,14 @@ pub fn list(
     limit: u32,
 ) -> Result<Vec<Certificate>, Error> {
     let (created, id) = after.unwrap_or((Timestamp(i64::MIN), CertificateId::from_bytes([0; 16])));
-    tx.query(
+    tx.list(
         columns!(
             "WHERE (participant_id = $1 OR $1 IS NULL) AND (created > $2 OR (created = $2 AND id > $3)) \
              ORDER BY created, id LIMIT $4"
         ),
         params![scope.participant(), created, id, limit],
-    )?
-    .into_iter()
-    .map(read)
-    .collect()
+        read,
+    )
 }
 
 /// Moves a certificate from `before` to `after` for a reason (a code); `false` when it does not stand at `before`, or is not in scope.

@@ -156,6 +156,15 @@ pub fn drop_derived(tx: &mut Tx<'_>, chain: u64) -> Result<(), Error> {
         .map(drop)
 }
 
+/// Whether any event that was read is about this account.
+pub fn is_subject(tx: &mut Tx<'_>, chain: u64, subject: Address) -> Result<bool, Error> {
+    tx.query_one(
+        "SELECT 1 FROM chain_events WHERE chain = $1 AND subject = $2 LIMIT 1",
+        params![chain, subject],
+    )
+    .map(|row| row.is_some())
+}
+
 macro_rules! events {
     ($rest:literal) => {
         concat!(
@@ -182,27 +191,23 @@ fn read_event(mut row: Row) -> Result<Event, Error> {
 
 /// Everything about one account, in order.
 pub fn events_of(tx: &mut Tx<'_>, chain: u64, subject: Address) -> Result<Vec<Event>, Error> {
-    tx.query(
+    tx.list(
         events!("AND subject = $2 ORDER BY block_number, log_index"),
         params![chain, subject],
-    )?
-    .into_iter()
-    .map(read_event)
-    .collect()
+        read_event,
+    )
 }
 
 /// Events after a place in the order (block, log index), in order.
 pub fn events(tx: &mut Tx<'_>, chain: u64, after: Option<(u64, u64)>, limit: u32) -> Result<Vec<Event>, Error> {
     let (block, index) = after.map_or((-1, -1), |(block, index)| (block as i64, index as i64));
-    tx.query(
+    tx.list(
         events!(
             "AND (block_number > $2 OR (block_number = $2 AND log_index > $3)) ORDER BY block_number, log_index LIMIT $4"
         ),
         params![chain, block, index, limit],
-    )?
-    .into_iter()
-    .map(read_event)
-    .collect()
+        read_event,
+    )
 }
 
 macro_rules! roots {
@@ -230,31 +235,25 @@ fn read_root(mut row: Row) -> Result<Root, Error> {
 
 /// Where a root stands.
 pub fn root(tx: &mut Tx<'_>, chain: u64, root: &Digest) -> Result<Option<Root>, Error> {
-    tx.query_one(roots!("AND root = $2"), params![chain, root])?
-        .map(read_root)
-        .transpose()
+    tx.find(roots!("AND root = $2"), params![chain, root], read_root)
 }
 
 /// Roots from a block on, in order of block and root; for bundles that are checked offline.
 pub fn roots(tx: &mut Tx<'_>, chain: u64, from_block: u64, limit: u32) -> Result<Vec<Root>, Error> {
-    tx.query(
+    tx.list(
         roots!("AND block_number >= $2 ORDER BY block_number, root LIMIT $3"),
         params![chain, from_block, limit],
-    )?
-    .into_iter()
-    .map(read_root)
-    .collect()
+        read_root,
+    )
 }
 
 /// The newest roots, newest first; for bundles that cannot hold them all.
 pub fn newest_roots(tx: &mut Tx<'_>, chain: u64, limit: u32) -> Result<Vec<Root>, Error> {
-    tx.query(
+    tx.list(
         roots!("ORDER BY block_number DESC, root LIMIT $2"),
         params![chain, limit],
-    )?
-    .into_iter()
-    .map(read_root)
-    .collect()
+        read_root,
+    )
 }
 
 /// A digest over all that was read from a chain, to compare before and after reading it again.

@@ -56,37 +56,32 @@ fn read(mut row: Row) -> Result<Check, Error> {
 
 /// A check.
 pub fn find(tx: &mut Tx<'_>, scope: &Scope, id: CheckId) -> Result<Option<Check>, Error> {
-    tx.query_one(
+    tx.find(
         "SELECT id, participant_id, category, verdict, reasons, time FROM checks \
          WHERE id = $1 AND (participant_id = $2 OR $2 IS NULL)",
         params![id, scope.participant()],
-    )?
-    .map(read)
-    .transpose()
+        read,
+    )
 }
 
 /// The scope's newest checks.
 pub fn list(tx: &mut Tx<'_>, scope: &Scope, limit: u32) -> Result<Vec<Check>, Error> {
-    tx.query(
+    tx.list(
         "SELECT id, participant_id, category, verdict, reasons, time FROM checks \
          WHERE (participant_id = $1 OR $1 IS NULL) ORDER BY time DESC, id LIMIT $2",
         params![scope.participant(), limit],
-    )?
-    .into_iter()
-    .map(read)
-    .collect()
+        read,
+    )
 }
 
 /// How the scope's checks ended since a time: verdict and count.
 pub fn tally(tx: &mut Tx<'_>, scope: &Scope, since: Timestamp) -> Result<Vec<(String, u64)>, Error> {
-    tx.query(
+    tx.list(
         "SELECT verdict, COUNT(*) FROM checks WHERE (participant_id = $1 OR $1 IS NULL) AND time >= $2 \
          GROUP BY verdict ORDER BY verdict",
         params![scope.participant(), since],
-    )?
-    .into_iter()
-    .map(|mut row| Ok((row.take(0)?, row.take(1)?)))
-    .collect()
+        |mut row| Ok((row.take(0)?, row.take(1)?)),
+    )
 }
 
 /// Removes checks from before a time.

@@ -211,14 +211,12 @@ pub fn abandon(tx: &mut Tx<'_>, scope: &Scope, id: CopyId) -> Result<bool, Error
 /// Certificates with intents older than `before` whose issuer's key is kept here, for the job that finishes them. Repeats a certificate for
 /// each of its copies.
 pub fn stale_intents(tx: &mut Tx<'_>, before: Timestamp, limit: u32) -> Result<Vec<CertificateId>, Error> {
-    tx.query(
+    tx.list(
         "SELECT c.certificate_id FROM copies c JOIN participants p ON p.id = c.participant_id \
          WHERE c.state = 'intent' AND c.created < $1 AND p.custody = 'wrapped' ORDER BY c.created, c.certificate_id LIMIT $2",
         params![before, limit],
-    )?
-    .into_iter()
-    .map(|mut row| row.take(0))
-    .collect()
+        |mut row| row.take(0),
+    )
 }
 
 /// Gives up all intents from before a time; how many.
@@ -231,37 +229,30 @@ pub fn abandon_all(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64, Error> {
 
 /// A copy.
 pub fn find(tx: &mut Tx<'_>, scope: &Scope, id: CopyId) -> Result<Option<Copy>, Error> {
-    tx.query_one(
+    tx.find(
         columns!("WHERE id = $1 AND (participant_id = $2 OR $2 IS NULL)"),
         params![id, scope.participant()],
-    )?
-    .map(read)
-    .transpose()
+        read,
+    )
 }
 
 /// By the digest of its signed bytes, whoever's: who has the digest has the copy.
 pub fn find_by_digest(tx: &mut Tx<'_>, digest: &Digest) -> Result<Option<Copy>, Error> {
-    tx.query_one(columns!("WHERE digest = $1 LIMIT 1"), params![digest])?
-        .map(read)
-        .transpose()
+    tx.find(columns!("WHERE digest = $1 LIMIT 1"), params![digest], read)
 }
 
 /// By the content id of its sealed payload, whoever's: the payload opens only with the holder's key.
 pub fn find_by_content(tx: &mut Tx<'_>, content: &str) -> Result<Option<Copy>, Error> {
-    tx.query_one(columns!("WHERE content = $1 LIMIT 1"), params![*content])?
-        .map(read)
-        .transpose()
+    tx.find(columns!("WHERE content = $1 LIMIT 1"), params![*content], read)
 }
 
 /// All copies of a certificate, oldest first.
 pub fn list_by_certificate(tx: &mut Tx<'_>, scope: &Scope, certificate: CertificateId) -> Result<Vec<Copy>, Error> {
-    tx.query(
+    tx.list(
         columns!("WHERE certificate_id = $1 AND (participant_id = $2 OR $2 IS NULL) ORDER BY created, id"),
         params![certificate, scope.participant()],
-    )?
-    .into_iter()
-    .map(read)
-    .collect()
+        read,
+    )
 }
 
 /// Signed copies for a holder after a place in the order (created, id). The caller has seen proof that it speaks to that holder.
@@ -272,28 +263,24 @@ pub fn list_by_holder(
     limit: u32,
 ) -> Result<Vec<Copy>, Error> {
     let (created, id) = after.unwrap_or((Timestamp(i64::MIN), CopyId::from_bytes([0; 16])));
-    tx.query(
+    tx.list(
         columns!(
             "WHERE holder = $1 AND state IN ('signed', 'published') AND (created > $2 OR (created = $2 AND id > $3)) \
              ORDER BY created, id LIMIT $4"
         ),
         params![*holder, created, id, limit],
-    )?
-    .into_iter()
-    .map(read)
-    .collect()
+        read,
+    )
 }
 
 /// Signed copies whose payload is not in the blob store yet: id, content id, payload.
 pub fn unpublished(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(CopyId, String, Vec<u8>)>, Error> {
-    tx.query(
+    tx.list(
         "SELECT id, content, payload FROM copies WHERE state = 'signed' AND payload IS NOT NULL AND content IS NOT NULL \
          ORDER BY created, id LIMIT $1",
         params![limit],
-    )?
-    .into_iter()
-    .map(|mut row| Ok((row.take(0)?, row.take(1)?, row.take(2)?)))
-    .collect()
+        |mut row| Ok((row.take(0)?, row.take(1)?, row.take(2)?)),
+    )
 }
 
 /// Notes that a payload is in the blob store.

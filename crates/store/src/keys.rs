@@ -131,12 +131,11 @@ pub fn insert(tx: &mut Tx<'_>, key: &Key) -> Result<(), Error> {
 
 /// A key, with its wrapped secret.
 pub fn find(tx: &mut Tx<'_>, scope: &Scope, id: KeyId) -> Result<Option<Key>, Error> {
-    tx.query_one(
+    tx.find(
         columns!("WHERE id = $1 AND (participant_id = $2 OR $2 IS NULL)"),
         params![id, scope.participant()],
-    )?
-    .map(read)
-    .transpose()
+        read,
+    )
 }
 
 /// The newest active key for a purpose and kind.
@@ -148,25 +147,33 @@ pub fn active(
     kind: Kind,
 ) -> Result<Option<Key>, Error> {
     check(scope, owner)?;
-    tx.query_one(
+    tx.find(
         columns!(
             "WHERE (participant_id = $1 OR ($1 IS NULL AND participant_id IS NULL)) AND purpose = $2 AND kind = $3 AND state = 'active' \
              ORDER BY version DESC LIMIT 1"
         ),
         params![owner, *purpose, kind],
-    )?
-    .map(read)
-    .transpose()
+        read,
+    )
 }
 
 /// All keys of a participant, or of the deployment, by purpose, kind and version.
 pub fn list(tx: &mut Tx<'_>, scope: &Scope, owner: Option<ParticipantId>) -> Result<Vec<Key>, Error> {
     check(scope, owner)?;
-    tx.query(
+    tx.list(
         columns!(
             "WHERE (participant_id = $1 OR ($1 IS NULL AND participant_id IS NULL)) ORDER BY purpose, kind, version"
         ),
         params![owner],
+        read,
+    )
+}
+
+/// Every participant's account keys, old and new: who looks for the key of an account has no scope.
+pub fn accounts(tx: &mut Tx<'_>) -> Result<Vec<Key>, Error> {
+    tx.query(
+        columns!("WHERE purpose = 'account' AND participant_id IS NOT NULL ORDER BY participant_id, version"),
+        params![],
     )?
     .into_iter()
     .map(read)

@@ -3,7 +3,7 @@
 //! A step is one text with type words in braces: `{bytes}` BLOB or BYTEA, `{int}` INTEGER or BIGINT, `{text}` TEXT, on PostgreSQL ordered by
 //! bytes as in SQLite, `{table}` what follows a table's closing parenthesis.
 
-use crate::{Error, postgres, sqlite};
+use crate::{Error, postgres, sqlite, tx::Database, value::params};
 use vidimus_core::{Digest, Provider};
 
 /// A step of the schema.
@@ -29,27 +29,15 @@ impl Migration {
         provider.sha256(&[self.text.as_bytes()])
     }
 
-    fn for_sqlite(&self) -> String {
-        self.filled([
-            ("{bytes}", "BLOB"),
-            ("{int}", "INTEGER"),
-            ("{text}", "TEXT"),
-            ("{table}", "STRICT"),
-        ])
-    }
-
-    fn for_postgres(&self) -> String {
-        self.filled([
-            ("{bytes}", "BYTEA"),
-            ("{int}", "BIGINT"),
-            ("{text}", "TEXT COLLATE \"C\""),
-            ("{table}", ""),
-        ])
-    }
-
-    fn filled(&self, words: [(&str, &str); 4]) -> String {
-        words
+    /// With the type words of this database.
+    fn filled(&self, database: &Database<'_>) -> String {
+        let words = match database {
+            Database::Sqlite(_) => ["BLOB", "INTEGER", "TEXT", "STRICT"],
+            Database::Postgres(_) => ["BYTEA", "BIGINT", "TEXT COLLATE \"C\"", ""],
+        };
+        ["{bytes}", "{int}", "{text}", "{table}"]
             .iter()
+            .zip(words)
             .fold(self.text.to_owned(), |text, (word, by)| text.replace(word, by))
     }
 
@@ -95,75 +83,45 @@ fn missing<'a>(
 }
 
 pub(crate) fn sqlite(connection: &sqlite::Connection, provider: &dyn Provider) -> Result<(), Error> {
-    sqlite_steps(connection, provider, MIGRATIONS)
-}
-
-fn sqlite_steps(connection: &sqlite::Connection, provider: &dyn Provider, known: &[Migration]) -> Result<(), Error> {
-    loop {
-        // The lock is taken before looking, so that two processes do not both find the same step missing.
-        connection.run("BEGIN IMMEDIATE")?;
-        let step = (|| {
-            connection.run_batch(
-                "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum BLOB NOT NULL) STRICT",
-            )?;
-            let Some(next) = missing(known, connection.query(LIST, &[])?, provider)?.first() else {
-                return Ok(false);
-            };
-            let apply = || {
-                connection.run_batch(&next.for_sqlite())?;
-                let checksum = next.checksum(provider);
-                connection.execute(RECORD, crate::value::params![next.number, *next.name, checksum])
-            };
-            apply().map_err(|error| next.failed(error))?;
-            Ok(true)
-        })();
-        match step {
-            Ok(more) => {
-                connection.run("COMMIT")?;
-                if !more {
-                    return Ok(());
-                }
-            }
-            Err(error) => {
-                let _ = connection.run("ROLLBACK");
-                return Err(error);
-            }
-        }
-    }
+    // The lock is taken before looking, so that two processes do not both find the same step missing.
+    let begin = "BEGIN IMMEDIATE";
+    let table = "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum BLOB NOT NULL) STRICT";
+    while step(&Database::Sqlite(connection), begin, &[table], provider)? {}
+    Ok(())
 }
 
 pub(crate) fn postgres(connection: &postgres::Connection, provider: &dyn Provider) -> Result<(), Error> {
-    loop {
-        connection.run_batch("BEGIN")?;
-        let step = (|| {
-            // One instance migrates; the others wait here, however long it takes, and then find nothing to do.
-            connection.run_batch("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")?;
-            connection.run_batch("SELECT pg_advisory_xact_lock(6213817409912)")?;
-            connection.run_batch(
-                "CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum BYTEA NOT NULL)",
-            )?;
-            let Some(next) = missing(MIGRATIONS, connection.query(LIST, &[])?, provider)?.first() else {
-                return Ok(false);
-            };
-            let apply = || {
-                connection.run_batch(&next.for_postgres())?;
-                let checksum = next.checksum(provider);
-                connection.execute(RECORD, crate::value::params![next.number, *next.name, checksum])
-            };
-            apply().map_err(|error| next.failed(error))?;
-            Ok(true)
-        })();
-        match step {
-            Ok(more) => {
-                connection.run_batch("COMMIT")?;
-                if !more {
-                    return Ok(());
-                }
-            }
-            Err(error) => {
-                let _ = connection.run_batch("ROLLBACK");
-                return Err(error);
-            }
+    let prepare = [
+        // One instance migrates; the others wait here, however long it takes, and then find nothing to do.
+        "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0",
+        "SELECT pg_advisory_xact_lock(6213817409912)",
+        "CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum BYTEA NOT NULL)",
+    ];
+    while step(&Database::Postgres(connection), "BEGIN", &prepare, provider)? {}
+    Ok(())
+}
+
+/// Applies the next step, in a transaction of its own; `false` when there is none.
+fn step(database: &Database<'_>, begin: &str, prepare: &[&str], provider: &dyn Provider) -> Result<bool, Error> {
+    database.run_batch(begin)?;
+    let done = (|| {
+        prepare.iter().try_for_each(|statement| database.run_batch(statement))?;
+        let Some(next) = missing(MIGRATIONS, database.query(LIST, &[])?, provider)?.first() else {
+            return Ok(false);
+        };
+        let apply = || {
+            database.run_batch(&next.filled(database))?;
+            let checksum = next.checksum(provider);
+            database.execute(RECORD, params![next.number, *next.name, checksum])
+        };
+        apply().map_err(|error| next.failed(error))?;
+        Ok(true)
+    })();
+    match done {
+        Ok(_) => database.run_batch("COMMIT")?,
+        Err(_) => {
+            let _ = database.run_batch("ROLLBACK");
         }
     }
+    done
 }

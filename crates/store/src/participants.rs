@@ -112,27 +112,25 @@ pub fn insert(tx: &mut Tx<'_>, new: &Participant) -> Result<(), Error> {
 
 /// A participant. Who takes part is public, so there is no scope.
 pub fn find(tx: &mut Tx<'_>, id: ParticipantId) -> Result<Option<Participant>, Error> {
-    tx.query_one(columns!("WHERE id = $1"), params![id])?
-        .map(read)
-        .transpose()
+    tx.find(columns!("WHERE id = $1"), params![id], read)
 }
 
 /// By role and account.
 pub fn find_by_account(tx: &mut Tx<'_>, role: Role, account: Address) -> Result<Option<Participant>, Error> {
-    tx.query_one(columns!("WHERE role = $1 AND account = $2"), params![role, account])?
-        .map(read)
-        .transpose()
+    tx.find(
+        columns!("WHERE role = $1 AND account = $2"),
+        params![role, account],
+        read,
+    )
 }
 
 /// All of one role, or all, oldest first.
 pub fn list(tx: &mut Tx<'_>, role: Option<Role>) -> Result<Vec<Participant>, Error> {
-    tx.query(
+    tx.list(
         columns!("WHERE (role = $1 OR $1 IS NULL) ORDER BY created, id"),
         params![role],
-    )?
-    .into_iter()
-    .map(read)
-    .collect()
+        read,
+    )
 }
 
 /// Moves a participant from `before` to `after`; `false` when it does not stand at `before`.

@@ -59,7 +59,7 @@ pub fn ensure(tx: &mut Tx<'_>, person: &PersonIndex, data_key: &Wrapped, now: Ti
 
 /// The person with this index.
 pub fn find(tx: &mut Tx<'_>, person: &PersonIndex) -> Result<Option<Person>, Error> {
-    tx.query_one(READ, params![person])?.map(read).transpose()
+    tx.find(READ, params![person], read)
 }
 
 /// Destroys the data key. The rows that were encrypted under it stay, unreadable, until their own erasure removes them.

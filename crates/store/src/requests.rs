@@ -56,24 +56,22 @@ pub fn insert(tx: &mut Tx<'_>, scope: &Scope, request: &Request) -> Result<(), E
 
 /// Uses a nonce: once, before it expires, within the scope. None otherwise, without saying why.
 pub fn take(tx: &mut Tx<'_>, scope: &Scope, nonce_hash: &Digest, now: Timestamp) -> Result<Option<Request>, Error> {
-    tx.query_one(
+    tx.find(
         "UPDATE requests SET used = $1 WHERE nonce_hash = $2 AND used IS NULL AND expires > $1 \
          AND (participant_id = $3 OR $3 IS NULL) \
          RETURNING nonce_hash, id, participant_id, body, created, expires, used",
         params![now, nonce_hash, scope.participant()],
-    )?
-    .map(read)
-    .transpose()
+        read,
+    )
 }
 
 /// A request by its id, whoever's: whoever was given the id may answer it.
 pub fn find(tx: &mut Tx<'_>, id: RequestId) -> Result<Option<Request>, Error> {
-    tx.query_one(
+    tx.find(
         "SELECT nonce_hash, id, participant_id, body, created, expires, used FROM requests WHERE id = $1",
         params![id],
-    )?
-    .map(read)
-    .transpose()
+        read,
+    )
 }
 
 /// Removes requests that have expired.

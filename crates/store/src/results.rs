@@ -85,12 +85,11 @@ pub fn insert(tx: &mut Tx<'_>, scope: &Scope, new: &ResultRecord) -> Result<(), 
 
 /// A result.
 pub fn find(tx: &mut Tx<'_>, scope: &Scope, id: ResultId) -> Result<Option<ResultRecord>, Error> {
-    tx.query_one(
+    tx.find(
         columns!("WHERE id = $1 AND (participant_id = $2 OR $2 IS NULL)"),
         params![id, scope.participant()],
-    )?
-    .map(read)
-    .transpose()
+        read,
+    )
 }
 
 /// The live result that another one would double. Another issuer's is out of scope and not shown, though it conflicts.
@@ -101,14 +100,13 @@ pub fn find_live(
     category: &str,
     uniqueness: &Digest,
 ) -> Result<Option<ResultRecord>, Error> {
-    tx.query_one(
+    tx.find(
         columns!(
             "WHERE person = $1 AND category = $2 AND uniqueness = $3 AND state = 'live' AND (participant_id = $4 OR $4 IS NULL)"
         ),
         params![person, *category, uniqueness, scope.participant()],
-    )?
-    .map(read)
-    .transpose()
+        read,
+    )
 }
 
 /// Results of the scope after a place in the order (created, id), oldest first.
@@ -119,16 +117,14 @@ pub fn list(
     limit: u32,
 ) -> Result<Vec<ResultRecord>, Error> {
     let (created, id) = after.unwrap_or((Timestamp(i64::MIN), ResultId::from_bytes([0; 16])));
-    tx.query(
+    tx.list(
         columns!(
             "WHERE (participant_id = $1 OR $1 IS NULL) AND (created > $2 OR (created = $2 AND id > $3)) \
              ORDER BY created, id LIMIT $4"
         ),
         params![scope.participant(), created, id, limit],
-    )?
-    .into_iter()
-    .map(read)
-    .collect()
+        read,
+    )
 }
 
 /// Moves a result from live to `after`; `false` when it is not live, or not in scope.

@@ -86,33 +86,29 @@ pub fn open_list(tx: &mut Tx<'_>, list: u64, capacity: u64, now: Timestamp) -> R
 
 /// All lists, oldest first.
 pub fn lists(tx: &mut Tx<'_>) -> Result<Vec<List>, Error> {
-    tx.query(
+    tx.list(
         "SELECT list, capacity, revision, created FROM status_lists ORDER BY list",
         &[],
-    )?
-    .into_iter()
-    .map(read_list)
-    .collect()
+        read_list,
+    )
 }
 
 /// The list that new copies go to.
 pub fn newest_list(tx: &mut Tx<'_>) -> Result<Option<List>, Error> {
-    tx.query_one(
+    tx.find(
         "SELECT list, capacity, revision, created FROM status_lists ORDER BY list DESC LIMIT 1",
         &[],
-    )?
-    .map(read_list)
-    .transpose()
+        read_list,
+    )
 }
 
 /// One list.
 pub fn list(tx: &mut Tx<'_>, list: u64) -> Result<Option<List>, Error> {
-    tx.query_one(
+    tx.find(
         "SELECT list, capacity, revision, created FROM status_lists WHERE list = $1",
         params![list],
-    )?
-    .map(read_list)
-    .transpose()
+        read_list,
+    )
 }
 
 /// Places taken in a list. Reads all of them: ask now and then, not for each copy.
@@ -156,12 +152,11 @@ fn read_entry(mut row: Row) -> Result<Entry, Error> {
 
 /// What stands at a copy's place.
 pub fn find(tx: &mut Tx<'_>, copy: CopyId) -> Result<Option<Entry>, Error> {
-    tx.query_one(
+    tx.find(
         "SELECT list, place, copy_id, status, reason, updated FROM status_entries WHERE copy_id = $1",
         params![copy],
-    )?
-    .map(read_entry)
-    .transpose()
+        read_entry,
+    )
 }
 
 /// Sets the status of one copy. A revoked place stays revoked: `false`.
@@ -212,13 +207,11 @@ pub fn set_of_certificate(
 
 /// The places of a list that are not 0, in order: place and status.
 pub fn not_valid(tx: &mut Tx<'_>, list: u64) -> Result<Vec<(u64, u8)>, Error> {
-    tx.query(
+    tx.list(
         "SELECT place, status FROM status_entries WHERE list = $1 AND status <> 0 ORDER BY place",
         params![list],
-    )?
-    .into_iter()
-    .map(|mut row| Ok((row.take(0)?, row.take(1)?)))
-    .collect()
+        |mut row| Ok((row.take(0)?, row.take(1)?)),
+    )
 }
 
 fn read_published(mut row: Row) -> Result<Published, Error> {
@@ -235,13 +228,12 @@ fn read_published(mut row: Row) -> Result<Published, Error> {
 
 /// The list as it is served in one encoding.
 pub fn published(tx: &mut Tx<'_>, list: u64, encoding: &str) -> Result<Option<Published>, Error> {
-    tx.query_one(
+    tx.find(
         "SELECT list, encoding, version, revision, signed, issued_at, valid_until FROM published_lists \
          WHERE list = $1 AND encoding = $2",
         params![list, *encoding],
-    )?
-    .map(read_published)
-    .transpose()
+        read_published,
+    )
 }
 
 /// Serves `new`, if its version follows the one that is served and its revision is not older; `false` when another instance was faster.
@@ -267,13 +259,11 @@ pub fn publish(tx: &mut Tx<'_>, new: &Published) -> Result<bool, Error> {
 
 /// Lists that want signing again: one of `encodings` is missing, shows an old revision, or ends before `until`.
 pub fn stale(tx: &mut Tx<'_>, encoding: &str, until: Timestamp) -> Result<Vec<List>, Error> {
-    tx.query(
+    tx.list(
         "SELECT l.list, l.capacity, l.revision, l.created FROM status_lists l \
          LEFT JOIN published_lists p ON p.list = l.list AND p.encoding = $1 \
          WHERE p.version IS NULL OR p.revision < l.revision OR p.valid_until < $2 ORDER BY l.list",
         params![*encoding, until],
-    )?
-    .into_iter()
-    .map(read_list)
-    .collect()
+        read_list,
+    )
 }

@@ -192,30 +192,25 @@ pub fn finish(tx: &mut Tx<'_>, id: RequestId, failure: Option<&str>, now: Timest
 
 /// A transaction.
 pub fn find(tx: &mut Tx<'_>, id: RequestId) -> Result<Option<Outbound>, Error> {
-    tx.query_one(columns!("WHERE id = $1"), params![id])?
-        .map(read)
-        .transpose()
+    tx.find(columns!("WHERE id = $1"), params![id], read)
 }
 
 /// The transaction for a purpose and object.
 pub fn find_by_object(tx: &mut Tx<'_>, purpose: &str, object: &[u8]) -> Result<Option<Outbound>, Error> {
-    tx.query_one(
+    tx.find(
         columns!("WHERE purpose = $1 AND object = $2"),
         params![*purpose, *object],
-    )?
-    .map(read)
-    .transpose()
+        read,
+    )
 }
 
 /// Those that are not settled, in the order of their nonces: what to sign, send and look for, also after a restart.
 pub fn open(tx: &mut Tx<'_>, chain: u64, limit: u32) -> Result<Vec<Outbound>, Error> {
-    tx.query(
+    tx.list(
         columns!(
             "WHERE chain = $1 AND state IN ('queued', 'signed', 'sent', 'mined') ORDER BY account, account_nonce LIMIT $2"
         ),
         params![chain, limit],
-    )?
-    .into_iter()
-    .map(read)
-    .collect()
+        read,
+    )
 }

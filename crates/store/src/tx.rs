@@ -24,6 +24,29 @@ pub(crate) enum Database<'a> {
     Postgres(&'a postgres::Connection),
 }
 
+impl Database<'_> {
+    pub(crate) fn execute(&self, statement: &'static str, params: &[Param<'_>]) -> Result<u64, Error> {
+        match self {
+            Self::Sqlite(connection) => connection.execute(statement, params),
+            Self::Postgres(connection) => connection.execute(statement, params),
+        }
+    }
+
+    pub(crate) fn query(&self, statement: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
+        match self {
+            Self::Sqlite(connection) => connection.query(statement, params),
+            Self::Postgres(connection) => connection.query(statement, params),
+        }
+    }
+
+    pub(crate) fn run_batch(&self, statements: &str) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(connection) => connection.run_batch(statements),
+            Self::Postgres(connection) => connection.run_batch(statements),
+        }
+    }
+}
+
 impl std::fmt::Debug for Tx<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.database {
@@ -58,18 +81,32 @@ impl<'a> Tx<'a> {
     /// Runs a statement and says how many rows it changed. `statement` is one text for both databases, its parameters `$1…` numbered in the
     /// order of their first appearance.
     pub(crate) fn execute(&mut self, statement: &'static str, params: &[Param<'_>]) -> Result<u64, Error> {
-        self.guard(|database| match database {
-            Database::Sqlite(connection) => connection.execute(statement, params),
-            Database::Postgres(connection) => connection.execute(statement, params),
-        })
+        self.guard(|database| database.execute(statement, params))
     }
 
     /// Runs a statement and gives all its rows. Statements name their columns and bound their answers.
     pub(crate) fn query(&mut self, statement: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
-        self.guard(|database| match database {
-            Database::Sqlite(connection) => connection.query(statement, params),
-            Database::Postgres(connection) => connection.query(statement, params),
-        })
+        self.guard(|database| database.query(statement, params))
+    }
+
+    /// All rows that a statement gives, each as `read` takes it.
+    pub(crate) fn list<T>(
+        &mut self,
+        statement: &'static str,
+        params: &[Param<'_>],
+        read: impl FnMut(Row) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        self.query(statement, params)?.into_iter().map(read).collect()
+    }
+
+    /// The row that a statement gives, if it gives one, as `read` takes it.
+    pub(crate) fn find<T>(
+        &mut self,
+        statement: &'static str,
+        params: &[Param<'_>],
+        read: impl FnOnce(Row) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        self.query_one(statement, params)?.map(read).transpose()
     }
 
     /// Runs a statement that gives at most one row.
