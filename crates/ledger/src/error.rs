@@ -37,6 +37,22 @@ impl LedgerError {
             Self::Fatal(_) => Blame::Fatal,
         }
     }
+
+    /// Whether the same question about less would be answered. Nodes bound what they look through, and we what we read.
+    pub fn asks_too_much(&self) -> bool {
+        match self {
+            Self::Caller(CallerError::TooMuch { .. }) => true,
+            // go-ethereum, Besu and those that sell access say it with this code, or in these words.
+            Self::Caller(CallerError::Node { code, message }) => {
+                let message = message.to_ascii_lowercase();
+                *code == crate::rpc::LIMIT
+                    || ["more than", "too large", "too many", "limit", "block range"]
+                        .iter()
+                        .any(|words| message.contains(words))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// What is wrong with a request. The texts of transaction refusals are go-ethereum's, because tools match on them.
@@ -217,6 +233,12 @@ pub enum FatalError {
         /// The node's.
         found: u64,
     },
+    /// What a node says does not follow from the block that it says it of.
+    #[error(
+        "the node says {0}, and its block does not bear that out: ask another node; `ledger.verify_blocks = false` is for networks \
+         whose blocks have a form of their own"
+    )]
+    Unproven(&'static str),
     /// The code at an address is not the contract it should be.
     #[error("the code at {address} is not {contract}")]
     OtherCode {

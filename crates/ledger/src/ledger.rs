@@ -53,6 +53,20 @@ pub trait Ledger: Send + Sync {
     async fn submit(&self, raw: &[u8]) -> Result<TxHash>;
     /// A transaction, mined or waiting.
     async fn transaction(&self, hash: TxHash) -> Result<Option<Transaction>>;
+    /// The receipts of a block, in the order of its transactions.
+    async fn receipts(&self, at: BlockId) -> Result<Option<Vec<TransactionReceipt>>> {
+        let Some(block) = self.block(at, false).await? else {
+            return Ok(None);
+        };
+        let mut receipts = Vec::new();
+        for hash in block.transactions.hashes() {
+            let Some(receipt) = self.receipt(hash).await? else {
+                return Ok(None);
+            };
+            receipts.push(receipt);
+        }
+        Ok(Some(receipts))
+    }
     /// The receipt of a mined transaction.
     async fn receipt(&self, hash: TxHash) -> Result<Option<TransactionReceipt>>;
     /// The next nonce of an account. At `pending` it counts transactions that wait.

@@ -49,6 +49,40 @@ pub struct Signed {
     pub sender: Address,
 }
 
+/// What a transaction offers for gas, wei per gas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offer {
+    /// The most it pays.
+    pub max_fee: u128,
+    /// The tip within that.
+    pub priority_fee: u128,
+}
+
+impl Offer {
+    /// The least that nodes take in place of this: an eighth more of both (go-ethereum and anvil ask for a tenth), and at least one wei.
+    fn raised(self) -> Self {
+        let raised = |fee: u128| fee.saturating_add(fee.div_ceil(8).max(1));
+        Self {
+            max_fee: raised(self.max_fee),
+            priority_fee: raised(self.priority_fee),
+        }
+    }
+
+    /// What to offer in place of this while the chain asks for `now`: enough for nodes to take it, and for the chain as it stands. `None` where that is
+    /// more than `most`, and where gas costs nothing: the price is not what keeps the transaction back.
+    pub fn instead(self, now: Self, most: u128) -> Option<Self> {
+        let least = self.raised();
+        if now.max_fee == 0 || least.max_fee > most || least.priority_fee > most {
+            return None;
+        }
+        let max_fee = least.max_fee.max(now.max_fee).max(least.priority_fee).min(most);
+        Some(Self {
+            max_fee,
+            priority_fee: least.priority_fee.max(now.priority_fee).min(max_fee),
+        })
+    }
+}
+
 /// Why a signature does not finish a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SigningError {
@@ -199,6 +233,18 @@ pub fn inspect(raw: &[u8]) -> Result<Signed, CallerError> {
     })
 }
 
+/// What raw signed bytes offer for gas: at most, and as a tip, wei per gas. `None` when they are no transaction.
+pub fn offer(raw: &[u8]) -> Option<Offer> {
+    use alloy::consensus::Transaction as _;
+    use alloy::eips::eip2718::Decodable2718;
+    let envelope = TxEnvelope::decode_2718_exact(raw).ok()?;
+    let max_fee = envelope.max_fee_per_gas();
+    Some(Offer {
+        max_fee,
+        priority_fee: envelope.max_priority_fee_per_gas().unwrap_or(max_fee),
+    })
+}
+
 /// Whom raw signed bytes call; `None` when they create a contract or are no transaction.
 pub fn recipient(raw: &[u8]) -> Option<Address> {
     use alloy::consensus::Transaction as _;
@@ -209,6 +255,37 @@ pub fn recipient(raw: &[u8]) -> Option<Address> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_replaces_a_transaction_is_an_eighth_more_and_never_above_the_most() {
+        let of = |max_fee, priority_fee| Offer { max_fee, priority_fee };
+        let calm = of(1, 0);
+        // Nodes refuse less than a tenth more of either.
+        assert_eq!(of(800, 80).instead(calm, 10_000), Some(of(900, 90)));
+        assert_eq!(of(801, 81).instead(calm, 10_000), Some(of(902, 92)));
+        assert_eq!(of(3, 0).instead(calm, 10_000), Some(of(4, 1)));
+        // The chain asks for more than that.
+        assert_eq!(of(800, 80).instead(of(5_000, 300), 10_000), Some(of(5_000, 300)));
+        // As far as the most goes, as long as nodes take it.
+        assert_eq!(of(800, 80).instead(of(5_000, 300), 1_000), Some(of(1_000, 300)));
+        assert_eq!(of(800, 80).instead(of(5_000, 4_000), 1_000), Some(of(1_000, 1_000)));
+        assert_eq!(of(800, 80).instead(of(5_000, 300), 900), Some(of(900, 300)));
+        assert_eq!(of(800, 80).instead(of(5_000, 300), 899), None);
+        // Where gas is free, a tip would only be refused: the account has nothing.
+        assert_eq!(of(0, 0).instead(of(0, 0), 1_000), None);
+        assert_eq!(of(u128::MAX, 1).instead(of(1, 1), u128::MAX), Some(of(u128::MAX, 2)));
+    }
+
+    #[test]
+    fn what_signed_bytes_offer_is_read_back() {
+        let signed = fields().prepare().sign_with_secret(&SECRET).unwrap();
+        let expected = Offer {
+            max_fee: 7,
+            priority_fee: 1,
+        };
+        assert_eq!(offer(&signed.raw), Some(expected));
+        assert_eq!(offer(b"no transaction"), None);
+    }
 
     const SECRET: [u8; 32] = [3; 32];
 

@@ -197,6 +197,35 @@ pub struct Ledger {
     pub rpc_key: Option<Secret<String>>,
     /// Whether `/rpc` answers reading calls without an API key.
     pub rpc_public_reads: bool,
+    /// How to get on with the network behind `rpc_url`.
+    pub network: NetworkRules,
+}
+
+/// How to get on with a network that others run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NetworkRules {
+    /// The most to offer for gas, tip included, in wei; 0 where gas costs nothing.
+    pub max_fee_per_gas: u64,
+    /// The tip to offer, in wei; without it the node is asked.
+    pub priority_fee_per_gas: Option<u64>,
+    /// A transaction that blocks have passed by for this long is replaced by one that offers more.
+    pub replace_after_seconds: u64,
+    /// Whether the network makes blocks also when nothing is sent; without it only another Vidimus is taken not to.
+    pub empty_blocks: Option<bool>,
+    /// Whether what the node says is held against the hashes of its blocks.
+    pub verify_blocks: bool,
+}
+
+impl Default for NetworkRules {
+    fn default() -> Self {
+        Self {
+            max_fee_per_gas: 500_000_000_000,
+            priority_fee_per_gas: None,
+            replace_after_seconds: 60,
+            empty_blocks: None,
+            verify_blocks: true,
+        }
+    }
 }
 
 /// Where the chain runs.

@@ -1,10 +1,14 @@
 //! Any Ethereum node, or another Vidimus, by JSON-RPC.
 //!
-//! The node is believed: what it says about blocks and logs is not checked against headers here, beyond the chain id, and the hash of
-//! what is submitted. Choose one that is your own, or compare several. Reorganisations show as another hash at a known height
-//! ([`Head::parent`]).
+//! How far the node is believed: a block must hash to the hash it is given under, and a log or a receipt must stand in a block whose
+//! transaction and receipt roots, computed here from all of its transactions and receipts, are those of that header. So a node cannot
+//! invent an anchor or an admission, or move one to another time, without a block to show for it. What it can do: follow a chain that the network does not
+//! (headers are not checked against the consensus), leave logs out, and answer calls (`eth_call`) and states as it likes. Choose one that is your own, or
+//! compare several. Reorganisations show as another hash at a known height ([`Head::parent`]). Answers are bounded in size and time.
 
+mod answer;
 mod refusal;
+mod verify;
 
 use crate::error::{CallerError, FatalError, LedgerError, Result, RetryError};
 use crate::eth::{
@@ -13,12 +17,16 @@ use crate::eth::{
 };
 use crate::{Fees, Head, Ledger, convert};
 use alloy::primitives::U64;
-use alloy::rpc::client::RpcClient;
 use alloy::transports::http::reqwest;
+use answer::Node;
 use async_trait::async_trait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::VecDeque;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use verify::Proven;
 use vidimus_core::Timestamp;
 
 /// When a block counts as final.
@@ -45,8 +53,33 @@ pub struct Settings {
     pub finality: Finality,
     /// The longest one request may take.
     pub timeout: Duration,
-    /// Tip to offer, wei per gas; 0 on free-gas networks.
-    pub priority_fee: u128,
+    /// What to offer for gas.
+    pub fees: FeeRules,
+    /// Whether blocks, and what is said of them, are held against their hashes. Not for networks whose blocks have a form of their own.
+    pub verify: bool,
+    /// Most bytes of an answer.
+    pub answer: usize,
+}
+
+/// Most bytes of an answer, unless the settings say otherwise: more than the receipts of a full block of the public network.
+pub const ANSWER: usize = 32 << 20;
+
+/// What to offer for gas, wei per gas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeeRules {
+    /// The most, tip included; 0 where gas costs nothing.
+    pub most: u128,
+    /// The tip; without it the node is asked what it takes to be mined soon.
+    pub priority_fee: Option<u128>,
+}
+
+impl Default for FeeRules {
+    fn default() -> Self {
+        Self {
+            most: 500_000_000_000,
+            priority_fee: None,
+        }
+    }
 }
 
 impl std::fmt::Debug for Settings {
@@ -62,9 +95,15 @@ impl std::fmt::Debug for Settings {
 /// A ledger reached by JSON-RPC.
 #[derive(Debug)]
 pub struct Network {
-    client: RpcClient,
+    node: Node,
     settings: Settings,
+    proven: Mutex<VecDeque<Arc<Proven>>>,
 }
+
+/// Proven blocks that are kept, for the next question about the same one.
+const KEPT: usize = 4;
+/// Blocks whose tips are looked at where the node does not name one.
+const TIPS: u64 = 10;
 
 impl Network {
     /// Prepares the client and makes sure that the node is on the right chain.
@@ -90,9 +129,17 @@ impl Network {
             .default_headers(headers)
             .build()
             .map_err(|_| unusable("the HTTP client cannot be set up"))?;
+        let node = Node {
+            client: http,
+            url,
+            timeout: settings.timeout,
+            most: settings.answer,
+            next: AtomicU64::new(1),
+        };
         let network = Self {
-            client: RpcClient::new_http_with_client(http, url),
+            node,
             settings,
+            proven: Mutex::default(),
         };
         let (expected, found) = (network.settings.chain_id, network.chain_id().await?);
         if found != expected {
@@ -101,13 +148,77 @@ impl Network {
         Ok(network)
     }
 
-    async fn ask<P, R>(&self, method: &'static str, params: P) -> Result<R>
-    where
-        P: Serialize + Clone + std::fmt::Debug + Send + Sync + Unpin,
-        R: DeserializeOwned + std::fmt::Debug + Send + Sync + Unpin + 'static,
-    {
-        let answer = self.client.request::<P, R>(method, params).await;
-        answer.map_err(|error| refusal::read(error, self.settings.timeout))
+    /// What the node calls itself, such as `Geth/v1.16.0` or `vidimus/0.1.0`.
+    pub async fn client_version(&self) -> Result<String> {
+        self.ask("web3_clientVersion", ()).await
+    }
+
+    async fn ask<R: DeserializeOwned>(&self, method: &'static str, params: impl Serialize + Send) -> Result<R> {
+        self.node.ask(method, params).await
+    }
+
+    async fn block_unproven(&self, at: BlockId, full: bool) -> Result<Option<Block>> {
+        match at {
+            BlockId::Number(number) => self.ask("eth_getBlockByNumber", (number, full)).await,
+            BlockId::Hash(hash) => self.ask("eth_getBlockByHash", (hash.block_hash, full)).await,
+        }
+    }
+
+    async fn receipts_unproven(&self, hash: B256) -> Result<Option<Vec<TransactionReceipt>>> {
+        match self.ask("eth_getBlockReceipts", (hash,)).await {
+            // Not every node has the method.
+            Err(LedgerError::Caller(_)) => {}
+            answer => return answer,
+        }
+        let Some(block) = self.block_unproven(BlockId::hash(hash), false).await? else {
+            return Ok(None);
+        };
+        let mut receipts = Vec::new();
+        for hash in block.transactions.hashes() {
+            match self.ask("eth_getTransactionReceipt", (hash,)).await? {
+                Some(receipt) => receipts.push(receipt),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(receipts))
+    }
+
+    /// A block with everything in it, held against its hash; `None` when the node does not have it (any more).
+    async fn proven(&self, hash: B256) -> Result<Option<Arc<Proven>>> {
+        let kept = |proven: &VecDeque<Arc<Proven>>| proven.iter().find(|proven| proven.hash == hash).cloned();
+        if let Some(found) = kept(&self.proven.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(Some(found));
+        }
+        let Some(block) = self.block_unproven(BlockId::hash(hash), true).await? else {
+            return Ok(None);
+        };
+        let Some(receipts) = self.receipts_unproven(hash).await? else {
+            return Ok(None);
+        };
+        let proven = Arc::new(Proven::new(hash, block, receipts)?);
+        let mut all = self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        all.truncate(KEPT - 1);
+        all.push_front(proven.clone());
+        Ok(Some(proven))
+    }
+
+    /// The tip that is usual now: what the node suggests, or else what blocks have taken, or one wei, which go-ethereum asks for at least.
+    async fn usual_tip(&self, history: &FeeHistory, base_fee: u64) -> Result<u128> {
+        match self.ask::<U256>("eth_maxPriorityFeePerGas", ()).await {
+            Ok(tip) => return Ok(tip.saturating_to()),
+            Err(LedgerError::Caller(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let mut tips: Vec<u128> = history
+            .reward
+            .iter()
+            .flatten()
+            .filter_map(|tips| tips.first().copied())
+            .filter(|tip| *tip > 0)
+            .collect();
+        tips.sort_unstable();
+        let usual = tips.get(tips.len() / 2).copied();
+        Ok(usual.unwrap_or(u128::from(base_fee > 0)))
     }
 
     async fn head_at(&self, at: BlockNumberOrTag) -> Result<Option<Head>> {
@@ -128,7 +239,7 @@ fn no_block() -> LedgerError {
 #[async_trait]
 impl Ledger for Network {
     async fn chain_id(&self) -> Result<u64> {
-        self.ask::<_, U64>("eth_chainId", ()).await.map(|id| id.to())
+        self.ask::<U64>("eth_chainId", ()).await.map(|id| id.to())
     }
 
     async fn head(&self) -> Result<Head> {
@@ -149,16 +260,30 @@ impl Ledger for Network {
     }
 
     async fn block(&self, at: BlockId, full: bool) -> Result<Option<Block>> {
-        match at {
-            BlockId::Number(number) => self.ask("eth_getBlockByNumber", (number, full)).await,
-            BlockId::Hash(hash) => self.ask("eth_getBlockByHash", (hash.block_hash, full)).await,
+        let found = self.block_unproven(at, full).await?;
+        if let Some(block) = found.as_ref().filter(|_| self.settings.verify) {
+            verify::block(at, block)?;
         }
+        Ok(found)
+    }
+
+    async fn receipts(&self, at: BlockId) -> Result<Option<Vec<TransactionReceipt>>> {
+        let Some(block) = self.block(at, false).await? else {
+            return Ok(None);
+        };
+        let Some(receipts) = self.receipts_unproven(block.header.hash).await? else {
+            return Ok(None);
+        };
+        if self.settings.verify {
+            verify::receipts(&block.header.inner, &receipts)?;
+        }
+        Ok(Some(receipts))
     }
 
     async fn submit(&self, raw: &[u8]) -> Result<TxHash> {
         let hash = keccak256(raw);
         let sent = self
-            .ask::<_, TxHash>("eth_sendRawTransaction", (Bytes::copy_from_slice(raw),))
+            .ask::<TxHash>("eth_sendRawTransaction", (Bytes::copy_from_slice(raw),))
             .await;
         match sent {
             Ok(said) if said == hash => Ok(hash),
@@ -178,11 +303,20 @@ impl Ledger for Network {
     }
 
     async fn receipt(&self, hash: TxHash) -> Result<Option<TransactionReceipt>> {
-        self.ask("eth_getTransactionReceipt", (hash,)).await
+        let found: Option<TransactionReceipt> = self.ask("eth_getTransactionReceipt", (hash,)).await?;
+        let Some(mut receipt) = found else { return Ok(None) };
+        if let Some(block) = receipt.block_hash.filter(|_| self.settings.verify) {
+            // A block that is gone has no transactions.
+            let Some(proven) = self.proven(block).await? else {
+                return Ok(None);
+            };
+            proven.settle_receipt(hash, &mut receipt)?;
+        }
+        Ok(Some(receipt))
     }
 
     async fn nonce(&self, account: Address, at: BlockId) -> Result<u64> {
-        self.ask::<_, U64>("eth_getTransactionCount", (account, at))
+        self.ask::<U64>("eth_getTransactionCount", (account, at))
             .await
             .map(|nonce| nonce.to())
     }
@@ -196,7 +330,7 @@ impl Ledger for Network {
     }
 
     async fn storage(&self, account: Address, slot: U256, at: BlockId) -> Result<B256> {
-        self.ask::<_, U256>("eth_getStorageAt", (account, B256::from(slot), at))
+        self.ask::<U256>("eth_getStorageAt", (account, B256::from(slot), at))
             .await
             .map(B256::from)
     }
@@ -206,30 +340,47 @@ impl Ledger for Network {
     }
 
     async fn estimate_gas(&self, request: TransactionRequest, at: BlockId) -> Result<u64> {
-        self.ask::<_, U64>("eth_estimateGas", (request, at))
+        self.ask::<U64>("eth_estimateGas", (request, at))
             .await
             .map(|gas| gas.to())
     }
 
     async fn logs(&self, filter: &Filter) -> Result<Vec<Log>> {
-        self.ask("eth_getLogs", (filter.clone(),)).await
+        let mut logs: Vec<Log> = self.ask("eth_getLogs", (filter.clone(),)).await?;
+        if !self.settings.verify {
+            return Ok(logs);
+        }
+        for log in &mut logs {
+            let block = log
+                .block_hash
+                .ok_or(FatalError::Unproven("that a log stands nowhere"))?;
+            let proven = self.proven(block).await?.ok_or_else(no_block)?;
+            proven.settle_log(log)?;
+        }
+        Ok(logs)
     }
 
     async fn fees(&self) -> Result<Fees> {
         let history: FeeHistory = self
             .ask(
                 "eth_feeHistory",
-                (U64::from(1), BlockNumberOrTag::Latest, Vec::<f64>::new()),
+                (U64::from(TIPS), BlockNumberOrTag::Latest, [50.0_f64]),
             )
             .await?;
         let next = history.base_fee_per_gas.last().copied().unwrap_or_default();
         let base_fee =
             u64::try_from(next).map_err(|_| FatalError::Inconsistent("the node's base fee is out of range".into()))?;
-        let priority_fee = self.settings.priority_fee;
+        let FeeRules { most, priority_fee } = self.settings.fees;
+        let tip = match priority_fee {
+            Some(tip) => tip,
+            None if most == 0 => 0,
+            None => self.usual_tip(&history, base_fee).await?,
+        };
+        let max_fee = (next * 2).saturating_add(tip).min(most);
         Ok(Fees {
             base_fee,
-            priority_fee,
-            max_fee: next * 2 + priority_fee,
+            priority_fee: tip.min(max_fee),
+            max_fee,
         })
     }
 

@@ -2,28 +2,17 @@
 
 use crate::error::{CallerError, LedgerError, RetryError};
 use crate::rpc;
+use alloy::rpc::json_rpc::ErrorPayload;
 use alloy::transports::http::reqwest;
-use alloy::transports::{RpcError, TransportError, TransportErrorKind};
 use std::time::Duration;
 
 /// Most characters of a node's message that are kept: it is somebody else's text.
 const MESSAGE: usize = 200;
 
-pub(super) fn read(error: TransportError, timeout: Duration) -> LedgerError {
-    match error {
-        RpcError::ErrorResp(payload) => {
-            if let Some(data) = payload.as_revert_data() {
-                return rpc::reverted(data).into();
-            }
-            classify(payload.code, &payload.message)
-        }
-        RpcError::Transport(kind) => transport(&kind, timeout).into(),
-        // The text that did not read is not repeated: it may hold anything.
-        RpcError::DeserError { .. } => {
-            RetryError::Unreachable("the answer is not what the method returns".into()).into()
-        }
-        RpcError::NullResp => CallerError::NoSuchBlock.into(),
-        _ => RetryError::Unreachable("the request could not be made".into()).into(),
+pub(super) fn read(payload: &ErrorPayload) -> LedgerError {
+    match payload.as_revert_data() {
+        Some(data) => rpc::reverted(data).into(),
+        None => classify(payload.code, &payload.message),
     }
 }
 
@@ -78,26 +67,14 @@ fn numbers(text: &str) -> Vec<u64> {
         .collect()
 }
 
-fn transport(kind: &TransportErrorKind, timeout: Duration) -> RetryError {
-    let http = match kind {
-        TransportErrorKind::HttpError(error) | TransportErrorKind::HttpErrorWithRetryAfter { error, .. } => Some(error),
-        _ => None,
-    };
-    if let Some(error) = http {
-        return match error.status {
-            429 | 503 => RetryError::Busy,
-            status => RetryError::Unreachable(format!("HTTP status {status}")),
-        };
-    }
-    let cause = match kind {
-        TransportErrorKind::Custom(cause) => cause.downcast_ref::<reqwest::Error>(),
-        _ => None,
-    };
-    // reqwest prints the URL with its errors, and the URL may hold a token.
-    match cause {
-        Some(cause) if cause.is_timeout() => RetryError::Timeout(timeout.as_secs()),
-        Some(cause) if cause.is_connect() => RetryError::Unreachable("no connection".into()),
-        _ => RetryError::Unreachable("the connection broke".into()),
+/// reqwest prints the URL with its errors, and the URL may hold a token.
+pub(super) fn transport(cause: &reqwest::Error, timeout: Duration) -> RetryError {
+    if cause.is_timeout() {
+        RetryError::Timeout(timeout.as_secs())
+    } else if cause.is_connect() {
+        RetryError::Unreachable("no connection".into())
+    } else {
+        RetryError::Unreachable("the connection broke".into())
     }
 }
 

@@ -90,6 +90,7 @@ pub(super) async fn call(
         }
         "eth_getTransactionByHash" => value(ledger.transaction(params.required(0, "transaction hash")?).await?),
         "eth_getTransactionReceipt" => value(ledger.receipt(params.required(0, "transaction hash")?).await?),
+        "eth_getBlockReceipts" => value(ledger.receipts(params.required(0, "block")?).await?),
         "eth_getTransactionCount" => quantity(ledger.nonce(params.required(0, "address")?, params.block(1)?).await?),
         "eth_getBalance" => value(ledger.balance(params.required(0, "address")?, params.block(1)?).await?),
         "eth_getCode" => value(ledger.code(params.required(0, "address")?, params.block(1)?).await?),

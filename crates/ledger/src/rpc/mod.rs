@@ -51,6 +51,8 @@ mod code {
 
 /// The code that says "ask again later", for clients of this module.
 pub(crate) const UNAVAILABLE: i64 = code::UNAVAILABLE;
+/// The code that says "ask for less", for clients of this module.
+pub(crate) const LIMIT: i64 = code::LIMIT;
 
 /// An error as it is answered.
 #[derive(Debug, Clone, PartialEq)]

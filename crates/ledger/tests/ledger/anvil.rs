@@ -14,7 +14,7 @@ use std::time::Duration;
 use vidimus_ledger::conformance::{self, Chain};
 use vidimus_ledger::embedded::{BaseFee, DEFAULT_CHAIN_ID};
 use vidimus_ledger::eth::{self, BlockId, BlockTransactions};
-use vidimus_ledger::network::{Finality, Settings};
+use vidimus_ledger::network::{ANSWER, FeeRules, Finality, Settings};
 use vidimus_ledger::transaction::Signed;
 use vidimus_ledger::{Embedded, Genesis, Ledger, Network};
 
@@ -169,7 +169,12 @@ impl Anvil {
             chain_id: DEFAULT_CHAIN_ID,
             finality: Finality::Latest,
             timeout: Duration::from_secs(30),
-            priority_fee: GWEI,
+            fees: FeeRules {
+                priority_fee: Some(GWEI),
+                ..FeeRules::default()
+            },
+            verify: true,
+            answer: ANSWER,
         };
         Network::connect(settings).await.unwrap()
     }

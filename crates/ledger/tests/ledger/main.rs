@@ -9,6 +9,7 @@ mod crash;
 mod disk;
 mod embedded;
 mod faults;
+mod lies;
 mod network;
 mod rpc;
 mod script;

@@ -4,7 +4,7 @@ use crate::support::{open, serve};
 use std::sync::Arc;
 use std::time::Duration;
 use vidimus_ledger::conformance::{self, Chain};
-use vidimus_ledger::network::{Finality, Settings};
+use vidimus_ledger::network::{ANSWER, FeeRules, Finality, Settings};
 use vidimus_ledger::rpc::Limits;
 use vidimus_ledger::{Blame, FatalError, Ledger, LedgerError, Network, RetryError, embedded::DEFAULT_CHAIN_ID};
 
@@ -15,7 +15,12 @@ pub fn settings(url: String) -> Settings {
         chain_id: DEFAULT_CHAIN_ID,
         finality: Finality::Latest,
         timeout: Duration::from_secs(10),
-        priority_fee: 0,
+        fees: FeeRules {
+            priority_fee: Some(0),
+            ..FeeRules::default()
+        },
+        verify: true,
+        answer: ANSWER,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The file as it is written, and how its values are held against each other before they become a [`Config`].
 
 use super::{
-    Anchor, Blobs, Checks, Config, Database, Error, Ledger, LedgerMode, Limits, Log, PublicUrl, Server, Status, Tls,
+    Anchor, Blobs, Checks, Config, Database, Error, Ledger, LedgerMode, Limits, Log, NetworkRules, PublicUrl, Server, Status, Tls,
     wrong,
 };
 use serde::Deserialize;
@@ -65,6 +65,11 @@ struct DraftLedger {
     base_fee: u64,
     confirmations: u64,
     rpc_public_reads: bool,
+    max_fee_per_gas: Option<u64>,
+    priority_fee_per_gas: Option<u64>,
+    replace_after_seconds: Option<u64>,
+    empty_blocks: Option<bool>,
+    verify_blocks: Option<bool>,
 }
 
 impl Default for DraftLedger {
@@ -79,6 +84,11 @@ impl Default for DraftLedger {
             base_fee: 0,
             confirmations: 0,
             rpc_public_reads: true,
+            max_fee_per_gas: None,
+            priority_fee_per_gas: None,
+            replace_after_seconds: None,
+            empty_blocks: None,
+            verify_blocks: None,
         }
     }
 }
@@ -241,6 +251,35 @@ impl DraftLedger {
             _ => return Err(wrong("ledger.mode", "must be \"embedded\" or \"network\"")),
         };
         at_least_one("ledger.chain_id", self.chain_id)?;
+        let for_a_network = [
+            ("ledger.max_fee_per_gas", self.max_fee_per_gas.is_some()),
+            ("ledger.priority_fee_per_gas", self.priority_fee_per_gas.is_some()),
+            ("ledger.replace_after_seconds", self.replace_after_seconds.is_some()),
+            ("ledger.empty_blocks", self.empty_blocks.is_some()),
+            ("ledger.verify_blocks", self.verify_blocks.is_some()),
+        ];
+        for (key, set) in for_a_network {
+            if set && matches!(mode, LedgerMode::Embedded(_)) {
+                return Err(wrong(key, "is for ledger.mode = \"network\": remove it"));
+            }
+        }
+        let usual = NetworkRules::default();
+        let network = NetworkRules {
+            max_fee_per_gas: self.max_fee_per_gas.unwrap_or(usual.max_fee_per_gas),
+            priority_fee_per_gas: self.priority_fee_per_gas,
+            replace_after_seconds: at_least_one(
+                "ledger.replace_after_seconds",
+                self.replace_after_seconds.unwrap_or(usual.replace_after_seconds),
+            )?,
+            empty_blocks: self.empty_blocks,
+            verify_blocks: self.verify_blocks.unwrap_or(usual.verify_blocks),
+        };
+        if network.priority_fee_per_gas > Some(network.max_fee_per_gas) {
+            return Err(wrong(
+                "ledger.priority_fee_per_gas",
+                "is part of ledger.max_fee_per_gas and must not be more",
+            ));
+        }
         if self.rpc_key.is_some() && matches!(mode, LedgerMode::Embedded(_)) {
             return Err(wrong("ledger.rpc_key", "is for ledger.mode = \"network\": remove it"));
         }
@@ -252,6 +291,7 @@ impl DraftLedger {
             base_fee: self.base_fee,
             confirmations: self.confirmations,
             rpc_public_reads: self.rpc_public_reads,
+            network,
         })
     }
 }
