@@ -2,7 +2,7 @@
 
 // The world that the vectors of the check play in.
 #[allow(dead_code, reason = "the vectors use all of it")]
-#[path = "../../../crates/credential/tests/credential/check/world.rs"]
+#[path = "../../../crates/credential/tests/credential/check/world/mod.rs"]
 mod world;
 
 use aws_lc_rs::{digest, signature};

@@ -1,0 +1,86 @@
+//! Status lists and trust lists.
+
+use super::*;
+
+pub(super) fn bits() -> Bits {
+    let mut bits = Bits::new(131_072).unwrap();
+    bits.set(REVOKED, Status::Revoked).unwrap();
+    bits.set(SUSPENDED, Status::Suspended).unwrap();
+    bits
+}
+
+/// The token list as `deployment` signs it.
+pub fn token_list_of(
+    deployment: &Deployment,
+    issued_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    ttl: Option<u64>,
+) -> List {
+    let x5c = [deployment.lists_certificate.clone()];
+    token_list_with(&deployment.lists, &x5c, TOKEN_LIST, issued_at, expires_at, ttl)
+}
+
+pub fn token_list_with(
+    key: &TestKey,
+    x5c: &[Vec<u8>],
+    uri: &str,
+    issued_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    ttl: Option<u64>,
+) -> List {
+    let terms = token_list::Terms {
+        uri: uri.to_owned(),
+        issued_at,
+        expires_at,
+        ttl,
+    };
+    let header = SigningHeader {
+        algorithm: Algorithm::Es256,
+        kid: None,
+        x5c,
+    };
+    let unsigned = token_list::prepare(&bits(), &terms, &header).unwrap();
+    let signature = key.sign(Algorithm::Es256, unsigned.message()).unwrap();
+    List {
+        uri: TOKEN_LIST.to_owned(),
+        kind: ListKind::Token,
+        token: unsigned.finish(&signature),
+    }
+}
+
+pub fn bitstring_list(purpose: bitstring::Purpose) -> List {
+    let uri = match purpose {
+        bitstring::Purpose::Revocation => REVOCATION_LIST,
+        bitstring::Purpose::Suspension => SUSPENSION_LIST,
+    };
+    let terms = bitstring::Terms {
+        uri: uri.to_owned(),
+        issuer: did(&Address([0xaa; 20])),
+        valid_from: now().plus(-600),
+        valid_until: None,
+        ttl: None,
+    };
+    let x5c = [DEPLOYMENT.lists_certificate.clone()];
+    let header = SigningHeader {
+        algorithm: Algorithm::Es256,
+        kid: None,
+        x5c: &x5c,
+    };
+    let unsigned: jws::Unsigned = bitstring::prepare(&bits(), purpose, &terms, &header).unwrap();
+    let signature = DEPLOYMENT.lists.sign(Algorithm::Es256, unsigned.message()).unwrap();
+    List {
+        uri: uri.to_owned(),
+        kind: ListKind::Bitstring,
+        token: unsigned.finish(&signature),
+    }
+}
+
+/// A foreign country's document signer, and a trust list with it.
+pub fn foreign() -> (TestKey, Vec<u8>, Value) {
+    let key = TestKey::p256("foreign");
+    let der = OTHER.certify(&key, ALL, "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z");
+    let list = json!({"certificates": [{
+        "certificateType": "DSC", "country": "FR", "kid": base64(&kid(&der)), "rawData": base64(&der),
+    }]});
+    (key, der, list)
+}
