@@ -1,17 +1,20 @@
 //! Canaries: a mark in every personal field that can be sent, and a search for it everywhere it must not be: logs at their finest, errors,
 //! metrics, everything public, the ledger, the blobs, the database.
 
+use crate::{holder::Holder, program};
 use serde_json::{Value, json};
 use std::{
     io::Read,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::Duration,
 };
 use tempfile::TempDir;
 use vidimus::clock::SystemClock;
-use vidimus_core::{Algorithm, Signer, encoding, time::Clock};
-use vidimus_credential::card::HolderCard;
-use vidimus_crypto::{KeyKind, Native, OsEntropy, SealingKey, SigningKey};
+use vidimus_core::{encoding, time::Clock};
+
+/// For what jobs do.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The marks. Capitals and digits only, so that they survive transliteration; long, so that they are nowhere by chance.
 const MARKS: [&str; 9] = [
@@ -157,34 +160,10 @@ fn report() -> Value {
     })
 }
 
-/// A holder's card.
-fn card() -> String {
-    let (provider, mut entropy) = (Native::new(), OsEntropy);
-    let account = SigningKey::generate(KeyKind::Secp256k1, &mut entropy);
-    let signing = SigningKey::generate(KeyKind::P256, &mut entropy);
-    let card = HolderCard {
-        did: format!("did:ethr:0x56494d:{}", account.public_key().address(&provider).unwrap()),
-        signing_key: signing.public_key().clone(),
-        sealing_key: SealingKey::generate(&mut entropy).public_key().0,
-        issued_at: SystemClock.now(),
-    };
-    let possession = signing.sign(Algorithm::Es256, &card.possession_message()).unwrap();
-    let unsigned = card.prepare(&possession);
-    let signature = account.sign(Algorithm::Es256k, unsigned.message()).unwrap();
-    unsigned.finish(&signature)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn no_personal_value_is_where_it_must_not_be() {
     let directory = TempDir::new().unwrap();
-    let program = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vidimus"));
-        command
-            .current_dir(directory.path())
-            .args(arguments)
-            .stdin(Stdio::null());
-        command
-    };
+    let program = |arguments: &[&str]| program::command(directory.path(), arguments);
     assert!(program(&["init"]).output().unwrap().status.success());
     let log = std::fs::File::create(directory.path().join("log")).unwrap();
     let mut server = program(&["--json", "serve"])
@@ -201,18 +180,15 @@ async fn no_personal_value_is_where_it_must_not_be() {
     let printed: Value = serde_json::from_str(&first).unwrap();
     let log = || std::fs::read_to_string(directory.path().join("log")).unwrap();
     let mut address = None;
-    for _ in 0..400 {
+    program::until("it serves", PATIENCE, || {
         address = log().lines().find_map(|line| {
             let event: Value = serde_json::from_str(line).ok()?;
             Some(event.get("address")?.as_str()?.to_owned())
         });
-        if address.is_some() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+        address.is_some()
+    });
     let mut client = Client {
-        base: format!("http://{}", address.expect("it serves")),
+        base: format!("http://{}", address.unwrap()),
         http: reqwest::Client::builder().no_proxy().build().unwrap(),
         seen: Vec::new(),
     };
@@ -263,16 +239,14 @@ async fn exercise(client: &mut Client, token: &str) -> Outcome {
     let laboratory = laboratory["api_key"].as_str().unwrap().to_owned();
     let airline = airline["api_key"].as_str().unwrap().to_owned();
     let mut body = report();
-    body["card"] = json!(card());
+    body["card"] = json!(Holder::new().card);
     let mut certificate = Value::Null;
-    for _ in 0..200 {
+    program::until_async("the laboratory is admitted and reports", PATIENCE, async || {
         let (status, answer) = client.post("/v1/results", Some(&laboratory), &body).await;
         certificate = answer;
-        if status == 201 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
+        status == 201
+    })
+    .await;
     let sealed: Vec<String> = certificate["copies"]
         .as_array()
         .unwrap_or_else(|| panic!("the result was reported: {certificate}"))
@@ -364,14 +338,12 @@ async fn exercise(client: &mut Client, token: &str) -> Outcome {
         assert_eq!(status, 200, "{path}");
     }
     let commitment = copy["commitment"].as_str().unwrap().to_owned();
-    for _ in 0..200 {
-        let (status, _) = client.get(&format!("/v1/receipts/{commitment}"), None).await;
-        if status == 200 {
-            return Outcome { refusals };
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    panic!("the copy was not anchored");
+    let receipt = format!("/v1/receipts/{commitment}");
+    program::until_async("the copy is anchored", PATIENCE, async || {
+        client.get(&receipt, None).await.0 == 200
+    })
+    .await;
+    Outcome { refusals }
 }
 
 /// Bodies that are wrong in one way each, with marks where they are wrong.

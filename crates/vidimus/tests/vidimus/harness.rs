@@ -6,7 +6,14 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use serde_json::{Value, json};
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -16,6 +23,8 @@ use vidimus::{
     config::{Config, Database},
     http::{self, Guard},
 };
+
+use vidimus_core::{Timestamp, time::Clock};
 
 /// A deployment with its jobs running.
 pub struct TestApp {
@@ -97,6 +106,31 @@ pub fn configuration(directory: &Path, more: &str) -> Config {
     Config::parse(&text, Path::new("test.toml"), directory, []).expect("a test's configuration")
 }
 
+/// What `vidimus init` does.
+pub async fn initialise(config: &Config) {
+    for made in [&config.data_dir, &config.blobs.path] {
+        std::fs::create_dir_all(made).unwrap();
+    }
+    std::fs::create_dir_all(config.root_key.parent().unwrap()).unwrap();
+    deployment::init(config, "Test", "AT", SystemClock.now()).await.unwrap();
+}
+
+/// The time, so much later.
+#[derive(Default)]
+pub struct Later(AtomicI64);
+
+impl Later {
+    pub fn by(&self, seconds: i64) {
+        self.0.store(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Later {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(self.0.load(Ordering::SeqCst))
+    }
+}
+
 impl TestApp {
     /// On SQLite.
     pub async fn new() -> Self {
@@ -118,18 +152,26 @@ impl TestApp {
         Self::made(more, None).await
     }
 
+    /// On SQLite; nothing is anchored within a test.
+    pub async fn slow_to_anchor() -> Self {
+        Self::changed("", None, |config| config.anchor.interval_seconds = 3_600).await
+    }
+
     async fn made(more: &str, database: Option<Database>) -> Self {
+        Self::changed(more, database, |_| {}).await
+    }
+
+    async fn changed(more: &str, database: Option<Database>, change: impl FnOnce(&mut Config)) -> Self {
         let directory = TempDir::new().unwrap();
         let mut config = configuration(directory.path(), more);
+        change(&mut config);
         config.database = database.unwrap_or(config.database);
-        for made in [&config.data_dir, &config.blobs.path] {
-            std::fs::create_dir_all(made).unwrap();
-        }
-        std::fs::create_dir_all(config.root_key.parent().unwrap()).unwrap();
-        let clock = Arc::new(SystemClock);
-        deployment::init(&config, "Test", "AT", vidimus_core::time::Clock::now(&*clock))
-            .await
-            .unwrap();
+        initialise(&config).await;
+        Self::opened(directory, config, Arc::new(SystemClock)).await
+    }
+
+    /// Opens what was initialised.
+    pub async fn opened(directory: TempDir, config: Config, clock: Arc<dyn Clock>) -> Self {
         let app = Arc::new(App::open(Arc::new(config), clock).await.unwrap());
         let stop = CancellationToken::new();
         let jobs = vidimus::jobs::start(app.clone(), stop.clone());
@@ -210,14 +252,8 @@ impl TestApp {
     }
 
     /// Waits for what jobs do, at most 30 seconds.
-    pub async fn until(&self, what: &str, mut there: impl AsyncFnMut() -> bool) {
-        for _ in 0..600 {
-            if there().await {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("not within 30 seconds: {what}");
+    pub async fn until(&self, what: &str, there: impl AsyncFnMut() -> bool) {
+        crate::program::until_async(what, Duration::from_secs(30), there).await;
     }
 }
 

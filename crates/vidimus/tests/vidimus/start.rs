@@ -1,5 +1,6 @@
 //! The program itself: what it refuses to start with, and what it says then; what it prints at the first start; how it stops.
 
+use crate::program;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::Value;
 use std::{
@@ -11,25 +12,14 @@ use std::{
 };
 use tempfile::TempDir;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_vidimus");
-
-fn vidimus(directory: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
-    command.current_dir(directory).args(arguments).stdin(Stdio::null());
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("VIDIMUS_")) {
-        command.env_remove(name);
-    }
-    command
-}
-
 fn run(directory: &Path, arguments: &[&str]) -> Output {
-    vidimus(directory, arguments).output().unwrap()
+    program::command(directory, arguments).output().unwrap()
 }
 
 /// Runs `serve`, which must refuse with the exit code for "an operator has to act" and a sentence that has all of `parts`.
 #[track_caller]
 fn refuses(directory: &Path, parts: &[&str]) {
-    refuses_command(vidimus(directory, &["serve"]), parts);
+    refuses_command(program::command(directory, &["serve"]), parts);
 }
 
 #[track_caller]
@@ -97,15 +87,15 @@ fn a_configuration_that_cannot_be_is_refused_with_what_to_do() {
     append(directory.path(), "publc_url = \"https://a.example\"\n");
     refuses(directory.path(), &["`server.publc_url`", "`server.public_url`"]);
     let directory = initialised();
-    let mut command = vidimus(directory.path(), &["serve"]);
+    let mut command = program::command(directory.path(), &["serve"]);
     command
         .env("VIDIMUS_SERVER_LISTEN", "0.0.0.0:0")
         .env("VIDIMUS_SERVER_PUBLIC_URL", "http://vidimus.example");
     refuses_command(command, &["server.public_url", "https"]);
-    let mut command = vidimus(directory.path(), &["serve"]);
+    let mut command = program::command(directory.path(), &["serve"]);
     command.env("VIDIMUS_ROOT_KEY", directory.path().join("data/root.key"));
     refuses_command(command, &["root_key", "inside data_dir"]);
-    let mut command = vidimus(directory.path(), &["serve"]);
+    let mut command = program::command(directory.path(), &["serve"]);
     command.env("VIDIMUS_LOG_LEVEL", "loud,,=");
     refuses_command(command, &["log.level"]);
 }
@@ -146,7 +136,7 @@ fn without_its_database_it_does_not_start() {
     .unwrap();
     refuses(directory.path(), &["database"]);
     let directory = initialised();
-    let mut command = vidimus(directory.path(), &["serve"]);
+    let mut command = program::command(directory.path(), &["serve"]);
     command.env(
         "VIDIMUS_DATABASE_URL",
         "postgresql://vidimus:geheim@127.0.0.1:1/vidimus",
@@ -201,7 +191,7 @@ impl Drop for Running {
 }
 
 fn serve(directory: &Path) -> Running {
-    let mut child = vidimus(directory, &["--json", "serve"])
+    let mut child = program::command(directory, &["--json", "serve"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -240,7 +230,7 @@ fn the_first_start_prints_a_setup_link_and_a_signal_stops_it() {
     let printed: Value = serde_json::from_str(&running.printed).unwrap();
     let token = printed["setup"]["token"].as_str().unwrap();
     assert!(token.starts_with("vs_") && token.len() == 67, "{token}");
-    let taken = vidimus(directory.path(), &["serve"])
+    let taken = program::command(directory.path(), &["serve"])
         .env("VIDIMUS_SERVER_LISTEN", &running.address)
         .output()
         .unwrap();
@@ -336,14 +326,13 @@ fn get(address: &str, path: &str) -> (u16, String) {
 
 /// Asks until the answer has this status: readiness is looked at once a second.
 fn until(address: &str, path: &str, status: u16) -> String {
-    for _ in 0..100 {
-        let (found, body) = get(address, path);
-        if found == status {
-            return body;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("{path} did not become {status}");
+    let mut body = String::new();
+    program::until(&format!("{path} is {status}"), Duration::from_secs(20), || {
+        let (found, answer) = get(address, path);
+        body = answer;
+        found == status
+    });
+    body
 }
 
 #[test]

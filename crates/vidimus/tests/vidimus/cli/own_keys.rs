@@ -1,0 +1,208 @@
+//! An authority and a laboratory that keep their own keys, and what their wallets refuse to sign.
+
+use super::place::{CATEGORY, Deployment, content_id, fhir, text, until};
+use serde_json::json;
+
+#[test]
+fn authority_and_laboratory_keep_their_own_keys() {
+    let server = Deployment::serve();
+    for who in ["authority", "laboratory"] {
+        let keys = format!("{who}.keys");
+        server.ask(&["keys", "new", "--keys", &keys]).json();
+        server.keep(&format!("{who}.jwt"), server.run(&["keys", "card", "--keys", &keys]));
+    }
+    let setup = [
+        "setup",
+        "--token-file",
+        "-",
+        "--name",
+        "Ministry",
+        "--country",
+        "AT",
+        "--card",
+        "authority.jwt",
+    ];
+    let made = server
+        .with_input(
+            &[&setup[..], &["--save-api-key", "authority.key"]].concat(),
+            &server.token,
+        )
+        .json();
+    assert_eq!(made["participant"]["custody"], "own");
+    assert_eq!(
+        made["prepared"].as_array().unwrap().len(),
+        3,
+        "three contracts are handed over: {made}"
+    );
+
+    // What others prepared, or what was altered on the way, is not signed.
+    let sign = [
+        "keys",
+        "sign-transactions",
+        "-",
+        "--keys",
+        "authority.keys",
+        "--api-key-file",
+        "authority.key",
+    ];
+    let mut altered = made.clone();
+    altered["prepared"][0]["signing_hash"] = json!(format!("0x{}", "00".repeat(32)));
+    server.with_input(&sign, &altered.to_string()).refused(4, &["hash"]);
+    let wrong = [
+        "keys",
+        "sign-transactions",
+        "-",
+        "--keys",
+        "laboratory.keys",
+        "--api-key-file",
+        "authority.key",
+    ];
+    let nothing = server.with_input(&wrong, &made.to_string()).json();
+    assert_eq!((&nothing["signed"], &nothing["for_others"]), (&json!([]), &json!(3)));
+    let signed = server.with_input(&sign, &made.to_string()).json();
+    assert_eq!(signed["signed"].as_array().unwrap().len(), 3);
+
+    // The authority signs the admission, the laboratory what concerns its own account.
+    let admit = [
+        "participant",
+        "admit",
+        "issuer",
+        "--name",
+        "Labor",
+        "--country",
+        "AT",
+        "--category",
+        CATEGORY,
+    ];
+    let keys = [
+        "--card",
+        "laboratory.jwt",
+        "--api-key-file",
+        "authority.key",
+        "--save-api-key",
+        "laboratory.key",
+    ];
+    let admitted = server.ask(&[&admit[..], &keys].concat()).json();
+    assert_eq!(admitted["participant"]["status"], "pending");
+    let done = server.with_input(&sign, &admitted.to_string()).json();
+    assert!(!done["signed"].as_array().unwrap().is_empty(), "{admitted}");
+    let lab = [
+        "keys",
+        "sign-transactions",
+        "-",
+        "--keys",
+        "laboratory.keys",
+        "--api-key-file",
+        "laboratory.key",
+    ];
+    let own = server.with_input(&lab, &admitted.to_string()).json();
+    assert_eq!(
+        own["signed"].as_array().unwrap().len(),
+        1,
+        "its P-256 key goes into its DID: {admitted}"
+    );
+    until(|| {
+        server
+            .ask(&["participant", "show", "--api-key-file", "laboratory.key"])
+            .json()["status"]
+            == "active"
+    });
+    let airline = [
+        "participant",
+        "admit",
+        "verifier",
+        "--name",
+        "Air",
+        "--country",
+        "AT",
+        "--attribute",
+        "result",
+    ];
+    let keys = [
+        "--purpose",
+        "boarding",
+        "--api-key-file",
+        "authority.key",
+        "--save-api-key",
+        "verifier.key",
+    ];
+    let airline = server.ask(&[&airline[..], &keys].concat()).json();
+    server.with_input(&sign, &airline.to_string()).json();
+
+    // Copies wait for the laboratory's signature, and are whole after it.
+    server.ask(&["wallet", "new"]).json();
+    server.keep("card.jwt", server.run(&["wallet", "card"]));
+    server.write("fhir.json", &fhir());
+    let issue = [
+        "issue",
+        "--fhir",
+        "fhir.json",
+        "--card",
+        "card.jwt",
+        "--format",
+        "vc-jwt-1.1",
+        "--format",
+        "hcert",
+    ];
+    let issued = server
+        .ask(&[&issue[..], &["--api-key-file", "laboratory.key"]].concat())
+        .json();
+    assert!(
+        issued["copies"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|copy| copy["state"] == "unsigned"),
+        "{issued}"
+    );
+    let sign = [
+        "keys",
+        "sign-copies",
+        "-",
+        "--keys",
+        "laboratory.keys",
+        "--api-key-file",
+        "laboratory.key",
+    ];
+    let mut trap = issued.clone();
+    trap["copies"][0]["to_sign"]["message"] = json!(vidimus_core::encoding::base64url(b"anything else"));
+    server
+        .with_input(&sign, &trap.to_string())
+        .refused(4, &["no certificate of this issuer"]);
+    let signed = server.with_input(&sign, &issued.to_string()).json();
+    assert!(
+        signed["copies"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|copy| copy["state"] == "signed"),
+        "{signed}"
+    );
+    server
+        .with_input(&sign, &issued.to_string())
+        .refused(4, &["signed already"]);
+    let result = text(&issued, "/result");
+    until(|| {
+        let view = server
+            .ask(&["result", "show", &result, "--api-key-file", "laboratory.key"])
+            .json();
+        view["certificate"]["copies"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|copy| copy["anchored"] == true)
+    });
+    let content = content_id(&signed, "vc-jwt-1.1");
+    server
+        .ask(&["wallet", "receive", &content, "--from", &server.url])
+        .json();
+    server.ask(&["wallet", "counter-sign", "1"]).json();
+    until(|| {
+        server
+            .ask(&["participant", "show", "--api-key-file", "verifier.key"])
+            .json()["status"]
+            == "active"
+    });
+    server.present();
+    server.check("presentation.jwt").checked(0, "signature_ok");
+}

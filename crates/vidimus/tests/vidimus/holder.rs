@@ -1,0 +1,37 @@
+//! A traveller's keys, as the service sees them: a signed card.
+
+use vidimus::clock::SystemClock;
+use vidimus_core::{Algorithm, Signer, time::Clock};
+use vidimus_credential::card::HolderCard;
+use vidimus_crypto::{KeyKind, Native, OsEntropy, SealingKey, SigningKey};
+
+/// The chain of an embedded ledger, as a DID names it.
+const CHAIN: &str = "0x56494d";
+
+pub struct Holder {
+    pub sealing: SealingKey,
+    pub card: String,
+}
+
+impl Holder {
+    pub fn new() -> Self {
+        let native = Native::new();
+        let mut entropy = OsEntropy;
+        let account = SigningKey::generate(KeyKind::Secp256k1, &mut entropy);
+        let signing = SigningKey::generate(KeyKind::P256, &mut entropy);
+        let sealing = SealingKey::generate(&mut entropy);
+        let card = HolderCard {
+            did: format!("did:ethr:{CHAIN}:{}", account.public_key().address(&native).unwrap()),
+            signing_key: signing.public_key().clone(),
+            sealing_key: sealing.public_key().0,
+            issued_at: SystemClock.now(),
+        };
+        let possession = signing.sign(Algorithm::Es256, &card.possession_message()).unwrap();
+        let unsigned = card.prepare(&possession);
+        let signature = account.sign(Algorithm::Es256k, unsigned.message()).unwrap();
+        Self {
+            sealing,
+            card: unsigned.finish(&signature),
+        }
+    }
+}
