@@ -18,11 +18,18 @@ pub struct Migration {
 }
 
 /// All steps, in order. An applied step never changes: write another.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "first",
-    text: include_str!("../migrations/0001_first.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "first",
+        text: include_str!("../migrations/0001_first.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "offers",
+        text: include_str!("../migrations/0002_offers.sql"),
+    },
+];
 
 impl Migration {
     fn checksum(&self, provider: &dyn Provider) -> Digest {

@@ -1,8 +1,9 @@
 //! Outbound transactions: everything this deployment sends to a chain, each exactly once.
 //!
 //! [`enqueue`] fixes what is called and its account nonce, in the transaction that decided on it; the signed bytes are stored before they are
-//! sent and only ever resent as they are. Two instances, a crash, a retry: the nonce is unique for its account, and the purpose and object are
-//! unique for what was decided.
+//! sent and only ever resent as they are. Where blocks pass them by, [`replace`] puts others with the same nonce in their place, and keeps both:
+//! a chain takes one of them. Two instances, a crash, a retry: the nonce is unique for its account, and the purpose and object are unique for
+//! what was decided.
 
 use crate::{
     Error, Tx,
@@ -151,6 +152,51 @@ pub fn sign(tx: &mut Tx<'_>, id: RequestId, raw: &[u8], hash: BlockHash, now: Ti
     Ok(rows == 1)
 }
 
+/// Puts other signed bytes with the same nonce, which offer more, in the place of those with the hash `before`, and keeps both. `false`, and nothing
+/// done, when these are not the ones to send any more: another instance was faster, or it is mined.
+pub fn replace(
+    tx: &mut Tx<'_>,
+    id: RequestId,
+    before: BlockHash,
+    raw: &[u8],
+    hash: BlockHash,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    // The row is locked first, so that of two instances one finds that it came too late.
+    let rows = tx.execute(
+        "UPDATE transactions SET updated = $1 WHERE id = $2 AND hash = $3 AND state IN ('signed', 'sent')",
+        params![now, id, before],
+    )?;
+    if rows == 0 {
+        return Ok(false);
+    }
+    tx.execute(
+        "INSERT INTO transaction_offers (hash, transaction_id, raw, created) SELECT hash, id, raw, $1 FROM transactions WHERE id = $2 \
+         ON CONFLICT (hash) DO NOTHING",
+        params![now, id],
+    )?;
+    tx.execute(
+        "INSERT INTO transaction_offers (hash, transaction_id, raw, created) VALUES ($1, $2, $3, $4)",
+        params![hash, id, *raw, now],
+    )?;
+    tx.execute(
+        "UPDATE transactions SET raw = $1, hash = $2, state = 'signed' WHERE id = $3",
+        params![*raw, hash, id],
+    )?;
+    Ok(true)
+}
+
+/// The hashes of everything that was signed for a transaction and replaced, the newest first, and of what replaced it.
+pub fn offers(tx: &mut Tx<'_>, id: RequestId) -> Result<Vec<BlockHash>, Error> {
+    tx.query(
+        "SELECT hash FROM transaction_offers WHERE transaction_id = $1 ORDER BY created DESC, hash",
+        params![id],
+    )?
+    .into_iter()
+    .map(|mut row| row.take(0))
+    .collect()
+}
+
 /// Notes that it was sent.
 pub fn sent(tx: &mut Tx<'_>, id: RequestId, now: Timestamp) -> Result<bool, Error> {
     let rows = tx.execute(
@@ -160,8 +206,14 @@ pub fn sent(tx: &mut Tx<'_>, id: RequestId, now: Timestamp) -> Result<bool, Erro
     Ok(rows == 1)
 }
 
-/// Notes the block that it stands in; also when a reorganisation has moved it to another.
+/// Notes the block that it stands in; also when a reorganisation has moved it to another. Of several offers, the one that is mined is the
+/// transaction from then on.
 pub fn mined(tx: &mut Tx<'_>, id: RequestId, place: &Place, now: Timestamp) -> Result<bool, Error> {
+    tx.execute(
+        "UPDATE transactions SET hash = $1, raw = (SELECT raw FROM transaction_offers WHERE hash = $1) WHERE id = $2 AND hash <> $1 \
+         AND state IN ('signed', 'sent', 'mined') AND EXISTS (SELECT 1 FROM transaction_offers WHERE hash = $1 AND transaction_id = $2)",
+        params![place.transaction, id],
+    )?;
     let rows = tx.execute(
         "UPDATE transactions SET state = 'mined', block_number = $1, block_hash = $2, block_time = $3, updated = $4 \
          WHERE id = $5 AND state IN ('signed', 'sent', 'mined')",

@@ -70,6 +70,7 @@ impl Liar {
 
     /// A new client, which has seen no truth yet.
     async fn client(&self, lie: Lie) -> Network {
+        *self.lie.lock().unwrap() = |_, _| {};
         let network = Network::connect(settings(self.url.clone())).await.unwrap();
         *self.lie.lock().unwrap() = lie;
         network

@@ -8,7 +8,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
 use utoipa::ToSchema;
 use vidimus_core::Timestamp;
 use vidimus_store::{
@@ -53,15 +54,25 @@ pub struct Parts {
     pub disk: String,
     /// The root key opens what is kept.
     pub keys: String,
-    /// Answers. When it does not, certificates are issued and anchored later.
+    /// Answers, and where it makes blocks all the time, its newest one is of now. When not, certificates are issued and anchored later.
     pub ledger: String,
+    /// No commitment waits for its anchor much longer than it should.
+    pub anchoring: String,
 }
 
 const OK: &str = "ok";
+/// How long the database may take to say that it works, and the ledger: probes come every few seconds.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(5);
+const LEDGER_PATIENCE: Duration = Duration::from_secs(2);
+/// Longer than any network of ours takes from one block to the next, in seconds.
+const STALLED: i64 = 300;
+/// Longer than any network of ours takes to make a block final, in seconds; and so many times the interval of batches.
+const BACKLOG: i64 = 900;
+const BACKLOG_INTERVALS: i64 = 10;
 
 /// The instance can do its work
 ///
-/// The ledger does not count: without it the instance is degraded, and still ready.
+/// The ledger and what waits for it do not count: without them the instance is degraded, and still ready.
 #[utoipa::path(get, path = "/readyz", tag = "service", responses((status = 200, body = Readiness)))]
 pub(super) async fn ready(Extension(guard): Extension<Arc<Guard>>) -> Result<Json<Readiness>, Failure> {
     let parts = recent_parts(&guard).await;
@@ -85,7 +96,8 @@ pub(super) async fn ready(Extension(guard): Extension<Arc<Guard>>) -> Result<Jso
     if !wrong.is_empty() {
         return Err(Failure::not_ready().places(wrong));
     }
-    let status = if parts.ledger == OK { "ready" } else { "degraded" };
+    let whole = parts.ledger == OK && parts.anchoring == OK;
+    let status = if whole { "ready" } else { "degraded" };
     Ok(Json(Readiness {
         status: status.into(),
         parts,
@@ -112,29 +124,45 @@ async fn parts(guard: &Guard) -> Parts {
     // was put in its place since then holds another deployment, or none.
     let own = app.keys.check_value().to_vec();
     let now = app.now();
-    let database = match app.store.write(move |tx| figures::probe(tx, now)).await {
-        Ok(()) => OK.to_owned(),
-        Err(error @ (Unavailable { .. } | Fatal { .. })) => error.to_string(),
+    let database = app.store.write(move |tx| figures::probe(tx, now));
+    let database = match timeout(DATABASE_PATIENCE, database).await {
+        Ok(Ok(())) => OK.to_owned(),
+        Ok(Err(error @ (Unavailable { .. } | Fatal { .. }))) => error.to_string(),
         // The rest is for the log: it may quote a statement.
-        Err(error) => {
+        Ok(Err(error)) => {
             tracing::error!(cause = %error, "the database does not take a write");
             "does not take writes".to_owned()
         }
+        Err(_) => format!("does not answer within {} seconds", DATABASE_PATIENCE.as_secs()),
     };
-    let keys = match app.store.read(vidimus_store::deployment::find).await {
-        Ok(Some(found)) if found.root_key_check == own => OK,
-        Ok(_) => "the database belongs to another root key",
-        // Which is the database's to report.
-        Err(_) => OK,
-    };
+    let (mut keys, mut anchoring) = (OK, OK.to_owned());
+    // What cannot be read now is the database's to report.
+    if database == OK {
+        match app.store.read(vidimus_store::deployment::find).await {
+            Ok(Some(found)) if found.root_key_check == own => {}
+            Ok(_) => keys = "the database belongs to another root key",
+            Err(_) => {}
+        }
+        if let Ok(figures) = app.store.read(move |tx| figures::read(tx, now)).await {
+            let interval = i64::try_from(app.config.anchor.interval_seconds).unwrap_or(i64::MAX);
+            let waits = figures.oldest_unanchored.map_or(0, |since| now.since(since));
+            if waits > interval.saturating_mul(BACKLOG_INTERVALS).max(BACKLOG) {
+                anchoring = format!("a commitment has waited for its anchor for {waits} s");
+            }
+        }
+    }
     Parts {
         database,
         disk: disk(&app.config.data_dir, app.config.server.limits.disk_headroom_mib),
         keys: keys.to_owned(),
-        ledger: match app.ledger.head().await {
-            Ok(_) => OK.to_owned(),
-            Err(_) => "does not answer".to_owned(),
+        ledger: match timeout(LEDGER_PATIENCE, app.ledger.head()).await {
+            Ok(Ok(head)) if app.steady_blocks && now.since(head.time) > STALLED => {
+                format!("stands still: its newest block is {} s old", now.since(head.time))
+            }
+            Ok(Ok(_)) => OK.to_owned(),
+            Ok(Err(_)) | Err(_) => "does not answer".to_owned(),
         },
+        anchoring,
     }
 }
 
@@ -182,15 +210,16 @@ pub(super) async fn metrics(Extension(guard): Extension<Arc<Guard>>) -> Response
             free,
         );
     }
-    let ledger = guard.app.ledger.head().await;
+    let ledger = timeout(LEDGER_PATIENCE, guard.app.ledger.head()).await;
+    let ledger = ledger.ok().and_then(Result::ok);
     single(
         &mut text,
         "vidimus_ledger_up",
         "gauge",
         "Whether the ledger answers.",
-        u64::from(ledger.is_ok()),
+        u64::from(ledger.is_some()),
     );
-    if let Ok(head) = ledger {
+    if let Some(head) = ledger {
         single(
             &mut text,
             "vidimus_ledger_block",

@@ -1,14 +1,18 @@
-//! Follows every transaction of ours until its block is final: signs what is queued, resends what is not mined, byte for byte.
+//! Follows every transaction of ours until its block is final: signs what is queued, resends what is not mined, byte for byte, and replaces
+//! what blocks pass by.
 
-use crate::app::{App, Error, chain::dispatch};
+use crate::app::{
+    App, Error,
+    chain::{dispatch, replace},
+};
 use vidimus_core::{Timestamp, receipt::BlockHash};
-use vidimus_ledger::{Ledger, convert, eth};
+use vidimus_ledger::{Blame, Ledger, convert, eth};
 use vidimus_store::{
     batches::Place,
     transactions::{self, Outbound, State},
 };
 
-/// Looks after all open transactions once.
+/// Looks after all open transactions once. What is wrong with one does not keep the others; a ledger that does not answer ends the round.
 pub async fn settle(app: &App) -> Result<(), Error> {
     let chain = app.facts.chain;
     let open = app.store.read(move |tx| transactions::open(tx, chain, 1_000)).await?;
@@ -17,14 +21,25 @@ pub async fn settle(app: &App) -> Result<(), Error> {
     }
     let finalized = app.ledger.finalized().await?.number;
     let mut settled = false;
+    let mut failed = None;
     for outbound in open {
-        settled |= step(app, outbound, finalized).await?;
+        match step(app, outbound, finalized).await {
+            Ok(done) => settled |= done,
+            Err(error) => {
+                let all = !matches!(&error, Error::NotReady(_))
+                    && !matches!(&error, Error::Ledger(error) if error.blame() == Blame::Caller);
+                failed = Some(error);
+                if all {
+                    break;
+                }
+            }
+        }
     }
     if settled {
         app.wake.blocks.notify_one();
         app.wake.anchor_now.notify_one();
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }
 
 async fn step(app: &App, outbound: Outbound, finalized: u64) -> Result<bool, Error> {
@@ -34,11 +49,12 @@ async fn step(app: &App, outbound: Outbound, finalized: u64) -> Result<bool, Err
         return Ok(false);
     };
     let now = app.now();
-    let Some((place, success)) = place(&*app.ledger, hash).await? else {
+    let Some((place, success)) = any_place(app, &outbound, hash).await? else {
         if outbound.state == State::Mined {
             app.store.write(move |tx| transactions::unmined(tx, id, now)).await?;
         }
-        dispatch(app, outbound).await?;
+        let replaced = replace(app, &outbound).await?;
+        dispatch(app, replaced.unwrap_or(outbound)).await?;
         return Ok(false);
     };
     app.store
@@ -51,9 +67,25 @@ async fn step(app: &App, outbound: Outbound, finalized: u64) -> Result<bool, Err
         })
         .await?;
     if !success {
-        tracing::error!(purpose = outbound.call.purpose, %hash, "a transaction of ours reverted");
+        tracing::error!(purpose = outbound.call.purpose, hash = %place.transaction, "a transaction of ours reverted");
     }
     Ok(place.block_number <= finalized)
+}
+
+/// Where a transaction is mined: as it is sent now, or as it was sent before it was replaced.
+async fn any_place(app: &App, outbound: &Outbound, hash: BlockHash) -> Result<Option<(Place, bool)>, Error> {
+    if let Some(found) = place(&*app.ledger, hash).await? {
+        return Ok(Some(found));
+    }
+    let id = outbound.call.id;
+    for offer in app.store.read(move |tx| transactions::offers(tx, id)).await? {
+        if offer != hash
+            && let Some(found) = place(&*app.ledger, offer).await?
+        {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 /// Where a transaction is mined, and whether it succeeded.

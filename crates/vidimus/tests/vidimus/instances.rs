@@ -1,0 +1,410 @@
+//! Two processes on one PostgreSQL: one has the ledger, the other reaches it by JSON-RPC. Both issue and check at once, and each is killed in turn.
+
+use crate::{
+    harness::{airline, laboratory, result},
+    program,
+};
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Child, Stdio},
+    time::Duration,
+};
+use tempfile::TempDir;
+use vidimus_core::{Commitment, Digest, Receipt};
+use vidimus_crypto::Native;
+use vidimus_store::testing;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+struct Server {
+    child: Child,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One of the two: where it is configured and where it listens.
+struct Instance {
+    directory: PathBuf,
+    base: String,
+    client: Client,
+    running: Option<Server>,
+}
+
+impl Instance {
+    fn new(directory: &Path, port: u16) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            base: format!("http://127.0.0.1:{port}"),
+            client: Client::builder().timeout(Duration::from_secs(20)).build().unwrap(),
+            running: None,
+        }
+    }
+
+    /// Starts it; gives what it prints first when it is asked for.
+    fn start(&mut self, printed: bool) -> Value {
+        let mut command = program::command(&self.directory, &["--json", "serve"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut logs = BufReader::new(child.stderr.take().unwrap());
+        let (mut line, mut told) = (String::new(), String::new());
+        while !line.contains("\"serving\"") {
+            told.push_str(&line);
+            line.clear();
+            assert!(logs.read_line(&mut line).unwrap() > 0, "it does not start: {told}");
+        }
+        std::thread::spawn(move || std::io::copy(&mut logs.by_ref(), &mut std::io::sink()));
+        let mut first = String::new();
+        if printed {
+            let mut output = BufReader::new(child.stdout.take().unwrap());
+            output.read_line(&mut first).unwrap();
+        }
+        self.running = Some(Server { child });
+        serde_json::from_str(&first).unwrap_or_default()
+    }
+
+    fn kill(&mut self) {
+        drop(self.running.take());
+    }
+
+    /// `None` when nobody answers.
+    async fn send(
+        &self,
+        key: &str,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        once: &str,
+    ) -> Option<(StatusCode, Value)> {
+        let url = format!("{}{path}", self.base);
+        let mut request = self.client.request(method.parse().unwrap(), url);
+        if !key.is_empty() {
+            request = request.bearer_auth(key);
+        }
+        if !once.is_empty() {
+            request = request.header("idempotency-key", once);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.ok()?;
+        let status = response.status();
+        let text = response.text().await.ok()?;
+        Some((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    }
+
+    async fn get(&self, key: &str, path: &str) -> Value {
+        let (status, body) = self.send(key, "GET", path, None, "").await.expect("it answers");
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        body
+    }
+
+    async fn post(&self, key: &str, path: &str, body: &Value) -> Value {
+        let (status, answer) = self.send(key, "POST", path, Some(body), "").await.expect("it answers");
+        assert!(status.is_success(), "{path}: {status} {answer}");
+        answer
+    }
+
+    async fn call(&self, method: &str, params: Value) -> Value {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let answer = self.post("", "/rpc", &body).await;
+        assert!(answer["error"].is_null(), "{answer}");
+        answer["result"].clone()
+    }
+}
+
+/// Certificates that were acknowledged, by who asked.
+type Acknowledged = BTreeMap<String, String>;
+
+/// Reports `count` results, one after the other, until the instance is gone. Gives what was acknowledged.
+async fn report(instance: &Instance, laboratory: &str, series: &str, count: usize) -> Acknowledged {
+    let mut acknowledged = Acknowledged::new();
+    for turn in 0..count {
+        let passport = format!("{series}{turn:04}");
+        let body = result(&passport);
+        let Some((status, answer)) = instance
+            .send(laboratory, "POST", "/v1/results", Some(&body), &passport)
+            .await
+        else {
+            break;
+        };
+        assert_eq!(status, StatusCode::CREATED, "{passport}: {answer}");
+        acknowledged.insert(passport, answer["certificate"].as_str().unwrap().to_owned());
+    }
+    acknowledged
+}
+
+/// Waits until every copy of these is anchored; gives their commitments.
+async fn anchored(instance: &Instance, laboratory: &str, certificates: &Acknowledged) -> BTreeSet<String> {
+    let mut commitments = BTreeSet::new();
+    for (passport, certificate) in certificates {
+        let path = format!("/v1/certificates/{certificate}");
+        let mut view = Value::Null;
+        program::until_async(&format!("{passport} is anchored"), PATIENCE, async || {
+            view = instance.get(laboratory, &path).await;
+            view["copies"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|copy| copy["anchored"] == true)
+        })
+        .await;
+        for copy in view["copies"].as_array().unwrap() {
+            assert!(
+                commitments.insert(copy["commitment"].as_str().unwrap().to_owned()),
+                "one commitment, two copies"
+            );
+        }
+    }
+    commitments
+}
+
+async fn verdict(instance: &Instance, laboratory: &str, airline: &str, certificate: &str) -> Value {
+    let view = instance
+        .get(laboratory, &format!("/v1/certificates/{certificate}"))
+        .await;
+    let copy = view["copies"][0]["id"].as_str().unwrap();
+    let paper = instance
+        .get(laboratory, &format!("/v1/copies/{copy}/paper?form=text"))
+        .await;
+    instance
+        .post(airline, "/v1/checks", &json!({"input": paper, "purpose": "boarding"}))
+        .await["verdict"]
+        .clone()
+}
+
+/// The chain has each root once, with as many leaves as receipts lead to it, and the anchoring account sent nothing else.
+async fn anchored_once(instance: &Instance, commitments: &BTreeSet<String>) {
+    let mut batches: BTreeMap<Digest, (u64, BTreeSet<u64>)> = BTreeMap::new();
+    for commitment in commitments {
+        let receipt = instance.get("", &format!("/v1/receipts/{commitment}")).await;
+        let receipt: Receipt = serde_json::from_value(receipt).unwrap();
+        let commitment: Commitment = commitment.parse().unwrap();
+        receipt.verify(&Native::new(), &commitment).unwrap();
+        let (size, places) = batches
+            .entry(receipt.anchor.root)
+            .or_insert((receipt.proof.size, BTreeSet::new()));
+        assert_eq!(*size, receipt.proof.size);
+        assert!(
+            places.insert(receipt.proof.index),
+            "two commitments at one place of a batch"
+        );
+    }
+    for (root, (size, places)) in &batches {
+        assert_eq!(*size, places.len() as u64, "{root} holds what nobody has a receipt for");
+    }
+    let deployment = instance.get("", "/v1/deployment").await;
+    let filter = json!([{"address": deployment["contracts"]["anchors"], "fromBlock": "0x0", "toBlock": "latest"}]);
+    let logs = instance.call("eth_getLogs", filter).await;
+    let mut on_chain = Vec::new();
+    for log in logs.as_array().unwrap() {
+        let topic = log["topics"][1].as_str().unwrap_or_default();
+        let root: Option<Digest> = topic.get(2..).and_then(|root| root.parse().ok());
+        on_chain.extend(root.filter(|root| batches.contains_key(root)));
+    }
+    assert_eq!(
+        on_chain.len(),
+        batches.len(),
+        "a root is missing on the chain, or stands there twice"
+    );
+    let sent = json!([deployment["accounts"]["anchorer"], "latest"]);
+    let sent = instance.call("eth_getTransactionCount", sent).await;
+    assert_eq!(
+        sent,
+        format!("{:#x}", batches.len()),
+        "more was sent than one transaction a batch"
+    );
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_on_one_database_issue_and_check_and_each_may_die() {
+    let Some(place) = testing::postgres() else { return };
+    let vidimus_store::Config::Postgres { url, .. } = &place.config else {
+        unreachable!("a PostgreSQL place")
+    };
+    let root = TempDir::new().unwrap();
+    let ports = [free_port(), free_port()];
+    let configure = |name: &str, port: u16, ledger: &str| {
+        let directory = root.path().join(name);
+        std::fs::create_dir_all(&directory).unwrap();
+        // What both have in common: database, root key, payloads, and the address in front of them.
+        let text = format!(
+            "data_dir = \"data\"\nroot_key = \"../keys/root.key\"\n[server]\nlisten = \"127.0.0.1:{port}\"\n\
+             public_url = \"http://127.0.0.1:{}\"\n[database]\nurl = \"{url}\"\n[blobs]\npath = \"../blobs\"\n\
+             [anchor]\ninterval_seconds = 1\n[ledger]\n{ledger}",
+            ports[0]
+        );
+        std::fs::write(directory.join("vidimus.toml"), text).unwrap();
+        directory
+    };
+    let first = configure("first", ports[0], "");
+    let made = program::command(&first, &["init"]).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let mut first = Instance::new(&first, ports[0]);
+    let printed = first.start(true);
+    let token = &printed["setup"]["token"];
+    let body = json!({"token": token, "name": "Ministry of Health", "country": "AT"});
+    let made = first.post("", "/v1/setup", &body).await;
+    let authority = made["api_key"].as_str().unwrap().to_owned();
+    let body = json!({"permissions": ["operate"], "days": 2, "label": "the second instance"});
+    let made = first.post(&authority, "/v1/api-keys", &body).await;
+    let rpc_key = made["secret"].as_str().unwrap().to_owned();
+    let second = configure(
+        "second",
+        ports[1],
+        &format!(
+            "mode = \"network\"\nrpc_url = \"{}/rpc\"\nrpc_key = \"{rpc_key}\"\n",
+            first.base
+        ),
+    );
+    std::fs::create_dir_all(second.join("data")).unwrap();
+    let mut second = Instance::new(&second, ports[1]);
+    second.start(false);
+
+    // Admitted by one, known to both.
+    let admit = async |instance: &Instance, admission: Value| {
+        let made = instance.post(&authority, "/v1/participants", &admission).await;
+        made["api_key"].as_str().unwrap().to_owned()
+    };
+    let laboratory = admit(&first, laboratory("Laboratory")).await;
+    let airline = admit(&second, airline("Danube Air")).await;
+    for instance in [&first, &second] {
+        for key in [&laboratory, &airline] {
+            program::until_async("the admission is on the ledger", PATIENCE, async || {
+                instance.get(key, "/v1/profile").await["status"] == "active"
+            })
+            .await;
+        }
+    }
+
+    // Both at once; and the same report to both is done once.
+    let (same, body) = ("same-report", result("S9000001"));
+    let (mut all, there, one, other) = tokio::join!(
+        report(&first, &laboratory, "A", 12),
+        report(&second, &laboratory, "B", 12),
+        first.send(&laboratory, "POST", "/v1/results", Some(&body), same),
+        second.send(&laboratory, "POST", "/v1/results", Some(&body), same),
+    );
+    all.extend(there);
+    assert_eq!(all.len(), 24);
+    let mut done = BTreeSet::new();
+    for (status, answer) in [one.unwrap(), other.unwrap()] {
+        match status {
+            StatusCode::CREATED => drop(done.insert(answer["certificate"].as_str().unwrap().to_owned())),
+            _ => assert_eq!(answer["type"], "urn:vidimus:error:in-progress", "{status} {answer}"),
+        }
+    }
+    assert_eq!(done.len(), 1, "one of the two did it");
+    all.insert("S".into(), done.pop_first().unwrap());
+    anchored(&second, &laboratory, &all).await;
+    for instance in [&first, &second] {
+        for certificate in [&all["A0000"], &all["B0000"], &all["S"]] {
+            assert_eq!(verdict(instance, &laboratory, &airline, certificate).await, "valid");
+        }
+    }
+    // What one revokes is revoked at the other.
+    let revoked = all["B0001"].clone();
+    let path = format!("/v1/certificates/{revoked}/revoke");
+    first.post(&laboratory, &path, &json!({"reason": "error"})).await;
+    assert_eq!(verdict(&second, &laboratory, &airline, &revoked).await, "invalid");
+
+    // The second dies at work; the first takes up what it left.
+    let (there, here) = {
+        let killed = async {
+            let working = report(&second, &laboratory, "C", 1_000);
+            tokio::pin!(working);
+            let _ = tokio::time::timeout(Duration::from_millis(700), &mut working).await;
+            // The request that is under way then loses its answer.
+            let pid = second.running.as_ref().unwrap().child.id();
+            let ended = std::process::Command::new("kill")
+                .args(["-9", &pid.to_string()])
+                .status();
+            assert!(ended.unwrap().success());
+            working.await
+        };
+        tokio::join!(killed, report(&first, &laboratory, "D", 12))
+    };
+    second.kill();
+    assert!(!there.is_empty() && here.len() == 12);
+    all.extend(there);
+    all.extend(here);
+    anchored(&first, &laboratory, &all).await;
+
+    // The first dies, and with it the ledger: the second issues, and checks what it knows.
+    second.start(false);
+    first.kill();
+    let without = report(&second, &laboratory, "E", 5).await;
+    assert_eq!(without.len(), 5);
+    all.extend(without);
+    program::until_async("the ledger is missed", PATIENCE, async || {
+        second.get("", "/readyz").await["status"] == "degraded"
+    })
+    .await;
+    assert_eq!(verdict(&second, &laboratory, &airline, &all["A0001"]).await, "valid");
+    first.start(false);
+    all.extend(report(&first, &laboratory, "F", 5).await);
+
+    // Everything acknowledged is there, anchored once, and valid at both.
+    anchored(&second, &laboratory, &all).await;
+    let mut everything = Acknowledged::new();
+    let (mut cursor, mut results) = (String::new(), Vec::new());
+    loop {
+        let page = first.get(&laboratory, &format!("/v1/results?limit=500{cursor}")).await;
+        results.extend(
+            page["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|item| item["result"].clone()),
+        );
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    // What was begun when a process died is finished too, by whoever is there: it counts below.
+    for id in results {
+        let path = format!("/v1/results/{}", id.as_str().unwrap());
+        let mut view = Value::Null;
+        program::until_async("what was begun is finished", PATIENCE, async || {
+            view = first.get(&laboratory, &path).await;
+            view["certificate"]["copies"]
+                .as_array()
+                .is_some_and(|copies| !copies.is_empty() && copies.iter().all(|copy| copy["state"] == "signed"))
+        })
+        .await;
+        let certificate = view["certificate"]["id"]
+            .as_str()
+            .or(view["certificate"]["certificate"].as_str());
+        let certificate = certificate.unwrap_or_else(|| panic!("{view}")).to_owned();
+        everything.insert(certificate.clone(), certificate);
+    }
+    for (passport, certificate) in &all {
+        assert!(everything.contains_key(certificate), "{passport} is lost");
+    }
+    assert!(
+        everything.len() - all.len() <= 1,
+        "no more than what was under way when it was killed"
+    );
+    let commitments = anchored(&second, &laboratory, &everything).await;
+    anchored_once(&first, &commitments).await;
+    for instance in [&first, &second] {
+        program::until_async("both are ready", PATIENCE, async || {
+            instance.get("", "/readyz").await["status"] == "ready"
+        })
+        .await;
+        assert_eq!(verdict(instance, &laboratory, &airline, &all["E0000"]).await, "valid");
+    }
+}

@@ -1,0 +1,177 @@
+//! What an instance says of itself when something it needs is not there.
+
+use crate::harness::{Later, TestApp, airline, configuration, initialise, laboratory, result};
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+use vidimus::{clock::SystemClock, config::Database};
+use vidimus_ledger::{
+    Embedded, Genesis, Ledger,
+    rpc::{self, Limits},
+};
+use vidimus_store::testing;
+
+const ANSWERS: u8 = 0;
+const REFUSES: u8 = 1;
+const HANGS: u8 = 2;
+
+/// Another Vidimus's embedded ledger, as it is served.
+struct Node {
+    url: String,
+    mood: Arc<AtomicU8>,
+    _folder: TempDir,
+}
+
+impl Node {
+    async fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("ledger.redb");
+        let ledger: Arc<dyn Ledger> =
+            Arc::new(Embedded::open(&path, Genesis::default(), Arc::new(SystemClock)).unwrap());
+        let mood = Arc::new(AtomicU8::new(ANSWERS));
+        let of_the_moment = mood.clone();
+        let limits = Limits {
+            may_send: true,
+            ..Limits::default()
+        };
+        let answer = move |body: axum::body::Bytes| {
+            let (ledger, mood) = (ledger.clone(), of_the_moment.clone());
+            async move {
+                match mood.load(Ordering::SeqCst) {
+                    REFUSES => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+                    HANGS => std::future::pending::<Response>().await,
+                    _ => rpc::handle(&*ledger, limits, &body).await.into_response(),
+                }
+            }
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = axum::Router::new().route("/", axum::routing::post(answer));
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self {
+            url,
+            mood,
+            _folder: folder,
+        }
+    }
+
+    fn now(&self, mood: u8) {
+        self.mood.store(mood, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_ledger_it_is_degraded_and_goes_on() {
+    let node = Node::start().await;
+    let directory = TempDir::new().unwrap();
+    let ledger = format!("[ledger]\nmode = \"network\"\nrpc_url = \"{}\"\n", node.url);
+    let config = configuration(directory.path(), &ledger);
+    initialise(&config).await;
+    let clock = Arc::new(Later::default());
+    let app = TestApp::opened(directory, config, clock.clone()).await;
+    let authority = app.set_up().await;
+    let laboratory = app.admit(&authority, &laboratory("Laboratory")).await.key;
+    let airline = app.admit(&authority, &airline("Danube Air")).await.key;
+    let part = async |name: &str| {
+        let ready = app.get("/readyz", None).await.expect(StatusCode::OK);
+        (
+            ready["status"].clone(),
+            ready["parts"][name].as_str().unwrap().to_owned(),
+        )
+    };
+    let becomes = async |what: &str, name: &str, status: &str, text: &str| {
+        app.until(what, async || {
+            let (found, said) = part(name).await;
+            found == status && said.starts_with(text)
+        })
+        .await;
+    };
+    becomes("all is well", "ledger", "ready", "ok").await;
+
+    node.now(REFUSES);
+    becomes("the ledger is missed", "ledger", "degraded", "does not answer").await;
+    // Issued all the same; the anchor follows.
+    let made = app.post("/v1/results", Some(&laboratory), &result("P8000001")).await;
+    let made = made.expect(StatusCode::CREATED);
+    let metrics = app.get("/metrics", Some(&authority)).await.text();
+    assert!(metrics.contains("\nvidimus_ledger_up 0\n"), "{metrics}");
+
+    // A ledger that takes the question and never answers does not keep the probe waiting.
+    node.now(HANGS);
+    clock.by(2);
+    let asked = Instant::now();
+    assert_eq!(part("ledger").await, (json!("degraded"), "does not answer".to_owned()));
+    assert!(asked.elapsed() < Duration::from_secs(9), "{:?}", asked.elapsed());
+
+    // What waits for it for long is told apart.
+    assert_eq!(part("anchoring").await.1, "ok");
+    clock.by(1_000);
+    becomes(
+        "the backlog is seen",
+        "anchoring",
+        "degraded",
+        "a commitment has waited",
+    )
+    .await;
+
+    // It is back, with a newest block of a while ago: it makes blocks only when something is sent, so that block is of now.
+    node.now(ANSWERS);
+    becomes("the ledger is back", "ledger", "ready", "ok").await;
+    becomes("the backlog is gone", "anchoring", "ready", "ok").await;
+    let path = format!(
+        "/v1/copies/{}/paper?form=text",
+        made["copies"][0]["id"].as_str().unwrap()
+    );
+    let paper = app.get(&path, Some(&laboratory)).await.text();
+    let body = json!({"input": paper, "purpose": "boarding"});
+    clock.by(86_400 + 7_200);
+    let mut verdict = json!(null);
+    app.until("what is known is of now", async || {
+        let checked = app.post("/v1/checks", Some(&airline), &body).await;
+        verdict = checked.expect(StatusCode::OK)["verdict"].clone();
+        verdict == "valid"
+    })
+    .await;
+    assert_eq!(part("ledger").await.1, "ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_database_it_is_not_ready() {
+    let Some(server) = testing::Server::start() else { return };
+    let place = server.place();
+    let vidimus_store::Config::Postgres { url, .. } = &place.config else {
+        unreachable!("a PostgreSQL place")
+    };
+    let directory = TempDir::new().unwrap();
+    let mut config = configuration(directory.path(), "");
+    config.database = Database::Postgres(vidimus_core::Secret::new(url.clone()));
+    initialise(&config).await;
+    let app = TestApp::opened(directory, config, Arc::new(SystemClock)).await;
+    app.get("/readyz", None).await.expect(StatusCode::OK);
+
+    drop(server);
+    app.until("the database is missed", async || {
+        app.get("/readyz", None).await.status == StatusCode::SERVICE_UNAVAILABLE
+    })
+    .await;
+    let asked = Instant::now();
+    let answer = app.get("/readyz", None).await;
+    assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
+    assert_eq!(answer.problem(), "not-ready");
+    let errors = answer.json()["errors"].clone();
+    assert_eq!(
+        (errors.as_array().unwrap().len(), &errors[0]["pointer"]),
+        (1, &json!("database"))
+    );
+    app.get("/livez", None).await.expect(StatusCode::OK);
+}
