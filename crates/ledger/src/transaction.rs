@@ -164,6 +164,21 @@ impl Unsigned {
         self.transaction.to.to().copied().map(convert::from_address)
     }
 
+    /// What it says, for whoever holds the key to judge. `None` where it sends more than anybody has.
+    pub fn fields(&self) -> Option<Fields> {
+        let transaction = &self.transaction;
+        Some(Fields {
+            chain_id: transaction.chain_id,
+            nonce: transaction.nonce,
+            gas_limit: transaction.gas_limit,
+            max_fee: transaction.max_fee_per_gas,
+            priority_fee: transaction.max_priority_fee_per_gas,
+            to: self.to(),
+            value: transaction.value.try_into().ok()?,
+            data: transaction.input.to_vec(),
+        })
+    }
+
     /// Wei that it sends along.
     pub fn value(&self) -> U256 {
         self.transaction.value

@@ -17,7 +17,10 @@ pub enum Begin {
         reference: Vec<u8>,
     },
     /// Another process is at it now.
-    Running,
+    Running {
+        /// Until when, unless it ends before.
+        until: Timestamp,
+    },
     /// Done: give this answer again.
     Done {
         /// As it was given the first time.
@@ -51,7 +54,7 @@ pub fn begin(
         return Ok(Begin::New);
     }
     let mut row = tx.query_exactly(
-        "SELECT request_digest, state, response, reference FROM idempotency WHERE participant_id = $1 AND idempotency_key = $2",
+        "SELECT request_digest, state, response, reference, lease_until FROM idempotency WHERE participant_id = $1 AND idempotency_key = $2",
         params![participant, *key],
     )?;
     if row.take::<Digest>(0)? != *request {
@@ -70,7 +73,7 @@ pub fn begin(
             reference: row.take(3)?,
         }
     } else {
-        Begin::Running
+        Begin::Running { until: row.take(4)? }
     })
 }
 
@@ -84,11 +87,24 @@ pub fn finish(tx: &mut Tx<'_>, participant: ParticipantId, key: &str, response: 
     Ok(rows == 1)
 }
 
-/// Lets a key go whose request was refused, so that it can be sent again once mended.
+/// Notes what a request has done, in the transaction that does it; once. `false` where another process noted something or took the key away:
+/// give the transaction up.
+pub fn note(tx: &mut Tx<'_>, participant: ParticipantId, key: &str, reference: &[u8]) -> Result<bool, Error> {
+    let nothing: &[u8] = &[];
+    let rows = tx.execute(
+        "UPDATE idempotency SET reference = $1 WHERE participant_id = $2 AND idempotency_key = $3 AND state = 'running' \
+         AND reference = $4",
+        params![*reference, participant, *key, *nothing],
+    )?;
+    Ok(rows == 1)
+}
+
+/// Lets a key go whose request was refused, so that it can be sent again once mended. One whose work is noted stays.
 pub fn release(tx: &mut Tx<'_>, participant: ParticipantId, key: &str) -> Result<(), Error> {
+    let nothing: &[u8] = &[];
     tx.execute(
-        "DELETE FROM idempotency WHERE participant_id = $1 AND idempotency_key = $2 AND state = 'running'",
-        params![participant, *key],
+        "DELETE FROM idempotency WHERE participant_id = $1 AND idempotency_key = $2 AND state = 'running' AND reference = $3",
+        params![participant, *key, *nothing],
     )
     .map(drop)
 }

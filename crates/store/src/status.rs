@@ -188,6 +188,24 @@ pub fn set_of_certificate(
          WHERE copy_id IN (SELECT id FROM copies WHERE certificate_id = $4) AND status <> 1 RETURNING list",
         params![status, reason, now, certificate],
     )?;
+    raise_revisions(tx, &mut changed)
+}
+
+/// Revokes the places of copies whose certificate is revoked, or was replaced before its end, where they are not: earlier versions could leave
+/// some. How many there were.
+pub fn repair(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, Error> {
+    let mut changed = tx.query(
+        "UPDATE status_entries SET status = 1, updated = $1, reason = COALESCE((SELECT k.reason FROM copies c \
+         JOIN certificates k ON k.id = c.certificate_id WHERE c.id = status_entries.copy_id), 'superseded') \
+         WHERE status <> 1 AND copy_id IN (SELECT c.id FROM copies c JOIN certificates k ON k.id = c.certificate_id \
+         WHERE k.state = 'revoked' OR (k.state = 'replaced' AND k.valid_until > k.updated)) RETURNING list",
+        params![now],
+    )?;
+    raise_revisions(tx, &mut changed)
+}
+
+/// Raises the revision of the lists of changed places, and counts the places.
+fn raise_revisions(tx: &mut Tx<'_>, changed: &mut [Row]) -> Result<u64, Error> {
     let mut lists = changed
         .iter_mut()
         .map(|row| row.take::<u64>(0))

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use vidimus_core::{Commitment, Digest, Provider, Receipt, Timestamp};
 use vidimus_credential::{
     Format,
-    check::Envelope,
+    check::{Envelope, Evidence},
     format::{Content, Parsed},
 };
 
@@ -88,6 +88,13 @@ impl Held {
     /// The copy, its salt, its receipt, its counter-signature: what is shown.
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
+    }
+    /// What belongs beside it on paper, once its receipt is there.
+    pub fn evidence(&self) -> Option<Evidence> {
+        Some(Evidence {
+            salt: self.envelope.salt.clone()?,
+            receipt: self.envelope.receipt.clone()?,
+        })
     }
     /// Its rendering.
     pub fn format(&self) -> Format {

@@ -188,10 +188,10 @@ on_both! {
         };
         use idempotency::Begin;
         assert_eq!(begin(request, b"ids", 0).await, Begin::New);
-        assert_eq!(begin(request, b"others", 1).await, Begin::Running);
+        assert_eq!(begin(request, b"others", 1).await, Begin::Running { until: NOW.plus(30) });
         assert_eq!(begin(other, b"", 1).await, Begin::Mismatch);
         assert_eq!(begin(request, b"others", 31).await, Begin::Resumed { reference: b"ids".to_vec() });
-        assert_eq!(begin(request, b"others", 32).await, Begin::Running);
+        assert_eq!(begin(request, b"others", 32).await, Begin::Running { until: NOW.plus(61) });
         for expected in [true, false] {
             let done = setting.store.write(move |tx| idempotency::finish(tx, participant, "k1", b"answer")).await.unwrap();
             assert_eq!(done, expected);
@@ -202,7 +202,15 @@ on_both! {
         assert_eq!(begin(request, b"", 41).await, Begin::Done { response: b"answer".to_vec() }, "an answer is not let go");
         assert_eq!(begin(other, b"new", 90_000).await, Begin::New, "expired");
         setting.store.write(move |tx| idempotency::release(tx, participant, "k1")).await.unwrap();
-        assert_eq!(begin(request, b"", 90_001).await, Begin::New);
+        assert_eq!(begin(other, b"", 90_001).await, Begin::Mismatch, "what is noted is not let go");
+        assert_eq!(begin(request, b"", 180_000).await, Begin::New);
+        setting.store.write(move |tx| idempotency::release(tx, participant, "k1")).await.unwrap();
+        assert_eq!(begin(request, b"", 180_001).await, Begin::New, "nothing was noted, so it was let go");
+        for expected in [true, false] {
+            let noted = setting.store.write(move |tx| idempotency::note(tx, participant, "k1", b"done")).await.unwrap();
+            assert_eq!(noted, expected, "the first note stays");
+        }
+        assert_eq!(begin(request, b"", 180_040).await, Begin::Resumed { reference: b"done".to_vec() });
         assert_eq!(setting.store.write(|tx| idempotency::sweep(tx, NOW.plus(1_000_000))).await.unwrap(), 1);
     }
 

@@ -4,6 +4,8 @@
 use crate::app::{
     App,
     error::Error,
+    keys::Keys,
+    once::Once,
     principal::{Permission, Principal, Role},
     requests::{ApiKeyView, NewApiKey},
 };
@@ -17,7 +19,7 @@ use vidimus_credential::check::registry::Standing;
 use vidimus_store::{Scope, api_keys, audit, participants};
 
 /// Longest life of a key.
-const MOST_DAYS: u32 = 730;
+pub(super) const MOST_DAYS: u32 = 730;
 
 const DAY: i64 = 86_400;
 
@@ -74,7 +76,27 @@ pub fn make(
     permissions: &[Permission],
     days: u32,
 ) -> Made {
-    let now = app.clock.now();
+    make_with(
+        &app.keys,
+        app.clock.now(),
+        entropy,
+        participant,
+        label,
+        permissions,
+        days,
+    )
+}
+
+/// [`make`], where no application is open.
+pub(super) fn make_with(
+    keys: &Keys,
+    now: Timestamp,
+    entropy: &mut dyn Entropy,
+    participant: ParticipantId,
+    label: &str,
+    permissions: &[Permission],
+    days: u32,
+) -> Made {
     let id = ApiKeyId::generate(entropy);
     let mut secret = [0; 32];
     entropy.fill(&mut secret);
@@ -90,7 +112,7 @@ pub fn make(
             id,
             participant,
             name: label.to_owned(),
-            secret_hash: hash(app, &secret),
+            secret_hash: hash(keys, &secret),
             permissions: names.join(" "),
             created: now,
             expires: now.plus(i64::from(days) * DAY),
@@ -100,8 +122,8 @@ pub fn make(
     }
 }
 
-fn hash(app: &App, secret: &Secret<[u8; 32]>) -> Digest {
-    Digest(app.keys.credential_hash("api-key", secret.expose()))
+fn hash(keys: &Keys, secret: &Secret<[u8; 32]>) -> Digest {
+    Digest(keys.credential_hash("api-key", secret.expose()))
 }
 
 /// What a participant of this role may be given a key for, at most.
@@ -130,7 +152,7 @@ pub async fn authenticate(app: &App, presented: &Presented) -> Result<Option<(Pr
         })
         .await?;
     let now = app.clock.now();
-    let hash = hash(app, &presented.secret);
+    let hash = hash(&app.keys, &presented.secret);
     let stored = found.as_ref().map_or(Digest([0; 32]), |(key, _)| key.secret_hash);
     let same = bool::from(hash.as_bytes().ct_eq(stored.as_bytes()));
     let Some((key, participant)) = found else {
@@ -182,7 +204,7 @@ fn role(stored: participants::Role) -> Role {
 }
 
 /// Makes another key for the caller's own participant, with no more than the caller's own permissions.
-pub async fn create(app: &App, caller: &Principal, request: NewApiKey) -> Result<ApiKeyView, Error> {
+pub async fn create(app: &App, caller: &Principal, request: NewApiKey, once: Once<'_>) -> Result<ApiKeyView, Error> {
     let beyond = request
         .permissions
         .iter()
@@ -195,7 +217,7 @@ pub async fn create(app: &App, caller: &Principal, request: NewApiKey) -> Result
         ));
     }
     let made = checked(app, caller.participant, &request)?;
-    store(app, caller, Scope::authenticated(caller.participant), made).await
+    store(app, caller, Scope::authenticated(caller.participant), made, once).await
 }
 
 /// Makes a key for another participant: the first one, or one to replace what was lost. For the authority.
@@ -204,6 +226,7 @@ pub async fn create_for(
     caller: &Principal,
     participant: ParticipantId,
     request: NewApiKey,
+    once: Once<'_>,
 ) -> Result<ApiKeyView, Error> {
     let found = app.store.read(move |tx| participants::find(tx, participant)).await?;
     let Some(found) = found else {
@@ -222,7 +245,7 @@ pub async fn create_for(
         ));
     }
     let made = checked(app, participant, &request)?;
-    store(app, caller, Scope::authenticated(participant), made).await
+    store(app, caller, Scope::authenticated(participant), made, once).await
 }
 
 fn checked(app: &App, participant: ParticipantId, request: &NewApiKey) -> Result<Made, Error> {
@@ -260,19 +283,22 @@ fn checked(app: &App, participant: ParticipantId, request: &NewApiKey) -> Result
     ))
 }
 
-async fn store(app: &App, caller: &Principal, scope: Scope, made: Made) -> Result<ApiKeyView, Error> {
+async fn store(app: &App, caller: &Principal, scope: Scope, made: Made, once: Once<'_>) -> Result<ApiKeyView, Error> {
+    let answer = ApiKeyView {
+        secret: Some(made.text.expose().clone()),
+        ..view(&made.row)
+    };
+    let note = once.note(&answer)?;
     let row = made.row.clone();
     let entry = app.audit_entry(Some(caller.participant), "create-api-key", row.id.as_bytes());
     app.store
         .write(move |tx| {
             api_keys::insert(tx, &scope, &row)?;
-            audit::append(tx, &entry).map(drop)
+            audit::append(tx, &entry)?;
+            note.keep(tx)
         })
         .await?;
-    Ok(ApiKeyView {
-        secret: Some(made.text.expose().clone()),
-        ..view(&made.row)
-    })
+    Ok(answer)
 }
 
 /// The caller's participant's keys, newest first.

@@ -5,6 +5,7 @@
 use crate::app::{
     App, Problem, copies,
     error::Error,
+    once::Once,
     participants,
     principal::Principal,
     requests::{CheckAnswer, CheckRequest, NewPresentationRequest, PresentationRequestView},
@@ -15,6 +16,7 @@ use vidimus_core::{
     Digest, Provider, Timestamp,
     encoding::base64url,
     id::{CheckId, RequestId},
+    reason::Outcome,
     receipt::Anchor,
 };
 use vidimus_credential::{
@@ -63,6 +65,7 @@ pub async fn request_presentation(
     app: &App,
     caller: &Principal,
     new: NewPresentationRequest,
+    once: Once<'_>,
 ) -> Result<PresentationRequestView, Error> {
     let admitted = admitted(app, caller, &new.purpose).await?;
     let nonce = base64url(&app.random::<32>());
@@ -78,15 +81,21 @@ pub async fn request_presentation(
         expires,
         used: None,
     };
-    let scope = Scope::authenticated(caller.participant);
-    app.store.write(move |tx| requests::insert(tx, &scope, &row)).await?;
-    Ok(PresentationRequestView {
+    let answer = PresentationRequestView {
         id: id.to_string(),
         nonce,
         audience: admitted.did,
         purpose: new.purpose,
         expires: expires.to_rfc3339(),
-    })
+    };
+    let (scope, note) = (Scope::authenticated(caller.participant), once.note(&answer)?);
+    app.store
+        .write(move |tx| {
+            requests::insert(tx, &scope, &row)?;
+            note.keep(tx)
+        })
+        .await?;
+    Ok(answer)
 }
 
 /// Checks an input for a verifier.
@@ -103,11 +112,15 @@ pub async fn check(app: &App, caller: &Principal, request: CheckRequest) -> Resu
     }
     let wanted = request.attributes.unwrap_or_else(|| admitted.attributes.clone());
     let now = app.now();
-    let report = match Input::parse(request.input.as_bytes()) {
+    let policy = Policy {
+        paper_without_evidence: request.accept_without_evidence,
+        ..policy(app)
+    };
+    let report = match Input::parse_with(request.input.as_bytes(), request.evidence.as_deref()) {
         Err(reason) => Report::refused(reason, now),
         Ok(input) => {
             let expected = expected(app, caller, &input, &admitted.did, &request.purpose, now).await?;
-            evaluate(app, input, expected.as_ref(), now).await?
+            evaluate(app, input, expected.as_ref(), policy, now).await?
         }
     };
     let id = CheckId::generate(&mut *app.entropy());
@@ -135,6 +148,7 @@ pub async fn evaluate(
     app: &App,
     mut input: Input,
     expected: Option<&Expected>,
+    policy: Policy,
     now: Timestamp,
 ) -> Result<Report, Error> {
     if input.anchor().is_none() {
@@ -145,7 +159,7 @@ pub async fn evaluate(
     }
     let registries = app.registries();
     let lists = status::lists(app).await?;
-    let roots = roots(app, input.anchor(), now).await?;
+    let roots = roots(app, input.anchor()).await?;
     let context = Context {
         now,
         provider: app.provider(),
@@ -154,7 +168,7 @@ pub async fn evaluate(
         status: &lists,
         roots: Some(&roots),
         trust: None,
-        policy: policy(app),
+        policy,
         expected,
     };
     Ok(check::check(&input, &context))
@@ -174,10 +188,10 @@ pub fn policy(app: &App) -> Policy {
 }
 
 /// What the chain has for the one root that a receipt names.
-async fn roots(app: &App, anchor: Option<&Anchor>, now: Timestamp) -> Result<Roots, Error> {
+async fn roots(app: &App, anchor: Option<&Anchor>) -> Result<Roots, Error> {
     let chain_id = app.facts.chain;
     // Before the root is looked up: a block that is read in between is then one that this answer does not claim to know.
-    let block = app.registries().issuers.head().block_number;
+    let head = *app.registries().issuers.head();
     let found = match anchor {
         None => None,
         Some(anchor) => {
@@ -188,8 +202,9 @@ async fn roots(app: &App, anchor: Option<&Anchor>, now: Timestamp) -> Result<Roo
     Ok(Roots::answer(
         chain_id,
         app.contracts.anchors,
-        block,
-        now,
+        head.block_number,
+        // Not the time of this question: while the ledger does not answer, what is known of it grows old.
+        head.read_at,
         found.map(|found| to_root(chain_id, found)),
     ))
 }
@@ -258,8 +273,14 @@ fn answer(app: &App, id: CheckId, report: &Report, wanted: &[String]) -> CheckAn
                 .clone()
                 .unwrap_or_else(|| certificate.issuer.id.clone())
         }),
+        accepted_without_evidence: waived(report),
         checked_at: report.checked_at.to_rfc3339(),
     }
+}
+
+/// Whether paper was accepted that nothing leads to an anchor.
+pub fn waived(report: &Report) -> bool {
+    report.verdict == Verdict::Valid && report.tests.iter().any(|test| test.outcome == Outcome::Waived)
 }
 
 /// The wanted attributes that the category discloses and the certificate has.

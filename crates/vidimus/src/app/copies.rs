@@ -1,21 +1,28 @@
 //! Copies: planned with the intent, signed by the issuer's key (here, or where the issuer keeps it), sealed to the holder, handed out.
 
+pub mod keys;
+mod paper;
+mod view;
+
+pub use keys::{IssuerKeys, issuer_keys};
+pub use paper::{evidence, evidence_of, paper, paper_evidence, receipt, to_receipt};
+pub use view::{await_anchors, issued_view, view};
+
 use crate::app::{
     App,
-    error::{Error, Problem},
+    error::Error,
     issue::Body,
     keys::place,
     principal::Principal,
     render::{self, CopyTerms, Subject},
-    requests::{CertificateView, CopySignature, CopyView, ToSign},
+    requests::{CertificateView, CopySignature},
 };
 use serde::{Deserialize, Serialize};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use vidimus_core::{
-    Algorithm, Commitment, Digest, Provider, PublicKey, Salt, Signer, Timestamp,
-    encoding::{base64url, from_base64url, from_hex_exact},
-    id::{CertificateId, CopyId, KeyId, ParticipantId},
-    receipt::{Anchor, Receipt},
+    Algorithm, Commitment, Digest, Provider as _, Salt, Signer, Timestamp,
+    encoding::{from_base64url, from_hex_exact},
+    id::{CertificateId, CopyId, KeyId},
 };
 use vidimus_credential::{
     CategoryId, Format, StatusReference,
@@ -29,7 +36,7 @@ use vidimus_crypto::{
 use vidimus_store::{
     Scope, audit, certificates,
     copies::{self as rows, State},
-    idempotency, keys as key_rows, outbox, participants, persons, results,
+    idempotency, keys as key_rows, participants, persons, results,
 };
 
 /// What HPKE's `info` says of a sealed copy. The wallet says the same.
@@ -53,39 +60,6 @@ pub struct Plan {
     pub eip1098: bool,
     /// When it is signed.
     pub issued_at: Timestamp,
-}
-
-/// An issuer's keys in force.
-#[derive(Debug)]
-pub struct IssuerKeys {
-    account: key_rows::Key,
-    signing: key_rows::Key,
-}
-
-impl IssuerKeys {
-    /// The key that signs with `algorithm`.
-    pub fn for_algorithm(&self, algorithm: Algorithm) -> Result<KeyId, Error> {
-        match algorithm {
-            Algorithm::Es256k | Algorithm::Es256kR => Ok(self.account.id),
-            Algorithm::Es256 => Ok(self.signing.id),
-            Algorithm::EdDsa | Algorithm::Ps256 => Err(Error::Internal("issuers have no such key")),
-        }
-    }
-}
-
-/// The issuer's keys that sign now.
-pub async fn issuer_keys(app: &App, issuer: ParticipantId) -> Result<IssuerKeys, Error> {
-    let scope = Scope::authenticated(issuer);
-    let found = app
-        .store
-        .read(move |tx| {
-            let account = key_rows::active(tx, &scope, Some(issuer), "account", key_rows::Kind::Secp256k1)?;
-            let signing = key_rows::active(tx, &scope, Some(issuer), "signing", key_rows::Kind::P256)?;
-            Ok::<_, vidimus_store::Error>(account.zip(signing))
-        })
-        .await?;
-    let (account, signing) = found.ok_or(Error::Internal("an issuer without keys"))?;
-    Ok(IssuerKeys { account, signing })
 }
 
 /// The data key of a person that is there.
@@ -231,10 +205,15 @@ pub async fn sign(
     key: Option<String>,
 ) -> Result<Vec<rows::Signed>, Error> {
     crate::fault::point(crate::fault::AFTER_INTENT);
-    let mut signed = Vec::new();
+    let (mut signed, mut given_up) = (Vec::new(), Vec::new());
     if loaded.issuer.custody == participants::Custody::Wrapped {
         for (copy, plan) in planned {
             let (unsigned, row) = prepare(app, loaded, copy, plan).await?;
+            if keys::is_revoked(app, &loaded.issuer, &row) {
+                // Revoked since it was planned: nobody would trust what is signed now.
+                given_up.push(copy.id);
+                continue;
+            }
             let kind = match row.kind {
                 key_rows::Kind::Secp256k1 => KeyKind::Secp256k1,
                 key_rows::Kind::P256 => KeyKind::P256,
@@ -259,6 +238,9 @@ pub async fn sign(
     let completed = app
         .store
         .write(move |tx| {
+            for copy in &given_up {
+                rows::abandon(tx, &scope, *copy)?;
+            }
             let mut completed = Vec::new();
             for copy in to_write.iter() {
                 if rows::complete(tx, &scope, copy, chain, now)? {
@@ -355,15 +337,12 @@ pub async fn commit_signature(
     crate::app::issue::Issuer::of(app, caller, Some(&category)).await?;
     let plan = plan_of(&loaded, &copy)?;
     let key_id = plan.key;
-    let in_force = app.store.read(move |tx| key_rows::find(tx, &scope, key_id)).await?;
-    if in_force.is_none_or(|key| key.state != key_rows::State::Active) {
-        return Err(Error::conflict(
-            "key-rotated",
-            "this copy was prepared for a key that is not in force any more",
-            "ask for a new copy with `POST /v1/results/{id}/copies`; this one is given up",
-        ));
+    let key = app.store.read(move |tx| key_rows::find(tx, &scope, key_id)).await?;
+    let key = key.ok_or(Error::Internal("a copy's key is not there"))?;
+    if let Some(refusal) = keys::refusal(app, &loaded.issuer, &key) {
+        return Err(refusal());
     }
-    let (unsigned, row) = prepare(app, &loaded, &copy, &plan).await?;
+    let (unsigned, _) = prepare(app, &loaded, &copy, &plan).await?;
     let refused = || {
         Error::invalid(
             "signature",
@@ -375,15 +354,7 @@ pub async fn commit_signature(
         )
     };
     let signature = from_base64url(&request.signature).map_err(|_| refused())?;
-    verify(
-        app,
-        &row,
-        &loaded.issuer,
-        plan.algorithm,
-        unsigned.message(),
-        &signature,
-    )
-    .map_err(|_| refused())?;
+    keys::verify(app, &key, plan.algorithm, unsigned.message(), &signature).map_err(|_| refused())?;
     let signed = finish(app, &loaded, id, &plan, unsigned, &signature)?;
     let (chain, now) = (app.facts.chain, app.now());
     let entry = app.audit_entry(Some(caller.participant), "sign-copy", id.as_bytes());
@@ -395,248 +366,4 @@ pub async fn commit_signature(
         .await?;
     app.wake.outbox.notify_one();
     view(app, &scope, copy.certificate).await
-}
-
-fn verify(
-    app: &App,
-    row: &key_rows::Key,
-    issuer: &participants::Participant,
-    algorithm: Algorithm,
-    message: &[u8],
-    signature: &[u8],
-) -> Result<(), vidimus_core::SignatureError> {
-    match row.kind {
-        // An own account key is known by its address alone.
-        key_rows::Kind::Secp256k1 => app
-            .provider
-            .verify_account(algorithm, &issuer.account, message, signature),
-        key_rows::Kind::P256 => {
-            let point = row
-                .public
-                .as_slice()
-                .try_into()
-                .map_err(|_| vidimus_core::SignatureError::Key)?;
-            app.provider
-                .verify(algorithm, &PublicKey::P256(point), message, signature)
-        }
-        _ => Err(vidimus_core::SignatureError::Key),
-    }
-}
-
-/// A certificate and its copies, as their issuer sees them.
-pub async fn view(app: &App, scope: &Scope, id: CertificateId) -> Result<CertificateView, Error> {
-    let scope = *scope;
-    let found = app
-        .store
-        .read(move |tx| {
-            let Some(certificate) = certificates::find(tx, &scope, id)? else {
-                return Ok(None);
-            };
-            let mut copies = Vec::new();
-            for copy in rows::list_by_certificate(tx, &scope, id)? {
-                let anchored = match &copy.commitment {
-                    Some(commitment) => outbox::anchored(tx, commitment)?.is_some(),
-                    None => false,
-                };
-                copies.push((copy, anchored));
-            }
-            let issuer = participants::find(tx, certificate.participant)?;
-            Ok::<_, vidimus_store::Error>(Some((certificate, copies, issuer)))
-        })
-        .await?;
-    let (certificate, copies, issuer) = found.ok_or(Error::NotFound("certificate"))?;
-    let own = issuer.is_some_and(|issuer| issuer.custody == participants::Custody::Own);
-    let unsigned = copies.iter().any(|(copy, _)| copy.state == State::Intent);
-    let loaded = if own && unsigned {
-        Some(load(app, scope, id).await?)
-    } else {
-        None
-    };
-    let mut views = Vec::with_capacity(copies.len());
-    for (copy, anchored) in copies {
-        let mut to_sign = None;
-        if let (Some(loaded), State::Intent) = (&loaded, copy.state) {
-            let plan = plan_of(loaded, &copy)?;
-            let (bytes, _) = prepare(app, loaded, &copy, &plan).await?;
-            to_sign = Some(ToSign {
-                algorithm: plan.algorithm.name().to_owned(),
-                message: base64url(bytes.message()),
-            });
-        }
-        views.push(CopyView {
-            id: copy.id.to_string(),
-            format: copy.format,
-            state: match copy.state {
-                State::Intent => "unsigned",
-                State::Signed | State::Published => "signed",
-                State::Abandoned => "abandoned",
-            }
-            .to_owned(),
-            content_id: copy.holder.and(copy.content),
-            commitment: copy.commitment.map(|commitment| commitment.to_string()),
-            anchored,
-            to_sign,
-        });
-    }
-    Ok(certificate_view(app, certificate, views))
-}
-
-/// A certificate that was issued just now, without asking the database again.
-pub fn issued_view(app: &App, mut loaded: Loaded, signed: &[rows::Signed]) -> CertificateView {
-    // In the order in which every later answer has them.
-    loaded.copies.sort_by_key(|copy| (copy.created, copy.id));
-    let views = loaded
-        .copies
-        .iter()
-        .filter_map(|copy| {
-            let signed = signed.iter().find(|signed| signed.id == copy.id)?;
-            Some(CopyView {
-                id: copy.id.to_string(),
-                format: copy.format.clone(),
-                state: "signed".to_owned(),
-                content_id: copy.holder.as_ref().map(|_| signed.content.clone()),
-                commitment: Some(signed.commitment.to_string()),
-                anchored: false,
-                to_sign: None,
-            })
-        })
-        .collect();
-    certificate_view(app, loaded.certificate, views)
-}
-
-fn certificate_view(app: &App, certificate: certificates::Certificate, copies: Vec<CopyView>) -> CertificateView {
-    CertificateView {
-        result: certificate.result.to_string(),
-        certificate: certificate.id.to_string(),
-        category: certificate.category,
-        status: match certificate.state {
-            certificates::State::Valid if certificate.valid_until <= app.now() => "expired",
-            certificates::State::Valid => "valid",
-            certificates::State::Suspended => "suspended",
-            certificates::State::Revoked => "revoked",
-            certificates::State::Replaced => "replaced",
-        }
-        .to_owned(),
-        reason: certificate.reason,
-        valid_from: certificate.valid_from.to_rfc3339(),
-        valid_until: certificate.valid_until.to_rfc3339(),
-        copies,
-    }
-}
-
-/// A paper copy: the text of the QR code. Only copies that are bound to no holder can be read back by their issuer.
-pub async fn paper(app: &App, caller: &Principal, id: CopyId) -> Result<String, Error> {
-    let scope = Scope::authenticated(caller.participant);
-    let copy = app
-        .store
-        .read(move |tx| rows::find(tx, &scope, id))
-        .await?
-        .ok_or(Error::NotFound("copy"))?;
-    if copy.holder.is_some() {
-        return Err(Error::conflict(
-            "sealed",
-            "this copy is sealed to its holder's keys",
-            "make a copy for paper: `POST /v1/results/{id}/copies` with `formats: [\"hcert\"]` and no card",
-        ));
-    }
-    if copy.state == State::Intent {
-        return Err(Error::conflict(
-            "unsigned",
-            "this copy is not signed yet",
-            "sign it first",
-        ));
-    }
-    let found = app
-        .store
-        .read(move |tx| certificates::find(tx, &scope, copy.certificate))
-        .await?;
-    let certificate = found.ok_or(Error::NotFound("copy"))?;
-    let key = data_key(app, &certificate.person).await?;
-    let payload = copy.payload.as_deref().ok_or_else(erased)?;
-    let plain = key.open(&place("copies", id.as_bytes(), "payload"), payload)?;
-    let envelope: Envelope =
-        serde_json::from_slice(plain.expose()).map_err(|_| Error::Internal("a kept payload does not read"))?;
-    Ok(envelope.copy)
-}
-
-/// A receipt, for whoever knows the commitment; it says nothing about what was committed to.
-pub async fn receipt(app: &App, commitment: Commitment) -> Result<Receipt, Error> {
-    let found = app.store.read(move |tx| outbox::anchored(tx, &commitment)).await?;
-    Ok(to_receipt(app, found.ok_or(Error::NotFound("receipt"))?))
-}
-
-/// An anchored commitment as the receipt that travels with its copy.
-pub fn to_receipt(app: &App, anchored: outbox::Anchored) -> Receipt {
-    Receipt {
-        version: 1,
-        proof: anchored.proof,
-        anchor: Anchor {
-            chain_id: anchored.chain,
-            contract: app.contracts.anchors,
-            root: anchored.root,
-            transaction: anchored.transaction,
-            block_number: anchored.block_number,
-            block_hash: anchored.block_hash,
-            time: anchored.block_time,
-        },
-    }
-}
-
-/// Waits until every signed copy of a certificate has its receipt.
-pub async fn await_anchors(app: &App, id: CertificateId) -> Result<(), Error> {
-    let scope = Scope::system();
-    let step = Duration::from_millis(100);
-    for _ in 0..crate::app::chain::PATIENCE.as_millis() / step.as_millis() {
-        let changed = app.wake.receipts.notified();
-        let view = view(app, &scope, id).await?;
-        if view.copies.iter().all(|copy| copy.anchored || copy.state != "signed") {
-            return Ok(());
-        }
-        let _ = tokio::time::timeout(step, changed).await;
-    }
-    Err(Error::NotReady(Problem::new(
-        "anchor-slow",
-        "the certificate is issued; its anchor takes longer than 20 seconds",
-        "nothing is lost: read the certificate again later",
-    )))
-}
-
-/// A copy by the digest of its signed bytes, with its salt and receipt: what paper cannot carry. For checks on this server.
-pub async fn evidence(app: &App, digest: Digest) -> Result<Option<(Salt, Option<Receipt>)>, Error> {
-    let found = app
-        .store
-        .read(move |tx| {
-            let Some(copy) = rows::find_by_digest(tx, &digest)? else {
-                return Ok(None);
-            };
-            let Some(certificate) = certificates::find(tx, &Scope::system(), copy.certificate)? else {
-                return Ok(None);
-            };
-            let person = persons::find(tx, &certificate.person)?;
-            let anchored = match &copy.commitment {
-                Some(commitment) => outbox::anchored(tx, commitment)?,
-                None => None,
-            };
-            Ok::<_, vidimus_store::Error>(Some((copy, certificate.person, person, anchored)))
-        })
-        .await?;
-    let Some((copy, index, person, anchored)) = found else {
-        return Ok(None);
-    };
-    let (Some(wrapped), Some(sealed)) = (person.and_then(|person| person.data_key), copy.salt_ciphertext) else {
-        return Ok(None);
-    };
-    let salt = app
-        .keys
-        .person_key(&index.0, &wrapped)?
-        .open(&place("copies", copy.id.as_bytes(), "salt"), &sealed)?;
-    let salt = salt
-        .expose()
-        .as_slice()
-        .try_into()
-        .map_err(|_| Error::Internal("a kept salt has another length"))?;
-    Ok(Some((
-        Salt::from_bytes(salt),
-        anchored.map(|anchored| to_receipt(app, anchored)),
-    )))
 }

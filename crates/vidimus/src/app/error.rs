@@ -49,6 +49,8 @@ pub struct Problem {
     pub next: &'static str,
     /// Where in the request, as JSON pointers or FHIR paths, when there are several causes.
     pub places: Vec<Place>,
+    /// In how many seconds to try again, where that is known.
+    pub retry_after: Option<u64>,
 }
 
 /// One place in a request that does not fit.
@@ -76,11 +78,23 @@ impl Problem {
             detail: detail.into(),
             next,
             places: Vec::new(),
+            retry_after: None,
         }
     }
 }
 
 impl Error {
+    /// The same refusal, with the time after which another try can succeed.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        if let Self::Invalid(problem) | Self::Forbidden(problem) | Self::Conflict(problem) | Self::NotReady(problem) =
+            &mut self
+        {
+            problem.retry_after = Some(seconds);
+        }
+        self
+    }
+
     /// [`Error::Invalid`] in short.
     pub fn invalid(name: &'static str, detail: impl Into<String>, next: &'static str) -> Self {
         Self::Invalid(Problem::new(name, detail, next))

@@ -121,6 +121,8 @@ pub struct KeyView {
     pub jwk: Value,
     /// X.509 certificate, base64 of its DER.
     pub certificate: Option<String>,
+    /// `pending` until the ledger has it, then `active`; `retired` once another took its place, `revoked` where it leaked.
+    pub state: String,
 }
 
 /// A transaction that the participant's own account must sign: sign `signing_hash`, put the signature to `POST /v1/transactions`.
@@ -302,6 +304,9 @@ pub struct ToSign {
     pub algorithm: String,
     /// The message (not a digest), base64url.
     pub message: String,
+    /// The account whose key signs, where the algorithm is ES256K or ES256K-R.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub account: Option<String>,
 }
 
 /// Signatures brought back by an issuer with its own keys.
@@ -324,8 +329,15 @@ pub struct Revocation {
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckRequest {
-    /// A VC-JWT, `HC1:…`, an envelope or a presentation.
+    /// A VC-JWT, `HC1:…` (with its evidence `VE1:…` in a line of its own, where it was scanned), an envelope or a presentation.
     pub input: String,
+    /// The evidence of paper, `VE1:…`, where it was scanned apart from the certificate.
+    #[serde(default)]
+    pub evidence: Option<String>,
+    /// Accept paper whose evidence is neither sent nor known here, on signature, registry and status alone. Off without this; the answer says
+    /// `accepted_without_evidence` and names the tests that were waived.
+    #[serde(default)]
+    pub accept_without_evidence: bool,
     /// What the check is for; must be among the verifier's purposes.
     pub purpose: String,
     /// Attributes wanted; default all that the verifier is admitted for.
@@ -352,8 +364,31 @@ pub struct CheckAnswer {
     pub attributes: Value,
     /// Name of the issuer.
     pub issuer: Option<String>,
+    /// Whether this is paper that the verifier chose to accept without evidence of its anchor.
+    pub accepted_without_evidence: bool,
     /// When it was checked, RFC 3339.
     pub checked_at: String,
+}
+
+/// Asks for what belongs to a copy and is not in it.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceRequest {
+    /// SHA-256 of the copy's signed bytes, 64 hexadecimal digits: who has the copy can compute it, and nobody else.
+    pub digest: String,
+}
+
+/// What leads from a copy to its anchor. It names nobody.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct EvidenceView {
+    /// The salt of the copy's commitment.
+    #[schema(value_type = String)]
+    pub salt: vidimus_core::Salt,
+    /// The commitment's receipt.
+    #[schema(value_type = Object)]
+    pub receipt: vidimus_core::Receipt,
+    /// Both as the text of the second code on paper, `VE1:…`.
+    pub text: String,
 }
 
 /// What a verifier asks a holder to show.

@@ -193,3 +193,13 @@ pub async fn lists(app: &App) -> Result<Arc<StatusLists>, Error> {
     }
     Ok(app.keep_lists(state, lists))
 }
+
+/// Revokes in the status table what earlier versions left in force there of certificates that are revoked or replaced.
+pub async fn repair(app: &App) -> Result<u64, Error> {
+    let now = app.now();
+    let repaired = app.store.write(move |tx| rows::repair(tx, now)).await?;
+    if repaired > 0 {
+        tracing::warn!(repaired, "copies of revoked certificates were not revoked in the status lists, and are now");
+    }
+    Ok(repaired)
+}

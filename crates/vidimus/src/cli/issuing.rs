@@ -1,11 +1,10 @@
-//! `vidimus issue`, `copies`, `paper`, `result`, `revoke`: what an issuer does.
+//! `vidimus issue`, `copies`, `result`, `revoke`: what an issuer does.
 
 use super::{
     Exit, Failure, Output,
-    client::{ServerArguments, idempotency_key, read_json, read_text, text, write},
+    client::{ServerArguments, idempotency_key, read_json, read_text, text},
     participants::items,
 };
-use clap::ValueEnum;
 use serde_json::{Value, json};
 use std::{io::IsTerminal as _, path::PathBuf, time::Duration};
 
@@ -101,35 +100,6 @@ enum CopiesCommand {
         #[arg(long, value_name = "TEXT")]
         idempotency_key: Option<String>,
     },
-}
-
-/// Draw a paper copy: a QR code as SVG or PNG, or its text.
-///
-/// It is the certificate itself: whoever sees it can read it.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  vidimus paper COPY --output certificate.svg")]
-pub struct PaperArguments {
-    #[command(flatten)]
-    server: ServerArguments,
-    /// Id of the copy.
-    copy: String,
-    /// Where to; `-` for standard output.
-    #[arg(long, short, value_name = "FILE", default_value = "-")]
-    output: PathBuf,
-    /// What to draw; without it the file's name says, else the text.
-    #[arg(long)]
-    form: Option<Form>,
-}
-
-/// Ways of drawing a paper copy.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Form {
-    /// QR code, SVG.
-    Svg,
-    /// QR code, PNG.
-    Png,
-    /// The text in the QR code, `HC1:…`.
-    Text,
 }
 
 /// Read the own results.
@@ -235,34 +205,6 @@ pub(super) async fn copies(arguments: CopiesArguments, output: Output) -> Result
         .create(&format!("/v1/results/{result}/copies"), &body, &key)
         .await?;
     output.answer(&describe(&view), &view);
-    Ok(())
-}
-
-pub(super) async fn paper(arguments: PaperArguments, output: Output) -> Result<(), Failure> {
-    let form = arguments
-        .form
-        .unwrap_or_else(|| match arguments.output.extension().and_then(|name| name.to_str()) {
-            Some("svg") => Form::Svg,
-            Some("png") => Form::Png,
-            _ => Form::Text,
-        });
-    let name = match form {
-        Form::Svg => "svg",
-        Form::Png => "png",
-        Form::Text => "text",
-    };
-    let server = arguments.server.authenticated()?;
-    let bytes = server
-        .bytes(&format!("/v1/copies/{}/paper?form={name}", arguments.copy))
-        .await?;
-    write(&arguments.output, &bytes)?;
-    if arguments.output != std::path::Path::new("-") {
-        let shown = format!("{} bytes in {}", bytes.len(), arguments.output.display());
-        output.answer(
-            &shown,
-            &json!({"output": arguments.output, "form": name, "bytes": bytes.len()}),
-        );
-    }
     Ok(())
 }
 

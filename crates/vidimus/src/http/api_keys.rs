@@ -7,7 +7,7 @@ use super::{
 };
 use crate::app::{
     App, api_keys,
-    once::once,
+    once::{Asked, as_noted, once},
     requests::{ApiKeyView, NewApiKey},
 };
 use axum::{extract::State, http::StatusCode};
@@ -38,8 +38,13 @@ pub(super) async fn create(
     Json(new): Json<NewApiKey>,
 ) -> Result<(StatusCode, Json<ApiKeyView>), Failure> {
     let request = new.clone();
-    let work = api_keys::create(&app, &caller, new);
-    let made = once(&app, &caller, idempotency.key(), "create-api-key", &request, work).await?;
+    let asked = Asked {
+        key: idempotency.key(),
+        operation: "create-api-key",
+        request: &request,
+    };
+    let work = |once| api_keys::create(&app, &caller, new, once);
+    let made = once(&app, &caller, asked, work, as_noted).await?;
     Ok((StatusCode::CREATED, Json(made)))
 }
 
@@ -62,16 +67,13 @@ pub(super) async fn create_for(
     Json(new): Json<NewApiKey>,
 ) -> Result<(StatusCode, Json<ApiKeyView>), Failure> {
     let request = (participant, new.clone());
-    let work = api_keys::create_for(&app, &caller, participant, new);
-    let made = once(
-        &app,
-        &caller,
-        idempotency.key(),
-        "create-participant-api-key",
-        &request,
-        work,
-    )
-    .await?;
+    let asked = Asked {
+        key: idempotency.key(),
+        operation: "create-participant-api-key",
+        request: &request,
+    };
+    let work = |once| api_keys::create_for(&app, &caller, participant, new, once);
+    let made = once(&app, &caller, asked, work, as_noted).await?;
     Ok((StatusCode::CREATED, Json(made)))
 }
 

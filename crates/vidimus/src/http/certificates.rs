@@ -82,6 +82,17 @@ pub enum Drawing {
     Text,
 }
 
+/// Which of a paper's two codes is drawn.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Code {
+    /// The certificate, `HC1:…`.
+    #[default]
+    Certificate,
+    /// Its evidence, `VE1:…`: with it the paper checks without a network.
+    Evidence,
+}
+
 /// How a paper copy is drawn.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -90,11 +101,16 @@ pub struct DrawingQuery {
     #[serde(default)]
     #[param(inline)]
     form: Drawing,
+    /// `certificate` without it.
+    #[serde(default)]
+    #[param(inline)]
+    code: Code,
 }
 
 /// Draw a paper copy
 ///
-/// Of copies that are bound to no holder. It is the certificate itself: whoever sees it can read it.
+/// Of copies that are bound to no holder: the certificate itself, which whoever sees it can read, or, once it is anchored, its evidence, a
+/// second code that belongs beside it.
 #[utoipa::path(
     get, path = "/v1/copies/{copy}/paper", tag = "certificates",
     params(("copy" = String, Path, description = "Id of the copy"), DrawingQuery),
@@ -108,9 +124,16 @@ pub(super) async fn paper(
     Path(id): Path<CopyId>,
     Query(query): Query<DrawingQuery>,
 ) -> Result<Response, Failure> {
-    let text = copies::paper(&app, &caller, id).await?;
+    let text = match query.code {
+        Code::Certificate => copies::paper(&app, &caller, id).await?,
+        Code::Evidence => copies::paper_evidence(&app, &caller, id).await?,
+    };
     let code = || {
-        QrCode::new(&text).map_err(|error| {
+        let drawn = match query.code {
+            Code::Certificate => QrCode::new(&text),
+            Code::Evidence => QrCode::dense(&text),
+        };
+        drawn.map_err(|error| {
             tracing::error!(cause = %error, "a paper copy that fits no QR code was issued");
             Failure::internal()
         })

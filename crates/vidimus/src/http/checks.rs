@@ -7,7 +7,7 @@ use super::{
 };
 use crate::app::{
     App, checks,
-    once::once,
+    once::{Asked, as_noted, once},
     requests::{CheckAnswer, CheckRequest, NewPresentationRequest, PresentationRequestView},
 };
 use axum::{extract::State, http::StatusCode};
@@ -43,7 +43,12 @@ pub(super) async fn request_presentation(
     Json(new): Json<NewPresentationRequest>,
 ) -> Result<(StatusCode, Json<PresentationRequestView>), Failure> {
     let request = new.clone();
-    let work = checks::request_presentation(&app, &caller, new);
-    let made = once(&app, &caller, idempotency.key(), "request-presentation", &request, work).await?;
+    let asked = Asked {
+        key: idempotency.key(),
+        operation: "request-presentation",
+        request: &request,
+    };
+    let work = |once| checks::request_presentation(&app, &caller, new, once);
+    let made = once(&app, &caller, asked, work, as_noted).await?;
     Ok((StatusCode::CREATED, Json(made)))
 }

@@ -144,7 +144,10 @@ impl Failure {
     fn of(status: StatusCode, problem: Problem) -> Self {
         let mut failure = Self::new(status, problem.name, problem.detail, problem.next);
         failure.places = problem.places;
-        failure
+        match problem.retry_after {
+            Some(seconds) => failure.retry_after(seconds),
+            None => failure,
+        }
     }
 
     /// Another detail for the same problem.

@@ -10,6 +10,7 @@ pub mod auth;
 mod categories;
 mod certificates;
 mod checks;
+mod deployment;
 pub mod description;
 mod dids;
 pub mod edge;
@@ -90,6 +91,7 @@ fn routes() -> Routes {
         .on(Operation::Ready, routes!(health::ready))
         .on(Operation::ReadMetrics, routes!(health::metrics))
         .on(Operation::ReadOpenApi, routes!(description::read))
+        .on(Operation::ReadDeployment, routes!(deployment::read))
         .on(Operation::SetUp, routes!(setup::set_up))
         .on(Operation::AdmitParticipant, routes!(participants::admit))
         .on(Operation::ListParticipants, routes!(participants::list))
@@ -99,6 +101,8 @@ fn routes() -> Routes {
         .on(Operation::ResumeParticipant, routes!(participants::resume))
         .on(Operation::RevokeParticipant, routes!(participants::revoke))
         .on(Operation::RotateKeys, routes!(participants::rotate_keys))
+        .on(Operation::RevokeKeys, routes!(participants::revoke_keys))
+        .on(Operation::RotateAccount, routes!(participants::rotate_account))
         .on(Operation::BringTransaction, routes!(participants::bring_transaction))
         .on(Operation::ReadProfile, routes!(participants::profile))
         .on(Operation::CreateParticipantApiKey, routes!(api_keys::create_for))
@@ -118,6 +122,7 @@ fn routes() -> Routes {
         .on(Operation::Check, routes!(checks::check))
         .on(Operation::RequestPresentation, routes!(checks::request_presentation))
         .on(Operation::ReadReceipt, routes!(public::receipt))
+        .on(Operation::ReadEvidence, routes!(public::evidence))
         .on(Operation::ReadBlob, routes!(public::blob))
         .on(Operation::ReadTokenStatusList, routes!(public::token_list))
         .on(Operation::ReadBitstringStatusList, routes!(public::bitstring_list))

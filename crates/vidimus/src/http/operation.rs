@@ -106,6 +106,9 @@ operations! {
     /// This API's description.
     ReadOpenApi = GET "/openapi.json", Anybody, None, Empty;
 
+    /// Reads what this deployment is: its chain, contracts and accounts.
+    ReadDeployment = GET "/v1/deployment", Anybody, None, Empty;
+
     /// Makes the authority, once.
     SetUp = POST "/v1/setup", Anybody, None, Small;
 
@@ -125,6 +128,10 @@ operations! {
     RevokeParticipant = POST "/v1/participants/{participant}/revoke", Only(AUTHORITY, Admin), Shared, Small;
     /// Gives a participant new keys.
     RotateKeys = POST "/v1/participants/{participant}/keys", Only(AUTHORITY, Admin), Shared, Small;
+    /// Ends the trust in a version of a participant's keys.
+    RevokeKeys = POST "/v1/participants/{participant}/keys/{version}/revoke", Only(AUTHORITY, Admin), Shared, Small;
+    /// Gives a participant's account a new key: the authority to anybody's, each participant to its own.
+    RotateAccount = POST "/v1/participants/{participant}/account", Only(ANY_ROLE, Admin), Own, Small;
     /// Makes an API key for a participant: its first one.
     CreateParticipantApiKey = POST "/v1/participants/{participant}/api-keys", Only(AUTHORITY, Admin), Shared, Small;
 
@@ -169,6 +176,8 @@ operations! {
 
     /// Reads a receipt.
     ReadReceipt = GET "/v1/receipts/{commitment}", Anybody, None, Empty;
+    /// Reads salt and receipt of a copy, by the digest that only who has the copy knows.
+    ReadEvidence = POST "/v1/evidence", Anybody, None, Small;
     /// Reads a sealed payload.
     ReadBlob = GET "/ipfs/{content_id}", Anybody, None, Empty;
     /// Reads a Token Status List.

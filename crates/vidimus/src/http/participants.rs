@@ -7,16 +7,19 @@ use super::{
 };
 use crate::app::{
     App, chain,
-    once::once,
+    once::{Asked, once},
     participants,
-    principal::Role,
+    principal::{Principal, Role},
     requests::{Admission, Grants, ParticipantChange, ParticipantView, SignedTransaction},
 };
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    extract::{FromRequestParts, State},
+    http::{StatusCode, request::Parts},
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
-use vidimus_core::id::ParticipantId;
+use vidimus_core::{Timestamp, id::ParticipantId};
 
 /// Participants.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -49,6 +52,66 @@ pub struct KeyRotation {
     pub card: Option<String>,
 }
 
+/// A version of a participant's keys that leaked.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeyRevocation {
+    /// From when on nothing signed with them is to be trusted, Unix seconds; not in the future. Without it: from now on.
+    pub from: Option<i64>,
+}
+
+/// Another account for a participant.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccountRotation {
+    /// A card of the new account, where the participant keeps its keys itself; without it the server makes a new key.
+    pub card: Option<String>,
+}
+
+/// The participant that a path names, and who acts on it.
+pub(super) struct On {
+    app: Arc<App>,
+    caller: Principal,
+    participant: ParticipantId,
+}
+
+impl FromRequestParts<Arc<App>> for On {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failure> {
+        let Caller(caller) = Caller::from_request_parts(parts, app).await?;
+        let Path(named) = Path::<Named>::from_request_parts(parts, app).await?;
+        Ok(Self {
+            app: app.clone(),
+            caller,
+            participant: named.participant,
+        })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Named {
+    participant: ParticipantId,
+}
+
+/// Which participant.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "describes the path")]
+struct ParticipantPath {
+    /// Id of the participant
+    participant: String,
+}
+
+/// The version of keys that a path names.
+#[derive(Debug, Deserialize)]
+pub(super) struct Version {
+    version: u32,
+}
+
+/// What a change of a participant is answered with.
+type Changed = Result<Json<ParticipantChange>, Failure>;
+
 /// A transaction that was taken to the ledger.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct SentTransaction {
@@ -72,8 +135,14 @@ pub(super) async fn admit(
     Json(admission): Json<Admission>,
 ) -> Result<(StatusCode, Json<ParticipantChange>), Failure> {
     let request = admission.clone();
-    let work = participants::admit(&app, &caller, admission);
-    let change = once(&app, &caller, idempotency.key(), "admit", &request, work).await?;
+    let asked = Asked {
+        key: idempotency.key(),
+        operation: "admit",
+        request: &request,
+    };
+    let work = |once| participants::admit(&app, &caller, admission, once);
+    let recall = |admitted| participants::recall(&app, admitted);
+    let change = once(&app, &caller, asked, work, recall).await?;
     Ok((StatusCode::CREATED, Json(change)))
 }
 
@@ -94,7 +163,7 @@ pub(super) async fn list(
 /// Read a participant
 #[utoipa::path(
     get, path = "/v1/participants/{participant}", tag = "participants",
-    params(("participant" = String, Path, description = "Id of the participant")),
+    params(ParticipantPath),
     responses((status = 200, body = ParticipantView))
 )]
 pub(super) async fn read(
@@ -116,16 +185,14 @@ pub(super) async fn profile(
 /// Change what a participant is admitted for
 #[utoipa::path(
     patch, path = "/v1/participants/{participant}", tag = "participants", request_body = Grants,
-    params(("participant" = String, Path, description = "Id of the participant")),
+    params(ParticipantPath),
     responses((status = 200, body = ParticipantChange))
 )]
-pub(super) async fn change(
-    State(app): State<Arc<App>>,
-    Caller(caller): Caller,
-    Path(id): Path<ParticipantId>,
-    Json(grants): Json<Grants>,
-) -> Result<Json<ParticipantChange>, Failure> {
-    Ok(Json(participants::change_grants(&app, &caller, id, grants).await?))
+pub(super) async fn change(on: On, Json(grants): Json<Grants>) -> Changed {
+    participants::change_grants(&on.app, &on.caller, on.participant, grants)
+        .await
+        .map(Json)
+        .map_err(Failure::from)
 }
 
 /// Suspend a participant
@@ -133,45 +200,40 @@ pub(super) async fn change(
 /// Until it is resumed, its certificates check as `issuer_suspended` and its API keys only read.
 #[utoipa::path(
     post, path = "/v1/participants/{participant}/suspend", tag = "participants", request_body = StandingChange,
-    params(("participant" = String, Path, description = "Id of the participant")),
+    params(ParticipantPath),
     responses((status = 200, body = ParticipantChange))
 )]
-pub(super) async fn suspend(
-    State(app): State<Arc<App>>,
-    Caller(caller): Caller,
-    Path(id): Path<ParticipantId>,
-    Json(change): Json<StandingChange>,
-) -> Result<Json<ParticipantChange>, Failure> {
-    Ok(Json(participants::suspend(&app, &caller, id, &change.reason).await?))
+pub(super) async fn suspend(on: On, Json(change): Json<StandingChange>) -> Changed {
+    participants::suspend(&on.app, &on.caller, on.participant, &change.reason)
+        .await
+        .map(Json)
+        .map_err(Failure::from)
 }
 
 /// End a suspension
 #[utoipa::path(
     post, path = "/v1/participants/{participant}/resume", tag = "participants",
-    params(("participant" = String, Path, description = "Id of the participant")),
+    params(ParticipantPath),
     responses((status = 200, body = ParticipantChange))
 )]
-pub(super) async fn resume(
-    State(app): State<Arc<App>>,
-    Caller(caller): Caller,
-    Path(id): Path<ParticipantId>,
-) -> Result<Json<ParticipantChange>, Failure> {
-    Ok(Json(participants::resume(&app, &caller, id).await?))
+pub(super) async fn resume(on: On) -> Changed {
+    participants::resume(&on.app, &on.caller, on.participant)
+        .await
+        .map(Json)
+        .map_err(Failure::from)
 }
 
 /// Revoke a participant, for good
 #[utoipa::path(
     post, path = "/v1/participants/{participant}/revoke", tag = "participants", request_body = StandingChange,
-    params(("participant" = String, Path, description = "Id of the participant")),
+    params(ParticipantPath),
     responses((status = 200, body = ParticipantChange))
 )]
-pub(super) async fn revoke(
-    State(app): State<Arc<App>>,
-    Caller(caller): Caller,
-    Path(id): Path<ParticipantId>,
-    Json(change): Json<StandingChange>,
-) -> Result<Json<ParticipantChange>, Failure> {
-    Ok(Json(participants::revoke(&app, &caller, id, &change.reason).await?))
+pub(super) async fn revoke(on: On, Json(change): Json<StandingChange>) -> Changed {
+    participants::revoke(&on.app, &on.caller, on.participant, &change.reason)
+        .await
+        .map(Json)
+        .map_err(Failure::from)
 }
 
 /// Give a participant new keys
@@ -179,19 +241,49 @@ pub(super) async fn revoke(
 /// Certificates signed with the old ones stay valid: the registry keeps from when to when each key held.
 #[utoipa::path(
     post, path = "/v1/participants/{participant}/keys", tag = "participants", request_body = KeyRotation,
-    params(("participant" = String, Path, description = "Id of the participant")),
+    params(ParticipantPath),
     responses((status = 200, body = ParticipantChange))
 )]
-pub(super) async fn rotate_keys(
-    State(app): State<Arc<App>>,
-    Caller(caller): Caller,
-    Path(id): Path<ParticipantId>,
-    rotation: Option<Json<KeyRotation>>,
-) -> Result<Json<ParticipantChange>, Failure> {
+pub(super) async fn rotate_keys(on: On, rotation: Option<Json<KeyRotation>>) -> Changed {
     let card = rotation.and_then(|Json(rotation)| rotation.card);
-    Ok(Json(
-        participants::rotate_keys(&app, &caller, id, card.as_deref()).await?,
-    ))
+    participants::rotate_keys(&on.app, &on.caller, on.participant, card.as_deref())
+        .await
+        .map(Json)
+        .map_err(Failure::from)
+}
+
+/// Revoke a version of a participant's keys
+///
+/// For keys that leaked. What was signed with them from that time on, and what no anchor proves older, checks as `key_revoked`; the participant
+/// needs new keys before it can issue with them again. It cannot be taken back, only moved to an earlier time.
+#[utoipa::path(
+    post, path = "/v1/participants/{participant}/keys/{version}/revoke", tag = "participants", request_body = KeyRevocation,
+    params(ParticipantPath, ("version" = u32, Path, description = "Version of the keys, as the participant's `keys` have it")),
+    responses((status = 200, body = ParticipantChange))
+)]
+pub(super) async fn revoke_keys(on: On, Path(keys): Path<Version>, revocation: Option<Json<KeyRevocation>>) -> Changed {
+    let from = revocation.and_then(|Json(revocation)| revocation.from).map(Timestamp);
+    participants::revoke_keys(&on.app, &on.caller, on.participant, keys.version, from)
+        .await
+        .map(Json)
+        .map_err(Failure::from)
+}
+
+/// Give a participant's account a new key
+///
+/// The DID stays and gets another owner (ERC-1056), whose account key signs as soon as the ledger has it. The authority may do this, and the
+/// participant for itself. Where it keeps its keys itself, `prepared` holds what the account before must sign; for an authority also what the
+/// new one must.
+#[utoipa::path(
+    post, path = "/v1/participants/{participant}/account", tag = "participants", request_body = AccountRotation,
+    params(ParticipantPath), responses((status = 200, body = ParticipantChange))
+)]
+pub(super) async fn rotate_account(on: On, rotation: Option<Json<AccountRotation>>) -> Changed {
+    let card = rotation.and_then(|Json(rotation)| rotation.card);
+    participants::rotate_account(&on.app, &on.caller, on.participant, card.as_deref())
+        .await
+        .map(Json)
+        .map_err(Failure::from)
 }
 
 /// Bring a signed transaction

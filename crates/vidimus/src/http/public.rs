@@ -6,6 +6,10 @@ use super::{
     participants::ParticipantList,
 };
 use crate::app::{App, copies, participants, principal::Role, reading, status, status::Encoding, trust};
+use crate::app::{
+    checks,
+    requests::{EvidenceRequest, EvidenceView},
+};
 use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -45,6 +49,27 @@ pub(super) async fn receipt(
     let commitment: Commitment = commitment.parse().map_err(|_| Failure::not_found())?;
     let receipt = copies::receipt(&app, commitment).await?;
     Ok(Json(serde_json::to_value(receipt).map_err(|_| Failure::internal())?))
+}
+
+/// Read the evidence of a copy
+///
+/// What leads from a copy to its anchor and is not on paper: salt and receipt. For whoever has the copy: only its signed bytes give the digest.
+/// It names nobody. A body and not a path, so that digests stay out of logs on the way.
+#[utoipa::path(
+    post, path = "/v1/evidence", tag = "checking", request_body = EvidenceRequest,
+    responses((status = 200, body = EvidenceView))
+)]
+pub(super) async fn evidence(
+    State(app): State<Arc<App>>,
+    Json(request): Json<EvidenceRequest>,
+) -> Result<Json<EvidenceView>, Failure> {
+    let evidence = copies::evidence_of(&app, checks::digest_of(&request.digest)?).await?;
+    let text = evidence.to_text();
+    Ok(Json(EvidenceView {
+        salt: evidence.salt,
+        receipt: evidence.receipt,
+        text,
+    }))
 }
 
 /// Read a sealed payload

@@ -84,7 +84,7 @@ pub fn start(app: Arc<App>, stop: CancellationToken) -> Jobs {
         &stop,
         "hand-over",
         second * 15,
-        |app| &app.wake.never,
+        |app| &app.wake.authority,
         |app| async move { hand_over(&app).await },
     );
     repeat(
@@ -95,6 +95,15 @@ pub fn start(app: Arc<App>, stop: CancellationToken) -> Jobs {
         second * 300,
         |app| &app.wake.never,
         |app| async move { sweep(&app).await },
+    );
+    repeat(
+        &mut tasks,
+        &app,
+        &stop,
+        "repair-statuses",
+        second * 86_400,
+        |app| &app.wake.never,
+        |app| async move { crate::app::status::repair(&app).await.map(drop) },
     );
     Jobs { tasks }
 }
@@ -175,7 +184,7 @@ async fn hand_over(app: &App) -> Result<(), Error> {
     if set_up && !app.handed_over() {
         chain::hand_over(app).await?;
         if chain::is_handed_over(app).await? {
-            app.set_handed_over();
+            app.set_handed_over(true);
         }
     }
     Ok(())

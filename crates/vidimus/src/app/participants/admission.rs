@@ -10,9 +10,12 @@ use crate::app::{
     App, api_keys,
     chain::{self, Call},
     error::Error,
+    once::Once,
     principal::{Principal, Role},
-    requests::{Admission, ParticipantChange, Setup},
+    requests::{Admission, ParticipantChange, Prepared, Setup},
 };
+use serde::{Deserialize, Serialize};
+use vidimus_core::id::ParticipantId;
 use vidimus_ledger::contracts::{issuers, registry, verifiers};
 use vidimus_store::{
     Scope, audit, keys as key_rows,
@@ -71,8 +74,30 @@ pub async fn create_authority(app: &App, setup: Setup) -> Result<ParticipantChan
     Ok(change)
 }
 
+/// What a retry of an admission needs to answer the same.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Admitted {
+    participant: ParticipantId,
+    api_key: String,
+    prepared: Vec<Prepared>,
+}
+
+/// The answer to an admission that was committed, where the process ended before it was given.
+pub async fn recall(app: &App, admitted: Admitted) -> Result<ParticipantChange, Error> {
+    let mut change = change(app, admitted.participant).await?;
+    change.api_key = Some(admitted.api_key);
+    change.prepared = admitted.prepared;
+    app.wake.transactions.notify_one();
+    Ok(change)
+}
+
 /// Admits an issuer or a verifier.
-pub async fn admit(app: &App, caller: &Principal, admission: Admission) -> Result<ParticipantChange, Error> {
+pub async fn admit(
+    app: &App,
+    caller: &Principal,
+    admission: Admission,
+    once: Once<'_>,
+) -> Result<ParticipantChange, Error> {
     let profile = Profile::new(&admission.name, &admission.country, admission.url.as_deref())?;
     let (role, permits) = match admission.role {
         Role::Issuer => {
@@ -135,9 +160,18 @@ pub async fn admit(app: &App, caller: &Principal, admission: Admission) -> Resul
     let mut plan = chain::Plan::default();
     plan.as_authority(app, Call::new(contract, calldata, "approve")).await?;
     if admission.role == Role::Issuer {
-        let key = made.account_key.as_ref();
-        chain::announce_signing_key(app, participant.account, key, &made.signing, &mut plan).await?;
+        let owner = chain::Owner {
+            identity: participant.account,
+            account: participant.account,
+            key: made.account_key.as_ref(),
+        };
+        chain::announce_signing_key(app, owner, &made.signing, &mut plan).await?;
     }
+    let note = once.note(&Admitted {
+        participant: participant.id,
+        api_key: first_key.text.expose().clone(),
+        prepared: plan.prepared().to_vec(),
+    })?;
     let (queued, now) = (plan.queued(), app.now());
     let (record, rows_of_keys, api_key) = (participant.clone(), made.keys.clone(), first_key.row);
     let entry = app.audit_entry(Some(caller.participant), "admit", participant.id.as_bytes());
@@ -157,7 +191,7 @@ pub async fn admit(app: &App, caller: &Principal, admission: Admission) -> Resul
             vidimus_store::api_keys::insert(tx, &Scope::authenticated(record.id), &api_key)?;
             chain::enqueue(tx, &queued, now)?;
             audit::append(tx, &entry)?;
-            Ok::<_, Error>(())
+            note.keep(tx)
         })
         .await?;
     let mut change = change(app, participant.id).await?;

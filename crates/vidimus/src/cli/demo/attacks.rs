@@ -1,7 +1,12 @@
 //! What forgers, thieves and replays meet.
 
 use super::{
-    super::{Exit, Failure, client::text, clock, wallet::Open},
+    super::{
+        Exit, Failure,
+        client::text,
+        clock,
+        wallet::{Kind, Open},
+    },
     Cast, PURPOSE, passphrase,
     steps::check,
     story::{Story, must, must_check},
@@ -40,7 +45,7 @@ pub(super) async fn attack(
         &[("reason", reason)],
     );
 
-    let thief = Open::create(&cast.home.join("thief.wallet"), &passphrase(), chain)?;
+    let thief = Open::create(Kind::Wallet, &cast.home.join("thief.wallet"), &passphrase(), chain)?;
     let request = cast
         .airline
         .post("/v1/presentation-requests", &json!({"purpose": PURPOSE}))

@@ -1,8 +1,8 @@
-//! A copy on paper, drawn as a QR code.
+//! A copy on paper, drawn as two QR codes, and checked at a gate without a network.
 
 use super::{
     super::{
-        Failure,
+        Failure, checking,
         client::{idempotency_key, text, write},
         issuing,
     },
@@ -11,9 +11,9 @@ use super::{
     story::{Story, must, must_check},
 };
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-pub(super) async fn paper(cast: &Cast<'_>, issued: &Value, story: &mut Story) -> Result<(), Failure> {
+pub(super) async fn paper(cast: &Cast<'_>, issued: &Value, root: &Path, story: &mut Story) -> Result<(), Failure> {
     let path = format!("/v1/results/{}/copies", text(issued, "/result"));
     let view = cast
         .laboratory
@@ -39,12 +39,16 @@ pub(super) async fn paper(cast: &Cast<'_>, issued: &Value, story: &mut Story) ->
         "still waiting",
     )?;
     in_time.unwrap_or(Ok(()))?;
-    let draw = async |form: &str| {
-        cast.laboratory
-            .bytes(&format!("/v1/copies/{paper}/paper?form={form}"))
-            .await
+    let draw = async |code: &str, form: &str| {
+        let path = format!("/v1/copies/{paper}/paper?code={code}&form={form}");
+        cast.laboratory.bytes(&path).await
     };
-    let (svg, png, qr) = (draw("svg").await?, draw("png").await?, draw("text").await?);
+    let one = "certificate";
+    let (svg, png, qr) = (
+        draw(one, "svg").await?,
+        draw(one, "png").await?,
+        draw(one, "text").await?,
+    );
     must(
         "the SVG is one",
         svg.starts_with(b"<?xml") || svg.starts_with(b"<svg"),
@@ -64,6 +68,64 @@ pub(super) async fn paper(cast: &Cast<'_>, issued: &Value, story: &mut Story) ->
                 format!("{}, and paper.png", cast.home.join("paper.svg").display()),
             ),
             ("text", format!("{}…", &qr[..qr.len().min(40)])),
+        ],
+    );
+    let drawn = cast.home.join("paper-evidence.svg");
+    write(&drawn, &draw("evidence", "svg").await?)?;
+    let evidence = String::from_utf8_lossy(&draw("evidence", "text").await?).into_owned();
+    at_the_gate(cast, root, &qr, &evidence, &drawn, story).await
+}
+
+/// Both codes, without a network; then the certificate alone, which is not enough unless the verifier says so.
+async fn at_the_gate(
+    cast: &Cast<'_>,
+    root: &Path,
+    qr: &str,
+    evidence: &str,
+    drawn: &Path,
+    story: &mut Story,
+) -> Result<(), Failure> {
+    let bundle = cast.home.join("bundle.jwt");
+    checking::fetch_bundle(&cast.anyone, &bundle, root).await?;
+    let scanned = format!("{qr}\n{evidence}");
+    let gate = |input: &str, accept_without_evidence: bool| {
+        let shown = checking::Shown {
+            input: input.as_bytes(),
+            evidence: None,
+            accept_without_evidence,
+        };
+        checking::offline(&shown, &bundle, root, None, &[])
+    };
+    must_check(
+        "paper with its evidence is valid offline",
+        &gate(&scanned, false)?,
+        "valid",
+        "receipt_ok",
+    )?;
+    let alone = must_check(
+        "the code alone does not decide",
+        &gate(qr, false)?,
+        "undetermined",
+        "evidence_missing",
+    )?;
+    let waived = gate(qr, true)?;
+    must_check(
+        "a verifier may do without, and is told",
+        &waived,
+        "valid",
+        "receipt_waived",
+    )?;
+    must(
+        "the answer says so",
+        waived["accepted_without_evidence"] == true,
+        &waived,
+    )?;
+    story.done(
+        "A second code beside it carries salt and receipt; the gate scanned both without a network: valid. The first alone: undetermined.",
+        &[
+            ("second code", drawn.display().to_string()),
+            ("text", format!("{}…", &evidence[..evidence.len().min(40)])),
+            ("alone", alone),
         ],
     );
     Ok(())

@@ -193,7 +193,11 @@ fn check_offline(cast: &Cast<'_>, wallet: &mut Open, root: &Path, number: u8) ->
     let request = checking::local_request(&cast.airline_did, PURPOSE);
     write(&path, request.to_string().as_bytes())?;
     let shown = answer(wallet, &request)?;
-    checking::offline(shown.as_bytes(), &cast.home.join("bundle.jwt"), root, Some(&path), &[])
+    let shown = checking::Shown {
+        input: shown.as_bytes(),
+        ..checking::Shown::default()
+    };
+    checking::offline(&shown, &cast.home.join("bundle.jwt"), root, Some(&path), &[])
 }
 
 pub(super) async fn revoke(

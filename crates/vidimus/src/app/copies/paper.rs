@@ -1,0 +1,137 @@
+//! Paper, and the evidence that belongs beside it: salts and receipts for whoever holds a copy.
+
+use super::{data_key, erased};
+use crate::app::{App, error::Error, keys::place, principal::Principal};
+use vidimus_core::{
+    Commitment, Digest, Salt,
+    id::CopyId,
+    receipt::{Anchor, Receipt},
+};
+use vidimus_credential::check::{Envelope, Evidence};
+use vidimus_store::{
+    Scope, certificates,
+    copies::{self as rows, State},
+    outbox, persons,
+};
+
+/// A paper copy: the text of the QR code. Only copies that are bound to no holder can be read back by their issuer.
+pub async fn paper(app: &App, caller: &Principal, id: CopyId) -> Result<String, Error> {
+    printable(app, caller, id).await.map(|(_, text)| text)
+}
+
+/// The evidence of a paper copy: the text of the second code.
+pub async fn paper_evidence(app: &App, caller: &Principal, id: CopyId) -> Result<String, Error> {
+    let (copy, _) = printable(app, caller, id).await?;
+    let digest = copy.digest.ok_or(Error::Internal("a signed copy without its digest"))?;
+    Ok(evidence_of(app, digest).await?.to_text())
+}
+
+/// What belongs to a copy and is not in it, for whoever has the copy: only its signed bytes give the digest.
+pub async fn evidence_of(app: &App, digest: Digest) -> Result<Evidence, Error> {
+    let (salt, receipt) = evidence(app, digest).await?.ok_or(Error::NotFound("copy"))?;
+    let receipt = receipt.ok_or_else(|| {
+        Error::conflict(
+            "not-anchored",
+            "this copy is not anchored yet, so there is no evidence of it",
+            "ask again in a minute",
+        )
+    })?;
+    Ok(Evidence { salt, receipt })
+}
+
+async fn printable(app: &App, caller: &Principal, id: CopyId) -> Result<(rows::Copy, String), Error> {
+    let scope = Scope::authenticated(caller.participant);
+    let copy = app
+        .store
+        .read(move |tx| rows::find(tx, &scope, id))
+        .await?
+        .ok_or(Error::NotFound("copy"))?;
+    if copy.holder.is_some() {
+        return Err(Error::conflict(
+            "sealed",
+            "this copy is sealed to its holder's keys",
+            "make a copy for paper: `POST /v1/results/{id}/copies` with `formats: [\"hcert\"]` and no card",
+        ));
+    }
+    if copy.state == State::Intent {
+        return Err(Error::conflict(
+            "unsigned",
+            "this copy is not signed yet",
+            "sign it first",
+        ));
+    }
+    let found = app
+        .store
+        .read(move |tx| certificates::find(tx, &scope, copy.certificate))
+        .await?;
+    let certificate = found.ok_or(Error::NotFound("copy"))?;
+    let key = data_key(app, &certificate.person).await?;
+    let payload = copy.payload.as_deref().ok_or_else(erased)?;
+    let plain = key.open(&place("copies", id.as_bytes(), "payload"), payload)?;
+    let envelope: Envelope =
+        serde_json::from_slice(plain.expose()).map_err(|_| Error::Internal("a kept payload does not read"))?;
+    Ok((copy, envelope.copy))
+}
+
+/// A receipt, for whoever knows the commitment; it says nothing about what was committed to.
+pub async fn receipt(app: &App, commitment: Commitment) -> Result<Receipt, Error> {
+    let found = app.store.read(move |tx| outbox::anchored(tx, &commitment)).await?;
+    Ok(to_receipt(app, found.ok_or(Error::NotFound("receipt"))?))
+}
+
+/// An anchored commitment as the receipt that travels with its copy.
+pub fn to_receipt(app: &App, anchored: outbox::Anchored) -> Receipt {
+    Receipt {
+        version: 1,
+        proof: anchored.proof,
+        anchor: Anchor {
+            chain_id: anchored.chain,
+            contract: app.contracts.anchors,
+            root: anchored.root,
+            transaction: anchored.transaction,
+            block_number: anchored.block_number,
+            block_hash: anchored.block_hash,
+            time: anchored.block_time,
+        },
+    }
+}
+
+/// A copy by the digest of its signed bytes, with its salt and receipt: what paper cannot carry. For checks on this server.
+pub async fn evidence(app: &App, digest: Digest) -> Result<Option<(Salt, Option<Receipt>)>, Error> {
+    let found = app
+        .store
+        .read(move |tx| {
+            let Some(copy) = rows::find_by_digest(tx, &digest)? else {
+                return Ok(None);
+            };
+            let Some(certificate) = certificates::find(tx, &Scope::system(), copy.certificate)? else {
+                return Ok(None);
+            };
+            let person = persons::find(tx, &certificate.person)?;
+            let anchored = match &copy.commitment {
+                Some(commitment) => outbox::anchored(tx, commitment)?,
+                None => None,
+            };
+            Ok::<_, vidimus_store::Error>(Some((copy, certificate.person, person, anchored)))
+        })
+        .await?;
+    let Some((copy, index, person, anchored)) = found else {
+        return Ok(None);
+    };
+    let (Some(wrapped), Some(sealed)) = (person.and_then(|person| person.data_key), copy.salt_ciphertext) else {
+        return Ok(None);
+    };
+    let salt = app
+        .keys
+        .person_key(&index.0, &wrapped)?
+        .open(&place("copies", copy.id.as_bytes(), "salt"), &sealed)?;
+    let salt = salt
+        .expose()
+        .as_slice()
+        .try_into()
+        .map_err(|_| Error::Internal("a kept salt has another length"))?;
+    Ok(Some((
+        Salt::from_bytes(salt),
+        anchored.map(|anchored| to_receipt(app, anchored)),
+    )))
+}

@@ -1,0 +1,245 @@
+//! What a report and its terms say, read and judged before anything is written.
+
+use super::Issuer;
+use crate::app::{
+    App,
+    copies::{self, Plan},
+    error::{Error, Place, Problem},
+    participants::{self, bad_card},
+    render,
+    requests::Report,
+};
+use vidimus_core::{Algorithm, Digest, Timestamp, Transcript};
+use vidimus_credential::{
+    CategoryId, Format,
+    card::HolderCard,
+    category::Category,
+    intake::{self, IdentityDocument, Intake, Rejection},
+};
+use vidimus_crypto::DataKey;
+use vidimus_store::persons;
+
+pub(super) fn read(app: &App, issuer: &Issuer, report: &Report, now: Timestamp) -> Result<Intake, Error> {
+    let category = report
+        .category
+        .as_deref()
+        .map(CategoryId::new)
+        .transpose()
+        .map_err(|error| {
+            Error::invalid(
+                "category",
+                format!("/category: {error}"),
+                "name one that `GET /v1/categories` lists",
+            )
+        })?;
+    let context = intake::Context {
+        categories: &app.categories,
+        now,
+        country: Some(&issuer.row.country),
+        category: category.as_ref(),
+    };
+    match (&report.fhir, &report.dcc, &report.claims) {
+        (Some(bundle), None, None) => intake::fhir::read_value(bundle, &context),
+        (None, Some(payload), None) => intake::dcc::read_value(payload, &context),
+        (None, None, Some(form)) => intake::claims::read_value(form, &context),
+        _ => {
+            return Err(Error::invalid(
+                "one-source",
+                "a report has exactly one of `fhir`, `dcc` and `claims`",
+                "send one of them",
+            ));
+        }
+    }
+    .map_err(rejected)
+}
+
+fn rejected(rejection: Rejection) -> Error {
+    let mut problem = Problem::new(
+        "result-refused",
+        "the result does not fit a category",
+        "mend the places named, and send it again",
+    );
+    problem.places = rejection
+        .issues
+        .into_iter()
+        .map(|issue| Place {
+            pointer: issue.location,
+            code: issue.code.name().to_owned(),
+            message: format!("{}; {}", issue.message, issue.next),
+        })
+        .collect();
+    Error::Invalid(problem)
+}
+
+/// The person's blind index: by the identity document that was seen, else by the issuer's own identifier.
+pub(super) fn person_index(
+    app: &App,
+    issuer: &Issuer,
+    document: Option<&IdentityDocument>,
+    report: &Report,
+    intake: &Intake,
+) -> Result<Digest, Error> {
+    let who = match (document, report.fallback_id.as_deref()) {
+        (Some(document), _) => {
+            let number: String = document
+                .number
+                .chars()
+                .filter(char::is_ascii_alphanumeric)
+                .map(|c| c.to_ascii_uppercase())
+                .collect();
+            let country = document.country.to_ascii_uppercase();
+            let fits = (4..=32).contains(&number.len())
+                && country.len() == 2
+                && country.bytes().all(|byte| byte.is_ascii_uppercase());
+            if !fits {
+                return Err(Error::invalid(
+                    "document",
+                    "/document: an identity document has a country of two letters and a number of 4 to 32 letters and digits",
+                    "copy type, country and number from the document",
+                ));
+            }
+            Transcript::new("vidimus/person/document/v1")
+                .field(document.kind.name().as_bytes())
+                .field(country.as_bytes())
+                .field(number.as_bytes())
+        }
+        (None, Some(id)) if (1..=128).contains(&id.len()) => Transcript::new("vidimus/person/fallback/v1")
+            .field(issuer.row.id.as_bytes())
+            .field(id.as_bytes())
+            .field(intake.person.birth_date.as_bytes()),
+        (None, Some(_)) => {
+            return Err(Error::invalid(
+                "fallback-id",
+                "/fallback_id: 1 to 128 bytes",
+                "send your own identifier of the person",
+            ));
+        }
+        (None, None) => {
+            return Err(Error::invalid(
+                "no-identity",
+                "nothing tells this person from others",
+                "send `document` {type, country, number}, or `fallback_id` with your own identifier of the person",
+            ));
+        }
+    };
+    Ok(Digest(app.keys.person_index(who)))
+}
+
+/// The person's data key, made where the person is new. It counts only once its row is committed.
+pub(super) async fn person_key(
+    app: &App,
+    person: &Digest,
+    _now: Timestamp,
+) -> Result<(DataKey, vidimus_store::Wrapped), Error> {
+    let wanted = *person;
+    let found = app.store.read(move |tx| persons::find(tx, &wanted)).await?;
+    if let Some(wrapped) = found.and_then(|person| person.data_key) {
+        return Ok((app.keys.person_key(&person.0, &wrapped)?, wrapped));
+    }
+    let key = DataKey::generate(&mut *app.entropy());
+    let wrapped = app.keys.wrap_person_key(&person.0, &key, &mut *app.entropy());
+    Ok((key, wrapped))
+}
+
+pub(super) fn card(app: &App, text: Option<&str>, now: Timestamp) -> Result<Option<HolderCard>, Error> {
+    let Some(text) = text else { return Ok(None) };
+    let card = HolderCard::verify(text, app.provider(), now)
+        .map_err(bad_card)?
+        .into_inner();
+    participants::account_of(app, &card.did)?;
+    Ok(Some(card))
+}
+
+/// The renderings to make: those asked for, else all that the category has. Without keys of the holder only paper can be made.
+pub(super) fn formats(category: &Category, wanted: &[String], bound: bool) -> Result<Vec<Format>, Error> {
+    let possible = |format: Format| category.permits(format) && (bound || format == Format::Hcert);
+    if wanted.is_empty() {
+        return Ok(category
+            .formats()
+            .iter()
+            .copied()
+            .filter(|format| possible(*format))
+            .collect());
+    }
+    let mut formats = Vec::new();
+    for (place, name) in wanted.iter().enumerate() {
+        let format = Format::from_name(name)
+            .filter(|format| possible(*format))
+            .ok_or_else(|| {
+                let known: Vec<_> = category
+                    .formats()
+                    .iter()
+                    .filter(|f| possible(**f))
+                    .map(|f| f.name())
+                    .collect();
+                let known = if known.is_empty() {
+                    "none without a holder card".to_owned()
+                } else {
+                    known.join(", ")
+                };
+                Error::invalid(
+                    "format",
+                    format!("/formats/{place}: not a rendering that can be made here; possible: {known}"),
+                    "name a possible one; all but paper need the holder's card",
+                )
+            })?;
+        if !formats.contains(&format) {
+            formats.push(format);
+        }
+    }
+    Ok(formats)
+}
+
+pub(super) async fn plans(
+    app: &App,
+    issuer: &Issuer,
+    formats: &[Format],
+    algorithm: Option<&str>,
+    envelope: Option<&str>,
+    card: Option<&HolderCard>,
+    now: Timestamp,
+) -> Result<Vec<Plan>, Error> {
+    let eip1098 = match envelope {
+        None | Some("hpke") => false,
+        Some("eip1098") => true,
+        Some(_) => {
+            return Err(Error::invalid(
+                "envelope",
+                "/envelope: `hpke` or `eip1098`",
+                "name one of these, or none",
+            ));
+        }
+    };
+    let wanted = match algorithm {
+        None => None,
+        Some(name) => Some(
+            Algorithm::from_name(name)
+                .filter(|algorithm| render::algorithms(Format::VcJwt11).contains(algorithm))
+                .ok_or_else(|| {
+                    Error::invalid(
+                        "algorithm",
+                        "/algorithm: `ES256K`, `ES256K-R` or `ES256`",
+                        "name one of these, or none",
+                    )
+                })?,
+        ),
+    };
+    let keys = copies::issuer_keys(app, &issuer.row).await?;
+    formats
+        .iter()
+        .map(|format| {
+            let possible = render::algorithms(*format);
+            let algorithm = wanted.filter(|wanted| possible.contains(wanted)).unwrap_or(possible[0]);
+            let key = keys.for_algorithm(algorithm)?;
+            Ok(Plan {
+                format: *format,
+                algorithm,
+                key,
+                holder: card.map(|card| card.did.clone()),
+                sealing_key: card.map(|card| vidimus_core::encoding::hex(&card.sealing_key)),
+                eip1098,
+                issued_at: now,
+            })
+        })
+        .collect()
+}
