@@ -95,6 +95,9 @@ pub struct Wallet {
     account: PrivateKey,
     signing: PrivateKey,
     sealing: PrivateKey,
+    /// Account keys that the DID was handed over to since, oldest first. Participants' own keys have them; a holder's wallet does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    later: Vec<PrivateKey>,
     held: Vec<Held>,
     shown: Vec<Shown>,
 }
@@ -117,6 +120,7 @@ impl Wallet {
             account,
             signing,
             sealing,
+            later: Vec::new(),
             held: Vec::new(),
             shown: Vec::new(),
         })
@@ -139,6 +143,29 @@ impl Wallet {
         &self.sealing
     }
 
+    /// Account keys that came after the first, oldest first.
+    pub fn later_account_keys(&self) -> &[PrivateKey] {
+        &self.later
+    }
+    /// Keeps another account key, for the DID to be handed over to. Those before stay: what they have to sign may be under way.
+    pub fn add_account_key(&mut self, key: PrivateKey) {
+        self.later.push(key);
+    }
+
+    /// A card of an account key: [`Self::card`] by the account that signs, which is another than the DID's where the DID was handed over.
+    pub fn account_card(
+        &self,
+        account: &dyn Signer,
+        signing: &dyn Signer,
+        sealing_public: [u8; 32],
+        provider: &dyn Provider,
+        now: Timestamp,
+    ) -> Result<String, WalletError> {
+        let address = account.public_key().address(provider).ok_or(WalletError::Keys)?;
+        let (network, _) = self.did.rsplit_once(':').ok_or(WalletError::Keys)?;
+        card(format!("{network}:{address}"), account, signing, sealing_public, now)
+    }
+
     /// The holder card: what an issuer is given. Signed by both signing keys; says nothing about who the holder is.
     pub fn card(
         &self,
@@ -147,19 +174,7 @@ impl Wallet {
         sealing_public: [u8; 32],
         now: Timestamp,
     ) -> Result<String, WalletError> {
-        let PublicKey::P256(_) = signing.public_key() else {
-            return Err(WalletError::Keys);
-        };
-        let card = HolderCard {
-            did: self.did.clone(),
-            signing_key: signing.public_key().clone(),
-            sealing_key: sealing_public,
-            issued_at: now,
-        };
-        let possession = signing.sign(Algorithm::Es256, &card.possession_message())?;
-        let unsigned = card.prepare(&possession);
-        let signature = account.sign(Algorithm::Es256k, unsigned.message())?;
-        Ok(unsigned.finish(&signature))
+        card(self.did.clone(), account, signing, sealing_public, now)
     }
 
     /// Takes in what an issuer made for this wallet's keys, and gives its number. What names another holder, or none, is refused: a
@@ -285,4 +300,26 @@ impl Wallet {
     pub fn shown(&self) -> &[Shown] {
         &self.shown
     }
+}
+
+fn card(
+    did: String,
+    account: &dyn Signer,
+    signing: &dyn Signer,
+    sealing_public: [u8; 32],
+    now: Timestamp,
+) -> Result<String, WalletError> {
+    let PublicKey::P256(_) = signing.public_key() else {
+        return Err(WalletError::Keys);
+    };
+    let card = HolderCard {
+        did,
+        signing_key: signing.public_key().clone(),
+        sealing_key: sealing_public,
+        issued_at: now,
+    };
+    let possession = signing.sign(Algorithm::Es256, &card.possession_message())?;
+    let unsigned = card.prepare(&possession);
+    let signature = account.sign(Algorithm::Es256k, unsigned.message())?;
+    Ok(unsigned.finish(&signature))
 }

@@ -6,7 +6,10 @@ use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
-use vidimus_core::{Entropy, Provider, SecretBytes, Transcript, id::KeyId};
+use vidimus_core::{
+    Digest, Entropy, Provider, SecretBytes, Timestamp, Transcript,
+    id::{KeyId, ParticipantId},
+};
 use vidimus_crypto::{
     BlindIndexKey, DataKey, KeyEncryptionKey, KeyKind, Purpose, RootKey, SealingKey, SigningKey, Wrapped,
 };
@@ -68,8 +71,32 @@ impl Keys {
     }
 
     /// The details of an audited operation, salted by the root key, so that an entry can be checked against details but not searched.
-    pub fn audit_digest(&self, details: Transcript) -> [u8; 32] {
+    fn audit_digest(&self, details: Transcript) -> [u8; 32] {
         self.audit.derive(details)
+    }
+
+    /// An entry for the audit log: who did what to which object. Details are salted, and keyed by the root key.
+    pub fn audit_entry(
+        &self,
+        now: Timestamp,
+        actor: Option<ParticipantId>,
+        operation: &str,
+        object: &[u8],
+        entropy: &mut dyn Entropy,
+    ) -> vidimus_store::audit::Event {
+        let mut salt = [0; 16];
+        entropy.fill(&mut salt);
+        let details = Transcript::new("vidimus/audit/details/v1")
+            .field(operation.as_bytes())
+            .field(object)
+            .field(&salt);
+        vidimus_store::audit::Event {
+            time: now,
+            actor,
+            operation: operation.to_owned(),
+            object: object.to_vec(),
+            details: Digest(self.audit_digest(details)),
+        }
     }
 
     /// Wraps a participant's (or the deployment's) private key for its row.

@@ -14,6 +14,7 @@ pub mod once;
 pub mod participants;
 pub mod principal;
 pub mod reading;
+pub mod recovery;
 pub mod render;
 pub mod requests;
 pub mod revoke;
@@ -44,7 +45,7 @@ use vidimus_credential::{
     x509,
 };
 use vidimus_crypto::{Native, OsEntropy, RootKey};
-use vidimus_ledger::{Embedded, Genesis, Ledger, Network};
+use vidimus_ledger::{Blame, Embedded, Genesis, Ledger, Network, network};
 use vidimus_store::{Store, blobs::Blobs};
 
 /// Registries as the chain has them, rebuilt by `jobs::index`.
@@ -73,6 +74,8 @@ pub struct Wake {
     pub blocks: Notify,
     /// A batch may be taken further.
     pub anchor_now: Notify,
+    /// The contracts are to be handed over.
+    pub authority: Notify,
     /// For jobs that only their interval wakes.
     pub never: Notify,
     /// A batch became final: its receipts are there.
@@ -91,6 +94,8 @@ pub struct App {
     pub store: Store,
     /// The chain.
     pub ledger: Arc<dyn Ledger>,
+    /// Whether it makes blocks also when nothing is sent, so that an old head means that something stands still.
+    pub steady_blocks: bool,
     /// Sealed payloads.
     pub blobs: Blobs,
     /// What the root key opens.
@@ -167,17 +172,8 @@ impl App {
         operation: &str,
         object: &[u8],
     ) -> vidimus_store::audit::Event {
-        let details = vidimus_core::Transcript::new("vidimus/audit/details/v1")
-            .field(operation.as_bytes())
-            .field(object)
-            .field(&self.random::<16>());
-        vidimus_store::audit::Event {
-            time: self.now(),
-            actor,
-            operation: operation.to_owned(),
-            object: object.to_vec(),
-            details: vidimus_core::Digest(self.keys.audit_digest(details)),
-        }
+        self.keys
+            .audit_entry(self.now(), actor, operation, object, &mut *self.entropy())
     }
 
     /// An absolute URL of this deployment.
@@ -195,8 +191,9 @@ impl App {
         let facts = deployment::load(&store, &keys, &config, &provider).await?;
         let (categories, extra_categories) = deployment::categories(&config)?;
         let blobs = Blobs::local(&config.blobs.path, provider.clone()).map_err(Refusal::Blobs)?;
-        let ledger = open_ledger(&config, clock.clone()).await?;
-        let contracts = chain::ensure_contracts(&*ledger, &store, &keys, &facts).await?;
+        let (ledger, steady_blocks) = open_ledger(&config, clock.clone()).await?;
+        let most_per_gas = config.ledger.network.max_fee_per_gas.into();
+        let contracts = chain::ensure_contracts(&*ledger, &store, &keys, &facts, most_per_gas).await?;
         let roots = vec![
             x509::Certificate::from_der(&facts.authority_certificate)
                 .map_err(|_| Refusal::Damaged("the deployment's root certificate does not read"))?,
@@ -208,6 +205,7 @@ impl App {
             provider,
             store,
             ledger,
+            steady_blocks,
             blobs,
             keys,
             categories: Arc::new(categories),
@@ -230,9 +228,9 @@ impl App {
         self.handed_over.load(Ordering::Relaxed)
     }
 
-    /// Notes that the contracts are with the authority: it cannot give them back to the operator by accident.
-    pub fn set_handed_over(&self) {
-        self.handed_over.store(true, Ordering::Relaxed);
+    /// Notes that the contracts are with the authority's account, or that they are to go to another one.
+    pub fn set_handed_over(&self, handed_over: bool) {
+        self.handed_over.store(handed_over, Ordering::Relaxed);
     }
 
     /// The verified status lists, if they show these revisions and are not about to be signed anew.
@@ -280,22 +278,40 @@ impl App {
     }
 }
 
-async fn open_ledger(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Ledger>, Refusal> {
+/// The ledger as configured, and whether it makes blocks also when nothing is sent.
+async fn open_ledger(config: &Config, clock: Arc<dyn Clock>) -> Result<(Arc<dyn Ledger>, bool), Refusal> {
     match &config.ledger.mode {
         LedgerMode::Embedded(path) => {
             let genesis = genesis(&config.ledger)?;
-            Ok(Arc::new(Embedded::open(path, genesis, clock).map_err(Refusal::Ledger)?))
+            let embedded = Embedded::open(path, genesis, clock).map_err(Refusal::Ledger)?;
+            Ok((Arc::new(embedded), false))
         }
         LedgerMode::Network(url) => {
-            let settings = vidimus_ledger::network::Settings {
+            let rules = &config.ledger.network;
+            let settings = network::Settings {
                 url: url.expose().clone(),
                 bearer: config.ledger.rpc_key.as_ref().map(|key| key.expose().clone()),
                 chain_id: config.ledger.chain_id,
-                finality: vidimus_ledger::network::Finality::Confirmations(config.ledger.confirmations),
+                finality: network::Finality::Confirmations(config.ledger.confirmations),
                 timeout: Duration::from_secs(10),
-                priority_fee: 0,
+                fees: network::FeeRules {
+                    most: rules.max_fee_per_gas.into(),
+                    priority_fee: rules.priority_fee_per_gas.map(u128::from),
+                },
+                verify: rules.verify_blocks,
+                answer: network::ANSWER,
             };
-            Ok(Arc::new(Network::connect(settings).await.map_err(Refusal::Ledger)?))
+            let network = Network::connect(settings).await.map_err(Refusal::Ledger)?;
+            let steady = match rules.empty_blocks {
+                Some(steady) => steady,
+                // Nodes need not say what they are; one that does not is no Vidimus.
+                None => match network.client_version().await {
+                    Ok(version) => !version.starts_with("vidimus/"),
+                    Err(error) if error.blame() == Blame::Caller => true,
+                    Err(error) => return Err(Refusal::Ledger(error)),
+                },
+            };
+            Ok((Arc::new(network), steady))
         }
     }
 }

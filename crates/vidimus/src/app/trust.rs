@@ -43,17 +43,25 @@ pub async fn bundle(app: &App) -> Result<String, Error> {
     let (mut issuers, mut verifiers) = (Vec::new(), Vec::new());
     for event in events {
         let change = serde_json::from_str(&event.payload).map_err(|_| Error::Internal("a kept event does not read"))?;
-        let to = if event.contract == app.contracts.issuers {
-            &mut issuers
-        } else {
-            &mut verifiers
-        };
-        to.push(Event {
+        let contract = event.contract;
+        let event = Event {
             participant: event.subject,
             block: event.block_number,
             time: event.block_time,
             change,
-        });
+        };
+        if contract == app.contracts.issuers {
+            issuers.push(event);
+        } else if contract == app.contracts.verifiers {
+            verifiers.push(event);
+        } else {
+            // An owner's change is no registry's: whoever knows the participant takes it.
+            for registry in [&mut issuers, &mut verifiers] {
+                if registry.iter().any(|before: &Event| before.participant == event.participant) {
+                    registry.push(event.clone());
+                }
+            }
+        }
     }
     let now = app.now();
     let mut tokens = Vec::new();

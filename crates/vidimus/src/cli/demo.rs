@@ -13,7 +13,12 @@ use self::{
     place::{Home, Served},
     story::Story,
 };
-use super::{Failure, Output, client::Server, clock, wallet::Open};
+use super::{
+    Failure, Output,
+    client::Server,
+    clock,
+    wallet::{Kind, Open},
+};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use vidimus_core::{Entropy as _, Secret, SecretBytes, encoding::hex};
@@ -97,7 +102,12 @@ struct Cast<'a> {
 
 async fn tell(served: &Served, home: &Path, story: &mut Story) -> Result<(), Failure> {
     let cast = steps::admit(served, home, story).await?;
-    let mut wallet = Open::create(&home.join("traveller.wallet"), &passphrase(), served.app.facts.chain)?;
+    let mut wallet = Open::create(
+        Kind::Wallet,
+        &home.join("traveller.wallet"),
+        &passphrase(),
+        served.app.facts.chain,
+    )?;
     story.done(
         "A traveller's wallet made an identity: three key pairs; no server and no chain was asked.",
         &[("DID", wallet.wallet.did().to_owned())],
@@ -107,7 +117,7 @@ async fn tell(served: &Served, home: &Path, story: &mut Story) -> Result<(), Fai
     let shown = steps::board(&cast, &mut wallet, story).await?;
     attacks::attack(&cast, &wallet, &shown, served.app.facts.chain, story).await?;
     let root = steps::offline(&cast, &mut wallet, story).await?;
-    paper::paper(&cast, &issued, story).await?;
+    paper::paper(&cast, &issued, &root, story).await?;
     steps::revoke(&cast, &issued, &mut wallet, &root, story).await
 }
 

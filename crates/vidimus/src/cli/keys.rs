@@ -1,17 +1,20 @@
 //! `vidimus keys`: a participant that keeps its keys itself. Prepare (the server) → sign (here) → commit (the server): private keys never
 //! leave the file, and nothing is signed that does not read as what it is said to be.
 
+mod calls;
+mod copies;
+
 use super::{
     Exit, Failure, Output,
     client::{Server, ServerArguments, read_json, text},
     passphrase::PassphraseArguments,
-    wallet::{Open, Signers, sign_message},
+    wallet::{Kind, NewArguments, Open},
 };
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 use vidimus_core::{
     Algorithm, Signer as _,
-    encoding::{base64url, from_base64url, from_hex, hex},
+    encoding::{base64url, from_hex, hex},
 };
 use vidimus_ledger::transaction::Unsigned;
 
@@ -25,7 +28,9 @@ Examples:
   vidimus keys new
   vidimus keys card > card.jwt                      for `setup --card` or `participant admit --card`
   vidimus --json participant admit issuer … | vidimus keys sign-transactions - --api-key-file authority.key
-  vidimus --json issue --fhir bundle.json | vidimus keys sign-copies - --api-key-file lab.key")]
+  vidimus --json issue --fhir bundle.json | vidimus keys sign-copies - --fhir bundle.json --api-key-file lab.key
+  vidimus keys new-account > card.jwt
+  vidimus --json participant rotate-account --card card.jwt | vidimus keys sign-transactions - --api-key-file lab.key")]
 pub struct Arguments {
     /// The keys' file.
     #[arg(
@@ -46,17 +51,18 @@ pub struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Make three key pairs: account (secp256k1), signing (P-256), sealing (X25519).
-    New {
-        /// EIP-155 id of the deployment's chain.
-        #[arg(long, default_value_t = vidimus_ledger::embedded::DEFAULT_CHAIN_ID)]
-        chain_id: u64,
-    },
+    New(NewArguments),
     /// Print a card: the public keys, signed by the private ones.
     Card,
+    /// Make another account key, kept beside the one before, and print a card of it: for `participant rotate-account --card`.
+    NewAccount,
     /// Sign the transactions that an answer prepared for this account, and bring them back.
     SignTransactions {
-        /// The answer: JSON with `prepared`; `-` for standard input.
+        /// The answer, as the command that asked printed it with --json (it says what was asked); `-` for standard input.
         answer: PathBuf,
+        /// The most wei per gas that may be offered.
+        #[arg(long, value_name = "WEI", default_value_t = calls::MOST_FEE)]
+        max_fee: u128,
         #[command(flatten)]
         server: ServerArguments,
     },
@@ -65,31 +71,33 @@ enum Command {
         /// The answer of `vidimus issue` or `copies add`: JSON with `copies`; `-` for standard input.
         answer: PathBuf,
         #[command(flatten)]
+        reported: copies::Reported,
+        #[command(flatten)]
         server: ServerArguments,
     },
 }
 
 pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
     let path = &arguments.keys;
-    if let Command::New { chain_id } = arguments.command {
-        let open = Open::create(path, &arguments.passphrase.new_one()?, chain_id)?;
-        let shown = format!(
-            "{}\n\nThe keys are in {} and nowhere else: keep a copy of the file.",
-            open.wallet.did(),
-            path.display()
-        );
-        output.answer(&shown, &json!({"did": open.wallet.did(), "keys": path}));
-        return Ok(());
+    if let Command::New(new) = &arguments.command {
+        return Kind::Keys.make(path, &arguments.passphrase, new, output);
     }
-    let open = Open::existing(path, &arguments.passphrase.existing()?)?;
+    let mut open = Open::existing(Kind::Keys, path, &arguments.passphrase.existing()?)?;
     match arguments.command {
-        Command::New { .. } => unreachable!("handled above"),
-        Command::Card => {
-            let card = open.card()?;
-            output.answer(&card, &json!({"card": card, "did": open.wallet.did()}));
+        Command::New(_) => unreachable!("handled above"),
+        Command::Card => open.print_card(output)?,
+        Command::NewAccount => {
+            open.new_account()?;
+            open.print_card(output)?;
         }
-        Command::SignTransactions { answer, server } => {
-            let done = sign_transactions(&open, &server.authenticated()?, &read_json(&answer)?).await?;
+        Command::SignTransactions {
+            answer,
+            max_fee,
+            server,
+        } => {
+            let server = server.authenticated()?;
+            let pinned = calls::Pinned::of(path, &server).await?;
+            let done = sign_transactions(&open, &server, &read_json(&answer)?, pinned, max_fee).await?;
             let lines = done["signed"].as_array().into_iter().flatten();
             let lines: Vec<_> = lines
                 .map(|sent| format!("{}  {}", text(sent, "/hash"), text(sent, "/summary")))
@@ -105,8 +113,12 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
             }
             output.answer(&shown, &done);
         }
-        Command::SignCopies { answer, server } => {
-            let (signed, view) = sign_copies(&open, &server.authenticated()?, &read_json(&answer)?).await?;
+        Command::SignCopies {
+            answer,
+            reported,
+            server,
+        } => {
+            let (signed, view) = sign_copies(&open, &server.authenticated()?, &read_json(&answer)?, &reported).await?;
             let shown = if signed == 0 {
                 "Nothing waits for a signature.".into()
             } else {
@@ -118,39 +130,50 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
     Ok(())
 }
 
-/// Signs what `answer` prepared for this account and brings it to the server, in order. A transaction is hashed here from its own bytes.
-pub async fn sign_transactions(open: &Open, server: &Server, answer: &Value) -> Result<Value, Failure> {
+/// Signs what `answer` prepared for this account and brings it to the server, in order: each transaction only if it is one of the calls that
+/// follow from what was asked, hashed here from its own bytes.
+async fn sign_transactions(
+    open: &Open,
+    server: &Server,
+    answer: &Value,
+    pinned: calls::Pinned,
+    most_fee: u128,
+) -> Result<Value, Failure> {
     let signers = open.signers()?;
-    let account = signers.account.public_key().address(&vidimus_crypto::Native::new());
-    let account = account.ok_or_else(|| Failure::new(Exit::Internal, "an account key has an address"))?;
     let prepared = answer.get("prepared").and_then(Value::as_array);
     let prepared = prepared.ok_or_else(|| Failure::new(Exit::Usage, "this is no answer with `prepared` in it"))?;
-    let (mut signed, mut others) = (Vec::new(), 0);
+    let refused = |summary: &str, why: &str| Failure::new(Exit::Refused, format!("`{summary}` is not signed: {why}"));
+    let own = calls::Own {
+        identity: calls::identity_of(open.wallet.did())?,
+        accounts: signers.accounts(),
+        signing: signers.signing.public_key().clone(),
+    };
+    let expected = calls::expected(answer, pinned, &own).map_err(|why| refused("the answer", why))?;
+    let chain = pinned.chain(open.wallet.did())?;
+    let (mut ready, mut others, mut last) = (Vec::new(), 0, BTreeMap::new());
     for one in prepared {
-        if !text(one, "/from").eq_ignore_ascii_case(&account.to_string()) {
+        let Some((account, key)) = signers.account_of(&text(one, "/from")) else {
             others += 1;
             continue;
-        }
+        };
         let summary = text(one, "/summary");
-        let refused = |why: &str| Failure::new(Exit::Refused, format!("`{summary}` is not signed: {why}"));
+        let refused = |why: &str| refused(&summary, why);
         let bytes = from_hex(&text(one, "/unsigned")).map_err(|_| refused("it is not hexadecimal"))?;
         let unsigned = Unsigned::decode(&bytes).map_err(|error| refused(&error.to_string()))?;
         if format!("0x{}", hex(unsigned.hash())) != text(one, "/signing_hash") {
             return Err(refused("its hash is another than the server says"));
         }
-        if !open
-            .wallet
-            .did()
-            .starts_with(&format!("did:ethr:{:#x}:", unsigned.chain_id()))
-        {
-            return Err(refused("it is for another chain than these keys"));
-        }
-        if unsigned.to().is_none() || !unsigned.value().is_zero() {
-            return Err(refused("it is no plain call of a contract"));
-        }
+        let fields = unsigned.fields().ok_or_else(|| refused("it sends money"))?;
+        calls::judge(&fields, chain, &expected, last.get(&account).copied(), most_fee).map_err(refused)?;
+        last.insert(account, fields.nonce);
+        ready.push((summary, account, key, unsigned));
+    }
+    // Nothing is brought before all of it was found to be what was asked.
+    let mut signed = Vec::new();
+    for (summary, account, key, unsigned) in ready {
         let transaction = unsigned
-            .sign(account, |hash| signers.account.sign_digest(hash))
-            .map_err(|error| refused(&error.to_string()))?;
+            .sign(account, |hash| key.sign_digest(hash))
+            .map_err(|error| refused(&summary, &error.to_string()))?;
         let raw = format!("0x{}", hex(&transaction.raw));
         let sent = server.post("/v1/transactions", &json!({"raw": raw})).await?;
         signed.push(json!({"summary": summary, "hash": text(&sent, "/hash")}));
@@ -158,87 +181,51 @@ pub async fn sign_transactions(open: &Open, server: &Server, answer: &Value) -> 
     Ok(json!({"signed": signed, "for_others": others}))
 }
 
-/// Signs the copies in `answer` that wait for it. How many, and the certificate as it is then.
-pub async fn sign_copies(open: &Open, server: &Server, answer: &Value) -> Result<(usize, Value), Failure> {
+/// Signs the copies in `answer` that wait for it, each only if it says what was reported. How many, and the certificate as it is then.
+async fn sign_copies(
+    open: &Open,
+    server: &Server,
+    answer: &Value,
+    reported: &copies::Reported,
+) -> Result<(usize, Value), Failure> {
     let signers = open.signers()?;
     let answer = answer
         .get("certificate")
         .filter(|inner| inner.is_object())
         .unwrap_or(answer);
-    let copies = answer.get("copies").and_then(Value::as_array);
-    let copies = copies.ok_or_else(|| Failure::new(Exit::Usage, "this is no answer with `copies` in it"))?;
+    let waiting = answer.get("copies").and_then(Value::as_array);
+    let waiting = waiting.ok_or_else(|| Failure::new(Exit::Usage, "this is no answer with `copies` in it"))?;
+    let now = super::clock().now();
+    let profile = server.get("/v1/profile").await?;
+    let own = copies::Own::of(
+        open.wallet.did(),
+        signers.signing.public_key(),
+        &profile,
+        reported.public_url().unwrap_or(server.url()),
+    );
+    let asked = copies::Asked::read(reported, &own, now)?;
     let (mut signed, mut view) = (0, answer.clone());
-    for copy in copies.iter().filter(|copy| copy["state"] == "unsigned") {
-        let signature = sign_copy(open, &signers, &copy["to_sign"])?;
+    for copy in waiting.iter().filter(|copy| copy["state"] == "unsigned") {
+        let refused = |why: &str| Failure::new(Exit::Refused, format!("a copy is not signed: {why}"));
+        let (algorithm, message) = copies::message_of(&copy["to_sign"]).map_err(refused)?;
+        copies::check(&message, algorithm, copy, &asked, &own, now).map_err(refused)?;
+        let account = text(&copy["to_sign"], "/account");
+        let signer = match algorithm {
+            Algorithm::Es256 => &signers.signing,
+            _ if account.is_empty() => &signers.account,
+            _ => {
+                let found = signers.account_of(&account);
+                found
+                    .ok_or_else(|| refused("it is for an account whose key is not in this file"))?
+                    .1
+            }
+        };
+        let signature = signer
+            .sign(algorithm, &message)
+            .map_err(|error| Failure::setup(&error))?;
         let path = format!("/v1/copies/{}/signature", text(copy, "/id"));
         view = server.post(&path, &json!({"signature": base64url(&signature)})).await?;
         signed += 1;
     }
     Ok((signed, view))
-}
-
-fn sign_copy(open: &Open, signers: &Signers, to_sign: &Value) -> Result<Vec<u8>, Failure> {
-    let refused = |why: &str| Failure::new(Exit::Refused, format!("a copy is not signed: {why}"));
-    let algorithm =
-        Algorithm::from_name(&text(to_sign, "/algorithm")).ok_or_else(|| refused("its algorithm is not known"))?;
-    let message = from_base64url(&text(to_sign, "/message")).map_err(|_| refused("its message is not base64url"))?;
-    if !is_certificate(&message, open.wallet.did()) {
-        return Err(refused("what is to be signed is no certificate of this issuer"));
-    }
-    sign_message(signers, algorithm, &message)
-}
-
-/// Whether a message is what is signed of a certificate: the Sig_structure of an HCERT (RFC 9052 §4.4), or the signing input of a JWT that
-/// names this issuer and holds a credential. Keys here also sign cards and transactions: a server must not get those signed as a copy.
-fn is_certificate(message: &[u8], did: &str) -> bool {
-    if message.starts_with(b"\x84\x6aSignature1") {
-        return true;
-    }
-    let json = |part: &str| {
-        from_base64url(part)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
-    };
-    let parts = std::str::from_utf8(message).ok().and_then(|text| text.split_once('.'));
-    let Some((Some(header), Some(payload))) = parts.map(|(header, payload)| (json(header), json(payload))) else {
-        return false;
-    };
-    let kind = header.get("typ").and_then(Value::as_str).unwrap_or("JWT");
-    let issuer = |pointer| payload.pointer(pointer).and_then(Value::as_str) == Some(did);
-    let credential = payload.get("vc").is_some() || payload.get("credentialSubject").is_some();
-    matches!(kind, "JWT" | "vc+jwt") && credential && (issuer("/iss") || issuer("/issuer") || issuer("/issuer/id"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_certificates_of_this_issuer_are_signed() {
-        let message = |header: Value, payload: Value| {
-            format!(
-                "{}.{}",
-                base64url(header.to_string().as_bytes()),
-                base64url(payload.to_string().as_bytes())
-            )
-            .into_bytes()
-        };
-        let did = "did:ethr:0x1:0xab";
-        let mine = json!({"iss": did, "vc": {}});
-        assert!(is_certificate(&message(json!({"typ": "JWT"}), mine.clone()), did));
-        assert!(is_certificate(b"\x84\x6aSignature1\x43", did));
-        assert!(!is_certificate(
-            &message(json!({"typ": "JWT"}), mine.clone()),
-            "did:ethr:0x1:0xcd"
-        ));
-        assert!(!is_certificate(
-            &message(json!({"typ": "vidimus-holder-card+jwt"}), mine),
-            did
-        ));
-        assert!(!is_certificate(
-            &message(json!({"typ": "JWT"}), json!({"iss": did, "vp": {}})),
-            did
-        ));
-        assert!(!is_certificate(&[0; 32], did));
-    }
 }

@@ -1,5 +1,6 @@
 //! The command line. Every command can answer in JSON (`--json`), and its exit code means something ([`Exit`]).
 
+pub mod authority_key;
 pub mod checking;
 pub mod client;
 pub mod completions;
@@ -9,8 +10,10 @@ pub mod issuing;
 pub mod keys;
 pub mod migrate;
 pub mod openapi;
+pub mod paper;
 pub mod participants;
 pub mod passphrase;
+pub mod reading;
 pub mod rebuild;
 pub mod serve;
 pub mod setup_link;
@@ -204,21 +207,23 @@ pub enum Command {
     Migrate(migrate::Arguments),
     Rebuild(rebuild::Arguments),
     SetupLink(setup_link::Arguments),
+    AuthorityKey(authority_key::Arguments),
     Setup(participants::SetupArguments),
     Participant(participants::ParticipantArguments),
     ApiKey(participants::ApiKeyArguments),
     Keys(keys::Arguments),
     Issue(issuing::IssueArguments),
     Copies(issuing::CopiesArguments),
-    Paper(issuing::PaperArguments),
+    Paper(paper::PaperArguments),
     Result(issuing::ResultArguments),
     Revoke(issuing::RevokeArguments),
     Wallet(wallet::Arguments),
     Request(checking::RequestArguments),
     Check(checking::CheckArguments),
+    Evidence(paper::EvidenceArguments),
     Bundle(checking::BundleArguments),
-    Category(checking::CategoryArguments),
-    Audit(checking::AuditArguments),
+    Category(reading::CategoryArguments),
+    Audit(reading::AuditArguments),
     Demo(demo::Arguments),
     Openapi(openapi::Arguments),
     Completions(completions::Arguments),
@@ -254,21 +259,23 @@ fn run(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
         Command::Serve(command) => runtime()?.block_on(serve::run(command, load(&config)?, output)),
         Command::Migrate(command) => runtime()?.block_on(migrate::run(command, load(&config)?, output)),
         Command::SetupLink(command) => runtime()?.block_on(setup_link::run(command, load(&config)?, output)),
+        Command::AuthorityKey(command) => runtime()?.block_on(authority_key::run(command, load(&config)?, output)),
         Command::Setup(command) => runtime()?.block_on(participants::setup(command, output)),
         Command::Participant(command) => runtime()?.block_on(participants::participant(command, output)),
         Command::ApiKey(command) => runtime()?.block_on(participants::api_key(command, output)),
         Command::Keys(command) => runtime()?.block_on(keys::run(command, output)),
         Command::Issue(command) => runtime()?.block_on(issuing::issue(command, output)),
         Command::Copies(command) => runtime()?.block_on(issuing::copies(command, output)),
-        Command::Paper(command) => runtime()?.block_on(issuing::paper(command, output)),
+        Command::Paper(command) => runtime()?.block_on(paper::paper(command, output)),
         Command::Result(command) => runtime()?.block_on(issuing::result(command, output)),
         Command::Revoke(command) => runtime()?.block_on(issuing::revoke(command, output)),
         Command::Wallet(command) => runtime()?.block_on(wallet::run(command, output)),
         Command::Request(command) => runtime()?.block_on(checking::request(command, output)),
         Command::Check(command) => return runtime()?.block_on(checking::check(command, output)),
+        Command::Evidence(command) => runtime()?.block_on(paper::evidence(command, output)),
         Command::Bundle(command) => runtime()?.block_on(checking::bundle(command, output)),
-        Command::Category(command) => runtime()?.block_on(checking::category(command, output)),
-        Command::Audit(command) => return runtime()?.block_on(checking::audit(command, output)),
+        Command::Category(command) => runtime()?.block_on(reading::category(command, output)),
+        Command::Audit(command) => return runtime()?.block_on(reading::audit(command, output)),
         Command::Demo(command) => runtime()?.block_on(demo::run(command, output)),
         Command::Rebuild(command) => runtime()?.block_on(rebuild::run(command, load(&config)?, output)),
         Command::Openapi(command) => openapi::run(&command, output),

@@ -7,6 +7,7 @@ use super::{
 use crate::app::principal::{Permission, Role};
 use serde_json::{Value, json};
 use std::{path::PathBuf, time::Duration};
+use vidimus_core::Timestamp;
 
 /// How long `--wait` waits for the ledger.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -135,6 +136,24 @@ enum ParticipantCommand {
         #[arg(long, value_name = "FILE")]
         card: Option<PathBuf>,
     },
+    /// Revoke a version of the keys, which leaked: what they sign from then on is not trusted. Give new ones with `rotate-keys`.
+    RevokeKeys {
+        /// Its id.
+        id: String,
+        /// Which version, as `participant show` lists them.
+        version: u32,
+        /// From when on, RFC 3339; not in the future. Without it from now on. What no anchor proves older is not trusted either.
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        from: Option<Timestamp>,
+    },
+    /// Give the account a new key: the DID stays, and belongs to the new account.
+    RotateAccount {
+        /// Its id; without it the participant that the API key belongs to.
+        id: Option<String>,
+        /// Card of the new account (`vidimus keys new-account`), where it keeps its keys itself.
+        #[arg(long, value_name = "FILE")]
+        card: Option<PathBuf>,
+    },
 }
 
 /// What a participant is admitted for. Each can be given several times.
@@ -198,6 +217,10 @@ fn role(name: &str) -> Result<Role, String> {
     Role::from_name(name).ok_or_else(|| "`issuer` or `verifier` is needed".into())
 }
 
+fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse_rfc3339(text).map_err(|_| "a time such as 2026-03-02T12:00:00Z is needed".into())
+}
+
 fn permission(name: &str) -> Result<Permission, String> {
     serde_json::from_value(json!(name)).map_err(|_| "one of read, issue, check, admin, operate is needed".into())
 }
@@ -247,7 +270,7 @@ pub(super) async fn participant(arguments: ParticipantArguments, output: Output)
             if wait {
                 answer["participant"] = until_active(&server, &text(&answer, "/participant/id")).await?;
             }
-            answer
+            asked(answer, "admit", None, body)
         }
         ParticipantCommand::List { role } => {
             let query = role.map_or_else(String::new, |role| format!("?role={}", role.name()));
@@ -269,32 +292,59 @@ pub(super) async fn participant(arguments: ParticipantArguments, output: Output)
         }
         ParticipantCommand::Grant { id, grants } => {
             let body = json!({"grant_categories": grants.category, "grant_attributes": grants.attribute, "grant_purposes": grants.purpose});
-            server.patch(&format!("/v1/participants/{id}"), &body).await?
+            let answer = server.patch(&format!("/v1/participants/{id}"), &body).await?;
+            asked(answer, "change", Some(&id), body)
         }
         ParticipantCommand::Withdraw { id, grants } => {
             let body = json!({"withdraw_categories": grants.category, "withdraw_attributes": grants.attribute, "withdraw_purposes": grants.purpose});
-            server.patch(&format!("/v1/participants/{id}"), &body).await?
+            let answer = server.patch(&format!("/v1/participants/{id}"), &body).await?;
+            asked(answer, "change", Some(&id), body)
         }
         ParticipantCommand::Suspend { id, reason } => {
-            server
-                .post(&format!("/v1/participants/{id}/suspend"), &json!({"reason": reason}))
-                .await?
+            let body = json!({"reason": reason});
+            let answer = server.post(&format!("/v1/participants/{id}/suspend"), &body).await?;
+            asked(answer, "suspend", Some(&id), body)
         }
-        ParticipantCommand::Resume { id } => server.act(&format!("/v1/participants/{id}/resume")).await?,
+        ParticipantCommand::Resume { id } => {
+            let answer = server.act(&format!("/v1/participants/{id}/resume")).await?;
+            asked(answer, "resume", Some(&id), json!({}))
+        }
         ParticipantCommand::Revoke { id, reason } => {
+            let body = json!({"reason": reason});
+            let answer = server.post(&format!("/v1/participants/{id}/revoke"), &body).await?;
+            asked(answer, "revoke", Some(&id), body)
+        }
+        ParticipantCommand::RevokeKeys { id, version, from } => {
+            let path = format!("/v1/participants/{id}/keys/{version}/revoke");
+            let answer = server.post(&path, &json!({"from": from})).await?;
+            let request = json!({"version": version, "from": from, "at": super::clock().now()});
+            asked(answer, "revoke-keys", Some(&id), request)
+        }
+        ParticipantCommand::RotateAccount { id, card } => {
+            let card = card.as_deref().map(read_text).transpose()?;
+            let id = match id {
+                Some(id) => id,
+                None => text(&server.get("/v1/profile").await?, "/id"),
+            };
             server
-                .post(&format!("/v1/participants/{id}/revoke"), &json!({"reason": reason}))
+                .post(&format!("/v1/participants/{id}/account"), &json!({"card": card}))
                 .await?
         }
         ParticipantCommand::RotateKeys { id, card } => {
             let card = card.as_deref().map(read_text).transpose()?;
-            server
-                .post(&format!("/v1/participants/{id}/keys"), &json!({"card": card}))
-                .await?
+            let body = json!({"card": card});
+            let answer = server.post(&format!("/v1/participants/{id}/keys"), &body).await?;
+            asked(answer, "rotate-keys", Some(&id), body)
         }
     };
     output.answer(&describe_change(&change), &change);
     Ok(())
+}
+
+/// An answer with what was asked for here beside it: `keys sign-transactions` signs what follows from that, whatever the server prepared.
+fn asked(mut answer: Value, operation: &str, id: Option<&str>, request: Value) -> Value {
+    answer["asked"] = json!({"operation": operation, "id": id, "request": request});
+    answer
 }
 
 pub(super) async fn api_key(arguments: ApiKeyArguments, output: Output) -> Result<(), Failure> {
@@ -323,7 +373,7 @@ pub(super) async fn api_key(arguments: ApiKeyArguments, output: Output) -> Resul
                 .map(|key| {
                     let expires = key["expires"]
                         .as_i64()
-                        .map_or_else(String::new, |at| vidimus_core::Timestamp(at).to_rfc3339());
+                        .map_or_else(String::new, |at| Timestamp(at).to_rfc3339());
                     let revoked = if key["revoked"] == true { "  revoked" } else { "" };
                     format!(
                         "{}  until {expires}  {}  {}{revoked}",
@@ -394,6 +444,15 @@ fn describe(participant: &Value) -> String {
         let listed = joined(&participant[what]);
         if !listed.is_empty() {
             lines.push(format!("  {what}: {listed}"));
+        }
+    }
+    for key in participant["keys"].as_array().into_iter().flatten() {
+        if key["purpose"] == "signing" {
+            lines.push(format!(
+                "  signing key: version {}, {}",
+                key["version"],
+                text(key, "/state")
+            ));
         }
     }
     lines.push(format!(

@@ -4,6 +4,7 @@ use super::{
     Exit, Failure, Output,
     client::{Server, read, read_json, text},
     clock,
+    paper::Drawing,
     passphrase::PassphraseArguments,
 };
 use serde_json::{Value, json};
@@ -11,8 +12,11 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
 };
-use vidimus_core::{Entropy, Receipt, SecretBytes, Signer, encoding::from_hex};
-use vidimus_credential::check::{Envelope, Expected};
+use vidimus_core::{Address, Entropy, Receipt, SecretBytes, Signer};
+use vidimus_credential::{
+    Format,
+    check::{Envelope, Expected},
+};
 use vidimus_crypto::{
     KeyKind, Native, OsEntropy, PasswordFile, SealingKey, SigningKey, eip1098, envelope, file, password::Cost,
 };
@@ -30,6 +34,7 @@ Examples:
   vidimus wallet card > card.jwt                         what an issuer is given
   vidimus wallet receive --from https://vidimus.example bafkrei…
   vidimus wallet list
+  vidimus wallet print 2 --output paper.svg; vidimus wallet print 2 --evidence --output evidence.svg
   vidimus wallet present 1 --request request.json > presentation.jwt")]
 pub struct Arguments {
     /// The wallet's file.
@@ -51,11 +56,7 @@ pub struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Make a new identity: three key pairs and a DID. No server and no chain is touched.
-    New {
-        /// EIP-155 id of the chain of the deployment that issues.
-        #[arg(long, default_value_t = vidimus_ledger::embedded::DEFAULT_CHAIN_ID)]
-        chain_id: u64,
-    },
+    New(NewArguments),
     /// Print a new holder card, which an issuer is given.
     Card,
     /// Receive a certificate: fetch it by content id, or read the sealed file; open it with the wallet's key and keep it.
@@ -72,6 +73,13 @@ enum Command {
     Show {
         /// Its number in the list.
         number: usize,
+    },
+    /// Print a health certificate on paper, as SVG, PNG or text; with --evidence its second code, with which paper checks without a network.
+    Print {
+        /// Its number in the list.
+        number: usize,
+        #[command(flatten)]
+        drawing: Drawing,
     },
     /// Fetch receipts that are still missing.
     Receipts {
@@ -113,6 +121,53 @@ enum Command {
     },
 }
 
+/// What a new identity takes.
+#[derive(Debug, clap::Args)]
+pub struct NewArguments {
+    /// EIP-155 id of the deployment's chain.
+    #[arg(long, default_value_t = vidimus_ledger::embedded::DEFAULT_CHAIN_ID)]
+    chain_id: u64,
+}
+
+/// Whose file it is: what people are told to do differs, the file does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A holder's.
+    Wallet,
+    /// A participant's own keys.
+    Keys,
+}
+
+impl Kind {
+    /// The command, and the option that names the file.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Wallet => "wallet",
+            Self::Keys => "keys",
+        }
+    }
+
+    /// `new`: makes the file.
+    pub(super) fn make(
+        self,
+        path: &Path,
+        passphrase: &PassphraseArguments,
+        new: &NewArguments,
+        output: Output,
+    ) -> Result<(), Failure> {
+        let open = Open::create(self, path, &passphrase.new_one()?, new.chain_id)?;
+        let (did, file) = (open.wallet.did(), path.display());
+        let text = match self {
+            Self::Wallet => format!(
+                "{did}\n\nThe wallet is {file}. Its keys exist nowhere else: keep a copy of the file, and the passphrase apart from it."
+            ),
+            Self::Keys => format!("{did}\n\nThe keys are in {file} and nowhere else: keep a copy of the file."),
+        };
+        output.answer(&text, &json!({"did": did, self.name(): path}));
+        Ok(())
+    }
+}
+
 /// A wallet's file while it is open. The lock keeps two commands from writing over each other.
 #[derive(Debug)]
 pub struct Open {
@@ -132,6 +187,31 @@ pub struct Signers {
     pub signing: SigningKey,
     /// X25519.
     pub sealing: SealingKey,
+    /// Account keys that came after the first, oldest first.
+    pub later: Vec<SigningKey>,
+}
+
+impl Signers {
+    /// The newest account key.
+    pub fn newest_account(&self) -> &SigningKey {
+        self.later.last().unwrap_or(&self.account)
+    }
+    /// All accounts whose keys are in the file.
+    pub fn accounts(&self) -> Vec<Address> {
+        let provider = Native::new();
+        std::iter::once(&self.account)
+            .chain(&self.later)
+            .filter_map(|key| key.public_key().address(&provider))
+            .collect()
+    }
+    /// The key of an account.
+    pub fn account_of(&self, address: &str) -> Option<(Address, &SigningKey)> {
+        let provider = Native::new();
+        std::iter::once(&self.account)
+            .chain(&self.later)
+            .filter_map(|key| Some((key.public_key().address(&provider)?, key)))
+            .find(|(account, _)| account.to_string().eq_ignore_ascii_case(address))
+    }
 }
 
 fn lock(path: &Path) -> Result<File, Failure> {
@@ -154,12 +234,16 @@ fn lock(path: &Path) -> Result<File, Failure> {
 
 impl Open {
     /// Makes a new wallet; refuses to write over one.
-    pub fn create(path: &Path, passphrase: &SecretBytes, chain_id: u64) -> Result<Self, Failure> {
+    pub fn create(kind: Kind, path: &Path, passphrase: &SecretBytes, chain_id: u64) -> Result<Self, Failure> {
         let held = lock(path)?;
         if path.exists() {
             return Err(Failure::new(
                 Exit::Refused,
-                format!("{} is there already; name another file with --wallet", path.display()),
+                format!(
+                    "{} is there already; name another file with --{}",
+                    path.display(),
+                    kind.name()
+                ),
             ));
         }
         let mut entropy = OsEntropy;
@@ -171,15 +255,6 @@ impl Open {
         let account = SigningKey::generate(KeyKind::Secp256k1, &mut entropy);
         let signing = SigningKey::generate(KeyKind::P256, &mut entropy);
         let sealing = key(&mut entropy);
-        let private = |signer: &SigningKey| -> Result<PrivateKey, Failure> {
-            let bytes = signer.expose_bytes();
-            let bytes = bytes
-                .expose()
-                .as_slice()
-                .try_into()
-                .map_err(|_| Failure::new(Exit::Internal, "a key of 32 bytes"))?;
-            Ok(PrivateKey::new(bytes))
-        };
         let keys = [private(&account)?, private(&signing)?, PrivateKey::new(sealing)];
         let wallet = Wallet::new(chain_id, &account, keys, &Native::new()).map_err(failure)?;
         let file = PasswordFile::create(passphrase, Cost::RECOMMENDED, &mut entropy)
@@ -195,13 +270,14 @@ impl Open {
     }
 
     /// Opens a wallet.
-    pub fn existing(path: &Path, passphrase: &SecretBytes) -> Result<Self, Failure> {
+    pub fn existing(kind: Kind, path: &Path, passphrase: &SecretBytes) -> Result<Self, Failure> {
         if !path.exists() {
             return Err(Failure::new(
                 Exit::Usage,
                 format!(
-                    "there is no wallet at {}: make one with `vidimus wallet new`, or name it with --wallet",
-                    path.display()
+                    "there is no {name} file at {}: make one with `vidimus {name} new`, or name it with --{name}",
+                    path.display(),
+                    name = kind.name()
                 ),
             ));
         }
@@ -248,20 +324,41 @@ impl Open {
             signing: key(KeyKind::P256, self.wallet.signing_key())?,
             sealing: SealingKey::from_bytes(self.wallet.sealing_key().expose())
                 .map_err(|error| Failure::setup(&error))?,
+            later: self
+                .wallet
+                .later_account_keys()
+                .iter()
+                .map(|later| key(KeyKind::Secp256k1, later))
+                .collect::<Result<_, _>>()?,
         })
     }
 
-    /// A new holder card.
+    /// A new card, by the newest account key.
     pub fn card(&self) -> Result<String, Failure> {
         let signers = self.signers()?;
         self.wallet
-            .card(
-                &signers.account,
+            .account_card(
+                signers.newest_account(),
                 &signers.signing,
                 signers.sealing.public_key().0,
+                &Native::new(),
                 clock().now(),
             )
             .map_err(failure)
+    }
+
+    /// Prints a new card.
+    pub(super) fn print_card(&self, output: Output) -> Result<(), Failure> {
+        let card = self.card()?;
+        output.answer(&card, &json!({"card": card, "did": self.wallet.did()}));
+        Ok(())
+    }
+
+    /// Makes another account key and keeps it beside those before.
+    pub fn new_account(&mut self) -> Result<(), Failure> {
+        let made = SigningKey::generate(KeyKind::Secp256k1, &mut OsEntropy);
+        self.wallet.add_account_key(private(&made)?);
+        self.save()
     }
 
     /// Opens a sealed payload and takes in what it holds. The number it has from now on.
@@ -323,6 +420,16 @@ impl Open {
     }
 }
 
+fn private(signer: &SigningKey) -> Result<PrivateKey, Failure> {
+    let bytes = signer.expose_bytes();
+    let bytes = bytes
+        .expose()
+        .as_slice()
+        .try_into()
+        .map_err(|_| Failure::new(Exit::Internal, "a key of 32 bytes"))?;
+    Ok(PrivateKey::new(bytes))
+}
+
 /// What the wallet refuses, as a failure of a command.
 fn failure(error: WalletError) -> Failure {
     let exit = match &error {
@@ -335,24 +442,14 @@ fn failure(error: WalletError) -> Failure {
 
 pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
     let path = &arguments.wallet;
-    if let Command::New { chain_id } = arguments.command {
-        let open = Open::create(path, &arguments.passphrase.new_one()?, chain_id)?;
-        let text = format!(
-            "{}\n\nThe wallet is {}. Its keys exist nowhere else: keep a copy of the file, and the passphrase apart from it.",
-            open.wallet.did(),
-            path.display()
-        );
-        output.answer(&text, &json!({"did": open.wallet.did(), "wallet": path}));
-        return Ok(());
+    if let Command::New(new) = &arguments.command {
+        return Kind::Wallet.make(path, &arguments.passphrase, new, output);
     }
     let passphrase = arguments.passphrase.existing()?;
-    let mut open = Open::existing(path, &passphrase)?;
+    let mut open = Open::existing(Kind::Wallet, path, &passphrase)?;
     match arguments.command {
-        Command::New { .. } => unreachable!("handled above"),
-        Command::Card => {
-            let card = open.card()?;
-            output.answer(&card, &json!({"card": card, "did": open.wallet.did()}));
-        }
+        Command::New(_) => unreachable!("handled above"),
+        Command::Card => open.print_card(output)?,
         Command::Receive { what, from } => {
             let number = match &from {
                 Some(url) => {
@@ -388,7 +485,29 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
             let held = open.wallet.get(number).map_err(failure)?;
             let mut value = view(number, held);
             value["copy"] = json!(held.envelope().copy);
+            value["evidence"] = json!(held.evidence().map(|evidence| evidence.to_text()));
             output.answer(&held.envelope().copy, &value);
+        }
+        Command::Print { number, drawing } => {
+            let held = open.wallet.get(number).map_err(failure)?;
+            if held.format() != Format::Hcert {
+                return Err(Failure::new(
+                    Exit::Refused,
+                    "only a health certificate (HCERT) goes on paper: ask the issuer for a copy in that format",
+                ));
+            }
+            let text = if drawing.of_evidence() {
+                let evidence = held.evidence().ok_or_else(|| {
+                    Failure::new(
+                        Exit::Refused,
+                        "this certificate's receipt is missing: fetch it with `vidimus wallet receipts --from URL`",
+                    )
+                })?;
+                evidence.to_text()
+            } else {
+                held.envelope().copy.clone()
+            };
+            drawing.draw(&text, output)?;
         }
         Command::Export { number } => {
             let held = open.wallet.get(number).map_err(failure)?;
@@ -521,25 +640,4 @@ fn view(number: usize, held: &Held) -> Value {
         "anchored": held.envelope().receipt.is_some(),
         "counter_signed": held.envelope().counter_signature.is_some(),
     })
-}
-
-/// Signs what an account's owner was given to sign: a transaction's hash, or a copy's message.
-pub fn sign_hash(signers: &Signers, hash: &str) -> Result<[u8; 65], Failure> {
-    let bytes = from_hex(hash).map_err(|_| Failure::new(Exit::Usage, "the hash is not hexadecimal"))?;
-    let hash: [u8; 32] = bytes
-        .try_into()
-        .map_err(|_| Failure::new(Exit::Usage, "a hash has 32 bytes"))?;
-    signers
-        .account
-        .sign_digest(&hash)
-        .map_err(|error| Failure::setup(&error))
-}
-
-/// Signs a message with the key that the algorithm takes.
-pub fn sign_message(signers: &Signers, algorithm: vidimus_core::Algorithm, message: &[u8]) -> Result<Vec<u8>, Failure> {
-    let signer: &dyn Signer = match algorithm {
-        vidimus_core::Algorithm::Es256 => &signers.signing,
-        _ => &signers.account,
-    };
-    signer.sign(algorithm, message).map_err(|error| Failure::setup(&error))
 }

@@ -48,6 +48,7 @@ fn missing() -> BTreeMap<&'static str, String> {
     let id = || MISSING.to_owned();
     BTreeMap::from([
         ("participant", id()),
+        ("version", "1".to_owned()),
         ("api_key", id()),
         ("result", id()),
         ("certificate", id()),
@@ -184,6 +185,7 @@ fn body(operation: Operation) -> Value {
     match operation {
         Operation::AddCopies => json!({"formats": ["hcert"]}),
         Operation::RevokeCertificate => json!({"reason": "error"}),
+        Operation::RotateAccount => json!({}),
         Operation::SignCopy => json!({"signature": "AA"}),
         _ => Value::Null,
     }
@@ -208,6 +210,7 @@ async fn what_is_another_s_answers_like_what_is_not_there() {
         .expect(StatusCode::CREATED);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let mut there = missing();
+    there.insert("participant", owner.id.clone());
     there.insert("result", text(&certificate["result"]));
     there.insert("certificate", text(&certificate["certificate"]));
     there.insert("copy", text(&certificate["copies"][0]["id"]));
@@ -243,7 +246,11 @@ async fn what_is_another_s_answers_like_what_is_not_there() {
         assert_eq!(names(&foreign), names(&absent), "{operation:?}");
     }
     // Nothing of it has touched what is the owner's: they find it all. What ends something comes last.
-    let ends = [Operation::RevokeCertificate, Operation::RevokeApiKey];
+    let ends = [
+        Operation::RevokeCertificate,
+        Operation::RotateAccount,
+        Operation::RevokeApiKey,
+    ];
     let (last, first): (Vec<_>, Vec<_>) = own.into_iter().partition(|operation| ends.contains(operation));
     for &operation in first.into_iter().chain(last) {
         let row = operation.row();

@@ -1,70 +1,99 @@
 //! Who governs the contracts, and what issuers announce of themselves.
 
-use super::{Call, Plan, await_success, send};
+use super::{
+    Call, Plan,
+    accounts::{accounts, displaced},
+    await_success, send,
+};
 use crate::app::{App, error::Error};
-use vidimus_core::Address;
-use vidimus_core::PublicKey;
+use vidimus_core::{Address, PublicKey};
 use vidimus_crypto::SigningKey;
 use vidimus_identity::ethr::AttributeName;
-use vidimus_ledger::{contracts::dids, eth};
-use vidimus_store::participants;
+use vidimus_ledger::{
+    contracts::{dids, registry},
+    convert, eth,
+};
+use vidimus_store::{keys as key_rows, transactions};
 
-/// Hands the contracts over to the authority: the operator offers, the authority accepts, for each contract that the operator still holds.
-/// Safe to repeat; `jobs` does so until it is done. An authority with its own keys accepts by what was prepared for it.
+/// Hands the contracts over to the authority's account: who holds one offers it, the account accepts it. At first the operator holds them;
+/// where the authority's key is rotated, its account from before does. Safe to repeat; `jobs` does so until it is done. What an authority with
+/// its own keys has to offer and to accept was prepared for it.
 pub async fn hand_over(app: &App) -> Result<(), Error> {
     let authority = crate::app::participants::authority_row(app).await?;
-    let account = authority.account;
+    let accounts = accounts(app, authority.id).await?;
+    let Some((next, account)) = successor(&accounts) else {
+        return Err(Error::Internal("an authority without account key"));
+    };
     for contract in app.contracts.governed() {
-        let latest = eth::BlockId::latest();
-        let held_by = vidimus_ledger::contracts::registry::authority(&*app.ledger, contract, latest).await?;
-        if held_by != app.facts.operator {
+        let held_by = registry::authority(&*app.ledger, contract, eth::BlockId::latest()).await?;
+        if held_by == *account {
             continue;
         }
         let object = [contract.0, account.0].concat();
-        let call = Call::new(
-            contract,
-            vidimus_ledger::contracts::registry::offer_authority(account),
-            "offer-authority",
-        );
-        let offer = send(app, app.facts.operator, call, object.clone()).await?;
-        await_success(app, &offer).await?;
-        if authority.custody == participants::Custody::Wrapped {
-            let call = Call::new(
-                contract,
-                vidimus_ledger::contracts::registry::accept_authority(),
-                "accept-authority",
-            );
-            let accepted = send(app, account, call, object).await?;
+        let kept = |(key, account): &(key_rows::Key, Address)| *account == held_by && key.secret.is_some();
+        if held_by == app.facts.operator || accounts.iter().any(kept) {
+            let call = Call::new(contract, registry::offer_authority(*account), "offer-authority");
+            let offer = send(app, held_by, call, object.clone()).await?;
+            await_success(app, &offer).await?;
+        }
+        if next.secret.is_some() {
+            let call = Call::new(contract, registry::accept_authority(), "accept-authority");
+            let accepted = send(app, *account, call, object).await?;
             await_success(app, &accepted).await?;
         }
     }
     Ok(())
 }
 
-/// Whether the operator holds none of the contracts any more.
+/// Whether the authority's account holds all contracts. Where that is a new account, it acts from now on.
 pub async fn is_handed_over(app: &App) -> Result<bool, Error> {
+    let authority = crate::app::participants::authority_row(app).await?;
+    let accounts = accounts(app, authority.id).await?;
+    let Some((next, account)) = successor(&accounts) else {
+        return Err(Error::Internal("an authority without account key"));
+    };
     for contract in app.contracts.governed() {
-        let latest = eth::BlockId::latest();
-        let held_by = vidimus_ledger::contracts::registry::authority(&*app.ledger, contract, latest).await?;
-        if held_by == app.facts.operator {
+        if registry::authority(&*app.ledger, contract, eth::BlockId::latest()).await? != *account {
             return Ok(false);
         }
+    }
+    if next.state == key_rows::State::Pending {
+        let mut changes = displaced(accounts.iter().map(|(key, _)| (key, key.id == next.id)));
+        changes.push((next.id, next.state, key_rows::State::Active));
+        app.store
+            .write(move |tx| {
+                for (id, before, after) in &changes {
+                    key_rows::set_state(tx, *id, *before, *after)?;
+                }
+                Ok::<_, Error>(())
+            })
+            .await?;
     }
     Ok(true)
 }
 
-/// How long a signing key's attribute holds in the DID registry: ten years, as long as the root certificate.
-const ATTRIBUTE_VALIDITY: u64 = 10 * 365 * 86_400;
+/// The account that is to hold the contracts: the one that is about to act, else the one that does.
+fn successor(accounts: &[(key_rows::Key, Address)]) -> Option<&(key_rows::Key, Address)> {
+    let newest = |state| accounts.iter().rfind(|(key, _)| key.state == state);
+    newest(key_rows::State::Pending).or_else(|| newest(key_rows::State::Active))
+}
 
-/// Plans to put an issuer's P-256 key into its DID document, so that clients that know nothing of our registry verify ES256. The issuer signs,
-/// the operator pays (ERC-1056's signed variants); an issuer with its own keys gets a transaction to sign.
-pub async fn announce_signing_key(
-    app: &App,
-    account: Address,
-    account_key: Option<&SigningKey>,
-    key: &PublicKey,
-    plan: &mut Plan,
-) -> Result<(), Error> {
+/// How long a signing key's attribute holds in the DID registry: ten years, as long as the root certificate.
+pub const ATTRIBUTE_VALIDITY: u64 = 10 * 365 * 86_400;
+
+/// Whose signature a change of a participant's DID takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner<'k> {
+    /// The identity: the account that the DID names.
+    pub identity: Address,
+    /// The account that owns it now.
+    pub account: Address,
+    /// That account's key; none where the participant keeps it.
+    pub key: Option<&'k SigningKey>,
+}
+
+/// Plans to put an issuer's P-256 key into its DID document, so that clients that know nothing of our registry verify ES256.
+pub async fn announce_signing_key(app: &App, owner: Owner<'_>, key: &PublicKey, plan: &mut Plan) -> Result<(), Error> {
     let name = AttributeName::p256_issuer_key()
         .encode()
         .map_err(|_| Error::Internal("the attribute's name does not fit"))?;
@@ -73,18 +102,59 @@ pub async fn announce_signing_key(
         value: key.as_bytes().to_vec(),
         validity: ATTRIBUTE_VALIDITY,
     };
-    let Some(account_key) = account_key else {
-        let call = Call::new(app.contracts.dids, attribute.calldata(account), "announce-signing-key");
+    change_did(app, owner, &attribute, "announce-signing-key", plan).await
+}
+
+/// Plans to give a participant's DID another owner.
+pub async fn change_owner(app: &App, owner: Owner<'_>, to: Address, plan: &mut Plan) -> Result<(), Error> {
+    change_did(app, owner, &dids::Change::Owner(to), "change-owner", plan).await
+}
+
+/// The owner signs, the operator pays (ERC-1056's signed variants); an owner with its own keys gets a transaction to sign.
+async fn change_did(
+    app: &App,
+    owner: Owner<'_>,
+    change: &dids::Change,
+    purpose: &'static str,
+    plan: &mut Plan,
+) -> Result<(), Error> {
+    let Owner { identity, account, key } = owner;
+    let Some(key) = key else {
+        let call = Call::new(app.contracts.dids, change.calldata(identity), purpose);
         return plan.prepare(app, account, call).await;
     };
-    let nonce = dids::nonce(&*app.ledger, app.contracts.dids, account, eth::BlockId::latest()).await?;
-    let hash = attribute.hash(app.contracts.dids, nonce, account);
-    let signature = account_key
+    let nonce = dids::nonce(&*app.ledger, app.contracts.dids, account, eth::BlockId::latest()).await?
+        + changes_under_way(app, identity).await?;
+    let hash = change.hash(app.contracts.dids, nonce, identity);
+    let signature = key
         .sign_digest(&hash)
         .map_err(|_| Error::Internal("an account key does not sign"))?;
-    let calldata = attribute.signed_calldata(account, &signature);
-    let call = Call::new(app.contracts.dids, calldata, "announce-signing-key");
+    let call = Call::new(
+        app.contracts.dids,
+        change.signed_calldata(identity, &signature),
+        purpose,
+    );
     plan.queue(app, app.facts.operator, call, app.random::<16>().to_vec())
         .await;
     Ok(())
+}
+
+/// Changes of an identity that the operator relays and the chain does not have yet: each takes a nonce of the owner's.
+async fn changes_under_way(app: &App, identity: Address) -> Result<u64, Error> {
+    let chain = app.facts.chain;
+    let open = app.store.read(move |tx| transactions::open(tx, chain, 1_000)).await?;
+    let mut count = 0;
+    for outbound in open {
+        let call = &outbound.call;
+        // Every change names its identity first: after the selector, padded to a word.
+        if call.to != Some(app.contracts.dids) || call.data.get(16..36) != Some(&identity.0[..]) {
+            continue;
+        }
+        let mined = match outbound.hash {
+            Some(hash) => app.ledger.receipt(convert::to_hash(hash)).await?.is_some(),
+            None => false,
+        };
+        count += u64::from(!mined);
+    }
+    Ok(count)
 }

@@ -6,7 +6,7 @@ use vidimus_core::{Address, Digest, PublicKey, Timestamp};
 use vidimus_credential::check::registry::{self, Change, Grant};
 use vidimus_ledger::{
     contracts::{
-        Position, anchors,
+        Position, anchors, dids,
         registry::{Permission, RegistryEvent},
     },
     convert, eth,
@@ -15,7 +15,9 @@ use vidimus_store::chain as rows;
 
 pub(super) const ISSUER: &str = "issuer";
 pub(super) const VERIFIER: &str = "verifier";
-/// Blocks whose logs are asked for at once.
+/// Of the DID registry: an owner's change.
+const DID: &str = "did";
+/// Blocks whose logs are asked for at once; fewer, where the ledger says that this is too much.
 const BLOCKS_AT_ONCE: u64 = 2_000;
 
 /// Reads what the chain has since the cursor into the derived tables, then brings the registries up to date. Idempotent; several instances
@@ -23,6 +25,7 @@ const BLOCKS_AT_ONCE: u64 = 2_000;
 pub async fn catch_up(app: &App) -> Result<(), Error> {
     let chain = app.facts.chain;
     let mut anew = false;
+    let mut at_once = BLOCKS_AT_ONCE;
     loop {
         let before = app.store.read(move |tx| rows::cursor(tx, chain)).await?;
         let head = app.ledger.finalized().await?;
@@ -46,8 +49,15 @@ pub async fn catch_up(app: &App) -> Result<(), Error> {
             }
         }
         let from = before.map_or(0, |before| before.block_number + 1);
-        let to = head.number.min(from + BLOCKS_AT_ONCE - 1);
-        let (events, roots) = read_logs(app, from, to).await?;
+        let to = head.number.min(from + at_once - 1);
+        let (events, roots) = match read_logs(app, from, to).await {
+            Ok(found) => found,
+            Err(Error::Ledger(error)) if error.asks_too_much() && to > from => {
+                at_once = (to - from).div_ceil(2);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let block = app
             .ledger
             .block(eth::BlockId::number(to), false)
@@ -77,11 +87,12 @@ pub async fn rebuild(app: &App) -> Result<(Digest, Digest), Error> {
 }
 
 async fn read_logs(app: &App, from: u64, to: u64) -> Result<(Vec<rows::Event>, Vec<rows::Root>), Error> {
-    let contracts = [app.contracts.issuers, app.contracts.verifiers, app.contracts.anchors];
+    let contracts = app.contracts.all().map(|(_, contract)| contract);
     let filter = eth::Filter::new()
         .from_block(from)
         .to_block(to)
         .address(contracts.map(convert::to_address).to_vec());
+    let chain = app.facts.chain;
     let (mut events, mut roots) = (Vec::new(), Vec::new());
     for log in app.ledger.logs(&filter).await? {
         if let Some(placed) = anchors::decode(&log) {
@@ -100,26 +111,38 @@ async fn read_logs(app: &App, from: u64, to: u64) -> Result<(Vec<rows::Event>, V
             }
             continue;
         }
-        let Some(placed) = vidimus_ledger::contracts::registry::decode(&log) else {
-            continue;
-        };
-        let Some((participant, change)) = change_of(placed.event) else {
-            continue;
-        };
-        let block_time = time_of(app, &placed.at).await?;
-        events.push(rows::Event {
-            block_number: placed.at.block_number,
-            log_index: placed.at.log_index,
-            block_hash: placed.at.block_hash,
-            block_time,
-            transaction: placed.at.transaction,
-            contract: placed.contract,
-            kind: if placed.contract == app.contracts.issuers {
-                ISSUER
-            } else {
-                VERIFIER
+        let (kind, placed, participant, change) = if let Some(placed) = dids::decode(&log) {
+            let dids::DidEvent::OwnerChanged { identity, owner, .. } = placed.event else {
+                continue;
+            };
+            // Holders' DIDs are their own business, and so is what a participant's was before it was admitted.
+            let known = events.iter().any(|event: &rows::Event| event.subject == identity)
+                || app.store.read(move |tx| rows::is_subject(tx, chain, identity)).await?;
+            if !known {
+                continue;
             }
-            .to_owned(),
+            (DID, (placed.at, placed.contract), identity, Change::OwnerChanged(owner))
+        } else {
+            let Some(placed) = vidimus_ledger::contracts::registry::decode(&log) else {
+                continue;
+            };
+            let Some((participant, change)) = change_of(placed.event) else {
+                continue;
+            };
+            let issuers = placed.contract == app.contracts.issuers;
+            let kind = if issuers { ISSUER } else { VERIFIER };
+            (kind, (placed.at, placed.contract), participant, change)
+        };
+        let (at, contract) = placed;
+        let block_time = time_of(app, &at).await?;
+        events.push(rows::Event {
+            block_number: at.block_number,
+            log_index: at.log_index,
+            block_hash: at.block_hash,
+            block_time,
+            transaction: at.transaction,
+            contract,
+            kind: kind.to_owned(),
             subject: participant,
             payload: serde_json::to_string(&change).expect("a change serialises"),
         });

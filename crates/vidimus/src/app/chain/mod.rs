@@ -1,21 +1,26 @@
 //! The chain as the application sees it: the contracts of the deployment, the registries rebuilt from their events, and the way in for
 //! transactions.
 //!
-//! - [`creation`] puts the contracts there, [`authority`] hands them over.
-//! - [`outbound`] is everything that is sent: queued with what it belongs to, signed, stored, sent, and sent again.
-//! - [`follow`] reads events into the derived tables, [`registries`] makes of them what checks lean on.
+//! - [`creation`] puts the contracts there, [`authority`] hands them over. [`accounts`] says who acts for whom.
+//! - [`outbound`] is everything that is sent: queued with what it belongs to, signed, stored, sent, and sent again. [`replacement`] offers more
+//!   for what blocks pass by.
+//! - [`follow`] reads events into the derived tables, [`registries`] makes of them what checks lean on, [`mirror`] takes it into our rows.
 
+pub mod accounts;
 mod authority;
 mod creation;
 mod follow;
+mod mirror;
 mod outbound;
 mod registries;
+mod replacement;
 
-pub use authority::{announce_signing_key, hand_over, is_handed_over};
+pub use authority::{ATTRIBUTE_VALIDITY, Owner, announce_signing_key, change_owner, hand_over, is_handed_over};
 pub use creation::ensure_contracts;
 pub use follow::{catch_up, rebuild};
 pub use outbound::{Call, Plan, account_key, await_success, dispatch, enqueue, send, submit_signed};
 pub use registries::empty_registries;
+pub use replacement::replace;
 
 use crate::app::{App, principal::Role};
 use serde::{Deserialize, Serialize};
@@ -46,7 +51,7 @@ const CREATIONS: u64 = Contract::ALL.len() as u64 + 1;
 
 impl Contracts {
     /// Those that have an authority.
-    fn governed(&self) -> [Address; 3] {
+    pub fn governed(&self) -> [Address; 3] {
         [self.issuers, self.verifiers, self.anchors]
     }
 

@@ -1,6 +1,6 @@
 //! Everything that is sent to the chain.
 
-use super::{CALL_GAS, CREATIONS, PATIENCE};
+use super::{CALL_GAS, CREATIONS, PATIENCE, accounts};
 use crate::app::{
     App,
     error::{Error, Problem},
@@ -15,11 +15,13 @@ use vidimus_core::{
 };
 use vidimus_crypto::{KeyKind, SigningKey};
 use vidimus_ledger::{
-    await_mined, convert, eth,
-    transaction::{self, Fields},
+    await_mined,
+    contracts::registry,
+    convert, eth,
+    transaction::{self, Fields, Offer, Signed},
 };
 use vidimus_store::{
-    Scope, keys as key_rows, participants,
+    keys as key_rows, participants,
     transactions::{self, Outbound},
 };
 
@@ -65,13 +67,22 @@ impl Plan {
     /// Adds a call from the authority's account.
     pub async fn as_authority(&mut self, app: &App, call: Call) -> Result<(), Error> {
         let authority = crate::app::participants::authority_row(app).await?;
+        accounts::require_settled(app, authority.id).await?;
+        let own = accounts::accounts(app, authority.id).await?;
+        // The chain says who may call; where it does not answer, the call waits for it, too.
+        let held_by = registry::authority(&*app.ledger, call.to, eth::BlockId::latest())
+            .await
+            .ok();
+        let from = match own.iter().find(|(_, account)| Some(*account) == held_by) {
+            Some((_, account)) => *account,
+            None => accounts::acting(app, authority.id).await?.1,
+        };
         match authority.custody {
             participants::Custody::Wrapped => {
-                self.queue(app, authority.account, call, app.random::<16>().to_vec())
-                    .await;
+                self.queue(app, from, call, app.random::<16>().to_vec()).await;
                 Ok(())
             }
-            participants::Custody::Own => self.prepare(app, authority.account, call).await,
+            participants::Custody::Own => self.prepare(app, from, call).await,
         }
     }
 
@@ -106,6 +117,11 @@ impl Plan {
             signing_hash: format!("0x{}", hex(unsigned.hash())),
         });
         Ok(())
+    }
+
+    /// What accounts' owners have to sign.
+    pub fn prepared(&self) -> &[Prepared] {
+        &self.prepared
     }
 
     /// What to queue, for the closure that writes the row.
@@ -176,21 +192,11 @@ pub async fn dispatch(app: &App, mut outbound: Outbound) -> Result<Outbound, Err
     let id = outbound.call.id;
     if outbound.state == transactions::State::Queued {
         let fees = app.ledger.fees().await?;
-        let fields = Fields {
-            chain_id: outbound.call.chain,
-            nonce: outbound.nonce,
-            gas_limit: outbound.call.gas,
+        let offer = Offer {
             max_fee: fees.max_fee,
             priority_fee: fees.priority_fee,
-            to: outbound.call.to,
-            value: 0,
-            data: outbound.call.data.clone(),
         };
-        let key = account_key(app, outbound.call.account).await?;
-        let signed = fields
-            .prepare()
-            .sign(outbound.call.account, |hash| key.sign_digest(hash))
-            .map_err(|_| Error::Internal("an account key does not sign"))?;
+        let signed = signed(app, &outbound, offer).await?;
         let (raw, hash, now) = (signed.raw.clone(), signed.hash, app.now());
         app.store
             .write(move |tx| transactions::sign(tx, id, &raw, hash, now))
@@ -215,25 +221,35 @@ pub async fn dispatch(app: &App, mut outbound: Outbound) -> Result<Outbound, Err
     Ok(outbound)
 }
 
+/// The transaction's bytes with this offer, by the key of its account.
+pub(super) async fn signed(app: &App, outbound: &Outbound, offer: Offer) -> Result<Signed, Error> {
+    let fields = Fields {
+        chain_id: outbound.call.chain,
+        nonce: outbound.nonce,
+        gas_limit: outbound.call.gas,
+        max_fee: offer.max_fee,
+        priority_fee: offer.priority_fee,
+        to: outbound.call.to,
+        value: 0,
+        data: outbound.call.data.clone(),
+    };
+    let key = account_key(app, outbound.call.account).await?;
+    fields
+        .prepare()
+        .sign(outbound.call.account, |hash| key.sign_digest(hash))
+        .map_err(|_| Error::Internal("an account key does not sign"))
+}
+
 /// The key of an account: the operator's, the anchorer's, or a participant's that is wrapped here.
 pub async fn account_key(app: &App, account: Address) -> Result<Arc<SigningKey>, Error> {
     let id = match account {
         account if account == app.facts.operator => app.facts.operator_key,
         account if account == app.facts.anchorer => app.facts.anchor_key,
         account => {
-            let found = app
-                .store
-                .read(move |tx| {
-                    for participant in participants::list(tx, None)? {
-                        if participant.account == account {
-                            let kind = key_rows::Kind::Secp256k1;
-                            return key_rows::active(tx, &Scope::system(), Some(participant.id), "account", kind);
-                        }
-                    }
-                    Ok::<_, vidimus_store::Error>(None)
-                })
-                .await?;
-            found
+            let kept = app.store.read(key_rows::accounts).await?;
+            // Also one that acts no more: what it sent before may have to be signed still.
+            kept.iter()
+                .rfind(|key| key.secret.is_some() && accounts::account_of(app, key) == Some(account))
                 .ok_or(Error::Internal("no key of ours belongs to this account"))?
                 .id
         }
@@ -251,8 +267,13 @@ pub async fn submit_signed(app: &App, caller: &Principal, raw: &str) -> Result<S
     let refused = |detail: &str| Error::invalid("transaction", detail, "sign one that a change of yours prepared");
     let raw = from_hex(raw).map_err(|_| refused("/raw: not hexadecimal"))?;
     let signed = transaction::inspect(&raw).map_err(|error| refused(&format!("/raw: {error}")))?;
-    let own = crate::app::participants::find(app, caller.participant).await?;
-    if signed.sender != own.account {
+    let own = accounts::accounts(app, caller.participant).await?;
+    // An account that is about to act has to be able to say so.
+    let acts = |state| matches!(state, key_rows::State::Active | key_rows::State::Pending);
+    if !own
+        .iter()
+        .any(|(key, account)| *account == signed.sender && acts(key.state))
+    {
         return Err(refused("/raw: signed by another account than yours"));
     }
     let to = transaction::recipient(&raw);

@@ -1,6 +1,9 @@
 //! The registries as checks see them, from the derived tables.
 
-use super::follow::ISSUER;
+use super::{
+    follow::{ISSUER, VERIFIER},
+    mirror,
+};
 use crate::app::{App, Registries, deployment::Refusal, error::Error};
 use vidimus_core::Timestamp;
 use vidimus_credential::check::{
@@ -29,6 +32,17 @@ pub async fn empty_registries(ledger: &dyn Ledger, now: Timestamp) -> Result<Reg
     })
 }
 
+/// As of when a view of the chain up to a block with this time is known, now that the ledger answers that this block is the newest.
+///
+/// A chain that makes blocks only when something is sent (the embedded one, here or behind another Vidimus) may have a newest block of last week,
+/// and that block is still all there is to know: the view is as of now. A network that makes blocks all the time and shows an old one has a node that
+/// stands still or is cut off, whatever it answers: the view is as of that block. The lag of finality (minutes, where it takes confirmations)
+/// then counts into the age, as it should: what is not final is not known.
+fn known_at(steady_blocks: bool, block_time: Timestamp, now: Timestamp) -> Timestamp {
+    // A node's clock may be ahead of ours; nothing is known from the future.
+    if steady_blocks { block_time.min(now) } else { now }
+}
+
 /// Takes what is new in the derived tables into the registries; all of it where they were read anew.
 pub(super) async fn refresh(app: &App, anew: bool) -> Result<(), Error> {
     let chain = app.facts.chain;
@@ -39,7 +53,7 @@ pub(super) async fn refresh(app: &App, anew: bool) -> Result<(), Error> {
         block_number: cursor.block_number,
         block_hash: cursor.block_hash,
         block_time: cursor.block_time,
-        read_at: app.now(),
+        read_at: known_at(app.steady_blocks, cursor.block_time, app.now()),
     };
     let before = app.registries();
     // Another instance may have gone back, too.
@@ -85,10 +99,14 @@ pub(super) async fn refresh(app: &App, anew: bool) -> Result<(), Error> {
         .or(after);
     for event in events {
         let change = serde_json::from_str(&event.payload).map_err(|_| Error::Internal("a kept event does not read"))?;
-        let registry = if event.kind == ISSUER {
-            &mut registries.issuers
-        } else {
-            &mut registries.verifiers
+        let Registries { issuers, verifiers, .. } = &mut registries;
+        let to = match event.kind.as_str() {
+            ISSUER => [Some(issuers), None],
+            VERIFIER => [Some(verifiers), None],
+            // An owner's change is no registry's: whoever knows the participant takes it.
+            _ => {
+                [issuers, verifiers].map(|registry| registry.participant(&event.subject).is_some().then_some(registry))
+            }
         };
         let event = registry::Event {
             participant: event.subject,
@@ -96,9 +114,11 @@ pub(super) async fn refresh(app: &App, anew: bool) -> Result<(), Error> {
             time: event.block_time,
             change,
         };
-        registry
-            .apply(&event)
-            .map_err(|_| Error::Internal("the registry's events do not follow from each other"))?;
+        for registry in to.into_iter().flatten() {
+            registry
+                .apply(&event)
+                .map_err(|_| Error::Internal("the registry's events do not follow from each other"))?;
+        }
     }
     let (known, keys) = app
         .store
@@ -126,81 +146,7 @@ pub(super) async fn refresh(app: &App, anew: bool) -> Result<(), Error> {
             .verifiers
             .add_profile(participant.profile.as_bytes(), app.provider());
     }
-    mirror(app, &registries, &known, &keys).await?;
+    mirror::participants(app, &registries, &known, &keys).await?;
     app.set_registries(registries);
     Ok(())
-}
-
-/// Brings the participants' rows to where the registries have them, so that authentication need not ask the chain.
-async fn mirror(
-    app: &App,
-    registries: &Registries,
-    known: &[participants::Participant],
-    keys: &[key_rows::Key],
-) -> Result<(), Error> {
-    let now = app.now();
-    for participant in known {
-        let registry = match participant.role {
-            participants::Role::Issuer => &registries.issuers,
-            participants::Role::Verifier => &registries.verifiers,
-            participants::Role::Authority => continue,
-        };
-        let standing = registry.participant(&participant.account).map(|entry| entry.standing());
-        let state = match standing {
-            None => participants::State::Pending,
-            Some(registry::Standing::Active) => participants::State::Active,
-            Some(registry::Standing::Suspended) => participants::State::Suspended,
-            Some(registry::Standing::Revoked) => participants::State::Revoked,
-        };
-        if state != participant.state {
-            let (id, before) = (participant.id, participant.state);
-            app.store
-                .write(move |tx| participants::set_state(tx, id, before, state, now))
-                .await?;
-        }
-        let entry = registry.participant(&participant.account);
-        let point = entry.and_then(|entry| entry.keys().last()?.keys.p256.clone());
-        if let Some(point) = point {
-            activate(app, keys, participant.id, point.as_bytes()).await?;
-        }
-    }
-    Ok(())
-}
-
-/// New keys sign from the moment the registry holds them, and not before: what was signed earlier would be by a key that nobody knows.
-async fn activate(
-    app: &App,
-    keys: &[key_rows::Key],
-    participant: vidimus_core::id::ParticipantId,
-    point: &[u8],
-) -> Result<(), Error> {
-    let own: Vec<_> = keys.iter().filter(|key| key.participant == Some(participant)).collect();
-    let signing = own.iter().find(|key| key.purpose == "signing" && key.public == point);
-    let Some(version) = signing
-        .filter(|key| key.state == key_rows::State::Pending)
-        .map(|key| key.version)
-    else {
-        return Ok(());
-    };
-    let changes: Vec<_> = own
-        .iter()
-        .filter(|key| key.purpose != "account")
-        .filter_map(|key| match key.state {
-            key_rows::State::Pending if key.version == version => {
-                Some((key.id, key_rows::State::Pending, key_rows::State::Active))
-            }
-            key_rows::State::Active if key.version < version => {
-                Some((key.id, key_rows::State::Active, key_rows::State::Retired))
-            }
-            _ => None,
-        })
-        .collect();
-    app.store
-        .write(move |tx| {
-            for (id, before, after) in &changes {
-                key_rows::set_state(tx, *id, *before, *after)?;
-            }
-            Ok::<_, Error>(())
-        })
-        .await
 }

@@ -1,11 +1,11 @@
-//! New keys for a participant.
+//! A participant's keys: new ones, and an end to those that leaked.
 
 use super::{
-    change, find,
+    carry_out, change, find,
     made::{Made, authority},
-    not_in_a_registry,
+    not_in_a_registry, pending,
     profile::Profile,
-    registry_contract,
+    refuse_custody, registry_contract, with_entry,
 };
 use crate::app::{
     App,
@@ -14,7 +14,9 @@ use crate::app::{
     principal::Principal,
     requests::ParticipantChange,
 };
-use vidimus_core::id::ParticipantId;
+use std::sync::Arc;
+use vidimus_core::{Address, Timestamp, id::ParticipantId};
+use vidimus_crypto::SigningKey;
 use vidimus_ledger::contracts::registry;
 use vidimus_store::{Scope, audit, keys as key_rows, participants as rows};
 
@@ -31,30 +33,22 @@ pub async fn rotate_keys(
     }
     let profile = Profile::of(&participant)?;
     let authority = authority(app).await?;
-    let own = participant.custody == rows::Custody::Own;
-    if own != card.is_some() {
-        return Err(Error::invalid(
-            "custody",
-            "a card is given exactly where the participant keeps its own keys",
-            if own {
-                "send a card with the new keys"
-            } else {
-                "send no card: the server makes the new keys"
-            },
-        ));
-    }
+    refuse_custody(&participant, card)?;
     let mut made = Made::new(app, card, &profile, participant.role, Some(&authority))?;
-    if own && made.account != participant.account {
+    let (_, account) = chain::accounts::acting(app, id).await?;
+    if card.is_some() && made.account != account {
         return Err(Error::invalid(
             "other-account",
             "the card is of another account",
-            "sign the card with the account the participant was admitted with",
+            "sign the card with the account that acts for the participant now",
         ));
     }
     let scope = Scope::system();
     let before = app.store.read(move |tx| key_rows::list(tx, &scope, Some(id))).await?;
-    let version = before.iter().map(|key| key.version).max().unwrap_or(0) + 1;
-    made.keys.retain(|key| key.purpose != "account");
+    // As the registry counts them: the account's key has versions of its own.
+    let versions = before.iter().filter(|key| key.purpose != chain::accounts::PURPOSE);
+    let version = versions.map(|key| key.version).max().unwrap_or(0) + 1;
+    made.keys.retain(|key| key.purpose != chain::accounts::PURPOSE);
     for key in &mut made.keys {
         key.participant = Some(id);
         key.version = version;
@@ -69,13 +63,14 @@ pub async fn rotate_keys(
     )
     .await?;
     if participant.role == rows::Role::Issuer {
-        let account_key = if own {
-            None
-        } else {
-            Some(chain::account_key(app, participant.account).await?)
+        chain::accounts::require_settled(app, id).await?;
+        let key = kept_account_key(app, &participant, account).await?;
+        let owner = chain::Owner {
+            identity: participant.account,
+            account,
+            key: key.as_deref(),
         };
-        let key = account_key.as_deref();
-        chain::announce_signing_key(app, participant.account, key, &made.signing, &mut plan).await?;
+        chain::announce_signing_key(app, owner, &made.signing, &mut plan).await?;
     }
     let (keys, queued, now) = (made.keys, plan.queued(), app.now());
     let entry = app.audit_entry(Some(caller.participant), "rotate-keys", id.as_bytes());
@@ -92,4 +87,55 @@ pub async fn rotate_keys(
     let mut change = change(app, id).await?;
     plan.send(app, &mut change).await;
     Ok(change)
+}
+
+/// Says that keys of a version are not to be trusted for what is signed from a time on. What is proven older by its anchor stays good.
+pub async fn revoke_keys(
+    app: &App,
+    caller: &Principal,
+    id: ParticipantId,
+    version: u32,
+    from: Option<Timestamp>,
+) -> Result<ParticipantChange, Error> {
+    let participant = find(app, id).await?;
+    let now = app.now();
+    let from = from.unwrap_or(now);
+    if from > now || from.0 < 0 {
+        return Err(Error::invalid(
+            "revoked-from",
+            "/from: keys are revoked from now on, or from an earlier time",
+            "give the time of the theft in Unix seconds, or none; keys that are only to be replaced are rotated",
+        ));
+    }
+    if participant.role == rows::Role::Authority {
+        return Err(not_in_a_registry());
+    }
+    let known = with_entry(app, &participant, |entry| {
+        let record = entry.keys().iter().find(|record| record.version == version);
+        record.map(|record| record.revoked_from)
+    });
+    match known.ok_or_else(pending)? {
+        None => Err(Error::NotFound("version of the keys")),
+        Some(Some(before)) if before <= from => Err(Error::conflict(
+            "key-revoked-already",
+            format!("these keys count as revoked from {before} on already"),
+            "give an earlier time to move the revocation back; it cannot be taken back",
+        )),
+        Some(_) => {
+            let calldata = registry::revoke_keys(participant.account, version, from);
+            carry_out(app, caller, &participant, "revoke-keys", vec![calldata]).await
+        }
+    }
+}
+
+/// The key of a participant's account, where it is kept here.
+pub(super) async fn kept_account_key(
+    app: &App,
+    participant: &rows::Participant,
+    account: Address,
+) -> Result<Option<Arc<SigningKey>>, Error> {
+    match participant.custody {
+        rows::Custody::Own => Ok(None),
+        rows::Custody::Wrapped => chain::account_key(app, account).await.map(Some),
+    }
 }

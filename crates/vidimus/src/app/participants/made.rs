@@ -1,7 +1,7 @@
 //! The keys of a participant, made here or named by its card, and their certificate.
 
 use super::{account_of, bad_card, did, profile::Profile};
-use crate::app::{App, deployment::kind, error::Error};
+use crate::app::{App, chain::accounts::own_account, deployment::kind, error::Error};
 use vidimus_core::{
     Address, Digest, PublicKey, Signer, Timestamp,
     id::{KeyId, ParticipantId},
@@ -229,4 +229,32 @@ fn certify(
         authority.issue_document_signer(key, &subject, groups, validity, now, &mut *app.entropy())
     };
     Ok(certificate?)
+}
+
+/// A new account for a participant: its key made here, or the account of its card.
+pub(super) fn new_account(
+    app: &App,
+    participant: ParticipantId,
+    version: u32,
+    card: Option<&str>,
+) -> Result<(key_rows::Key, Address), Error> {
+    let pending = key_rows::State::Pending;
+    if let Some(card) = card {
+        let card = HolderCard::verify(card, app.provider(), app.now()).map_err(bad_card)?;
+        let account = account_of(app, &card.did)?;
+        return Ok((own_account(app, participant, account, version, pending), account));
+    }
+    let mut entropy = app.entropy();
+    let made = SigningKey::generate(KeyKind::Secp256k1, &mut entropy);
+    let account = made
+        .public_key()
+        .address(app.provider())
+        .ok_or(Error::Internal("an account key"))?;
+    let row = own_account(app, participant, account, version, pending);
+    let row = key_rows::Key {
+        public: made.public_key().as_bytes().to_vec(),
+        secret: Some(app.keys.wrap_key(row.id, &made.expose_bytes(), &mut entropy)),
+        ..row
+    };
+    Ok((row, account))
 }

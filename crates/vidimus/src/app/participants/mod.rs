@@ -1,6 +1,7 @@
 //! Who takes part: set up, admitted, changed, suspended, revoked. What counts is the registry on the chain; the functions here keep keys and
 //! names, and send (or prepare) the authority's transactions.
 
+mod account;
 mod admission;
 mod keys;
 mod made;
@@ -9,8 +10,10 @@ mod standing;
 mod terms;
 mod view;
 
-pub use admission::{admit, create_authority};
-pub use keys::rotate_keys;
+pub use account::rotate_account;
+pub use admission::{Admitted, admit, create_authority, recall};
+pub use keys::{revoke_keys, rotate_keys};
+pub use profile::profile_json;
 pub use standing::{change_grants, resume, revoke, suspend};
 pub use terms::code;
 pub use view::{get, list};
@@ -128,6 +131,23 @@ fn with_entry<T>(app: &App, participant: &rows::Participant, read: impl FnOnce(&
         rows::Role::Authority => return None,
     };
     registry.participant(&participant.account).map(read)
+}
+
+/// A card is given exactly where the participant keeps its keys itself.
+fn refuse_custody(participant: &rows::Participant, card: Option<&str>) -> Result<(), Error> {
+    let own = participant.custody == rows::Custody::Own;
+    if own == card.is_some() {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "custody",
+        "a card is given exactly where the participant keeps its own keys",
+        if own {
+            "send a card with the new keys"
+        } else {
+            "send no card: the server makes the new keys"
+        },
+    ))
 }
 
 fn pending() -> Error {

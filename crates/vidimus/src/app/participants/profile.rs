@@ -63,3 +63,13 @@ impl Profile {
         value.to_string()
     }
 }
+
+/// A public profile as it is digested into the registry, for whoever signs its digest.
+pub fn profile_json(name: &str, country: &str, address: Option<&str>) -> String {
+    let profile = Profile {
+        name: name.trim().to_owned(),
+        country: country.to_owned(),
+        address: address.map(str::to_owned),
+    };
+    profile.to_json()
+}

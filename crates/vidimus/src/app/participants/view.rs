@@ -81,6 +81,7 @@ fn key_view(key: &key_rows::Key) -> KeyView {
         version: if key.purpose == "account" { 0 } else { key.version },
         jwk,
         certificate: key.certificate.as_deref().map(base64),
+        state: key.state.name().to_owned(),
     }
 }
 

@@ -1,0 +1,107 @@
+//! Another key for a participant's account: its DID gets another owner (ERC-1056); DID and registry entry stay.
+
+use super::{change, find, keys::kept_account_key, made::new_account, pending, refuse_custody, with_entry};
+use crate::app::{
+    App,
+    chain::{self, Call, accounts},
+    error::Error,
+    principal::{Principal, Role},
+    requests::ParticipantChange,
+};
+use vidimus_core::{Address, id::ParticipantId};
+use vidimus_ledger::{
+    contracts::{dids, registry},
+    eth,
+};
+use vidimus_store::{audit, keys as key_rows, participants as rows};
+
+/// Gives a participant's account a new key, which signs in its name as soon as the ledger has it; the key before it does not any more. For the
+/// authority, and for the participant itself. `card` names the new account where the participant keeps its keys itself; what was prepared is
+/// then signed with the account before.
+pub async fn rotate_account(
+    app: &App,
+    caller: &Principal,
+    id: ParticipantId,
+    card: Option<&str>,
+) -> Result<ParticipantChange, Error> {
+    if caller.role != Role::Authority && caller.participant != id {
+        return Err(Error::NotFound("participant"));
+    }
+    let participant = find(app, id).await?;
+    refuse_custody(&participant, card)?;
+    accounts::require_settled(app, id).await?;
+    let own = accounts::accounts(app, id).await?;
+    let (_, account) = accounts::acting(app, id).await?;
+    require_owner(app, &participant, account).await?;
+    let version = own.iter().map(|(key, _)| key.version).max().unwrap_or(0) + 1;
+    let (key, to) = new_account(app, id, version, card)?;
+    if to == account {
+        return Err(Error::invalid(
+            "same-account",
+            "the card is of the account that acts already",
+            "make a new account key (`vidimus keys new-account`), and a card with it",
+        ));
+    }
+    let mut plan = chain::Plan::default();
+    let kept = kept_account_key(app, &participant, account).await?;
+    let owner = chain::Owner {
+        identity: participant.account,
+        account,
+        key: kept.as_deref(),
+    };
+    chain::change_owner(app, owner, to, &mut plan).await?;
+    if participant.role == rows::Role::Authority {
+        app.set_handed_over(false);
+        if kept.is_none() {
+            prepare_hand_over(app, account, to, &mut plan).await?;
+        }
+    }
+    // The same card again, because the answer was lost: its row is there.
+    let known = own.iter().any(|(key, account)| *account == to && key.secret.is_none());
+    let (key, queued, now) = ((!known).then_some(key), plan.queued(), app.now());
+    let entry = app.audit_entry(Some(caller.participant), "rotate-account", id.as_bytes());
+    app.store
+        .write(move |tx| {
+            if let Some(key) = &key {
+                key_rows::insert(tx, key)?;
+            }
+            chain::enqueue(tx, &queued, now)?;
+            audit::append(tx, &entry)?;
+            Ok::<_, Error>(())
+        })
+        .await?;
+    let mut change = change(app, id).await?;
+    plan.send(app, &mut change).await;
+    app.wake.authority.notify_one();
+    Ok(change)
+}
+
+/// The chain must have the admission, and must know the account as the owner of the DID: nobody else can hand it over.
+async fn require_owner(app: &App, participant: &rows::Participant, account: Address) -> Result<(), Error> {
+    if participant.role != rows::Role::Authority {
+        with_entry(app, participant, |_| ()).ok_or_else(pending)?;
+    }
+    let latest = eth::BlockId::latest();
+    let owner = dids::owner(&*app.ledger, app.contracts.dids, participant.account, latest).await?;
+    if owner == account {
+        return Ok(());
+    }
+    Err(Error::conflict(
+        "account-not-owner",
+        "the DID of this participant belongs to another account than the one that acts here",
+        "wait a few seconds and try again; if it lasts, the authority must revoke the participant and admit it anew",
+    ))
+}
+
+/// An authority with its own keys offers each contract with its account, and accepts with the new one: the contracts know it by its account.
+async fn prepare_hand_over(app: &App, account: Address, to: Address, plan: &mut chain::Plan) -> Result<(), Error> {
+    for contract in app.contracts.governed() {
+        let call = Call::new(contract, registry::offer_authority(to), "offer-authority");
+        plan.prepare(app, account, call).await?;
+    }
+    for contract in app.contracts.governed() {
+        let call = Call::new(contract, registry::accept_authority(), "accept-authority");
+        plan.prepare(app, to, call).await?;
+    }
+    Ok(())
+}

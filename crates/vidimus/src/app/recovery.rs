@@ -1,0 +1,137 @@
+//! The operator's way back in, when the authority's API key is lost or has expired: who holds the root key and the database makes another.
+//!
+//! Needs no ledger and no server, and harms none that runs: the database takes a second writer.
+
+use crate::{
+    app::{
+        api_keys::{MOST_DAYS, make_with, permissions_of},
+        deployment::{self, Refusal},
+        error::{Error, Problem},
+        keys::Keys,
+        principal::Role,
+    },
+    config::Config,
+};
+use std::sync::Arc;
+use vidimus_core::{Secret, Timestamp, id::ApiKeyId};
+use vidimus_crypto::{Native, OsEntropy, RootKey};
+use vidimus_store::{
+    Missing, Scope, Store,
+    api_keys::{self as rows, ApiKey},
+    audit, participants,
+};
+
+/// Which of the authority's other API keys end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lost {
+    /// These; none at all where it is empty.
+    Named(Vec<ApiKeyId>),
+    /// Every one.
+    All,
+}
+
+/// What an operator wants.
+#[derive(Debug, Clone)]
+pub struct Recovery {
+    /// Days until the new key expires.
+    pub days: u32,
+    /// Which keys end.
+    pub lost: Lost,
+}
+
+/// A new API key of the authority.
+#[derive(Debug)]
+pub struct Recovered {
+    /// Its row.
+    pub key: ApiKey,
+    /// `vk_…`, shown this once.
+    pub secret: Secret<String>,
+    /// The authority's other keys as they are now, newest first.
+    pub others: Vec<ApiKey>,
+}
+
+/// Makes a new API key for the authority, and revokes those that were lost. Both stand in the audit log, without an actor: the operator is no
+/// participant.
+pub async fn recover(config: &Config, now: Timestamp, recovery: Recovery) -> Result<Recovered, Refusal> {
+    if !(1..=MOST_DAYS).contains(&recovery.days) {
+        return Err(Refusal::Start(Error::invalid(
+            "days",
+            "an API key lasts 1 to 730 days",
+            "give `days` in that range",
+        )));
+    }
+    let root = RootKey::load(&config.root_key).map_err(Refusal::RootKey)?;
+    let keys = Keys::derive(&root);
+    drop(root);
+    let provider = Arc::new(Native::new());
+    let store = deployment::open_store(config, provider.clone(), Missing::Refuse).await?;
+    let recovered = with_store(&store, &keys, config, &provider, now, recovery).await;
+    store.close().await;
+    recovered
+}
+
+async fn with_store(
+    store: &Store,
+    keys: &Keys,
+    config: &Config,
+    provider: &Native,
+    now: Timestamp,
+    recovery: Recovery,
+) -> Result<Recovered, Refusal> {
+    // Refuses another deployment's root key.
+    deployment::load(store, keys, config, provider).await?;
+    let found = store
+        .read(|tx| participants::list(tx, Some(participants::Role::Authority)))
+        .await?;
+    let authority = found.into_iter().next().ok_or_else(|| {
+        Refusal::Start(Error::NotReady(Problem::new(
+            "not-set-up",
+            "this deployment has no authority yet",
+            "open the setup link that `serve` printed, or make one with `vidimus setup-link`",
+        )))
+    })?;
+    let (id, mut entropy) = (authority.id, OsEntropy);
+    let permissions = permissions_of(Role::Authority);
+    let made = make_with(keys, now, &mut entropy, id, "recovered", permissions, recovery.days);
+    let scope = Scope::authenticated(id);
+    let known = store.read(move |tx| rows::list(tx, &scope, id)).await?;
+    let lost: Vec<_> = match recovery.lost {
+        Lost::All => known
+            .iter()
+            .filter(|key| key.revoked.is_none())
+            .map(|key| key.id)
+            .collect(),
+        Lost::Named(named) => named,
+    };
+    if lost.iter().any(|lost| !known.iter().any(|key| key.id == *lost)) {
+        return Err(Refusal::Start(Error::invalid(
+            "unknown-api-key",
+            "one of the ids is of no API key of the authority",
+            "run the command without --revoke: it lists the keys that there are",
+        )));
+    }
+    let mut entry =
+        |operation: &str, key: &ApiKeyId| keys.audit_entry(now, None, operation, key.as_bytes(), &mut entropy);
+    let recovered = entry("recover-api-key", &made.row.id);
+    let ended: Vec<_> = lost.iter().map(|key| (*key, entry("revoke-api-key", key))).collect();
+    let row = made.row.clone();
+    store
+        .write(move |tx| {
+            rows::insert(tx, &scope, &row)?;
+            audit::append(tx, &recovered)?;
+            for (key, entry) in &ended {
+                if rows::revoke(tx, &scope, *key, now)? {
+                    audit::append(tx, entry)?;
+                }
+            }
+            Ok::<_, vidimus_store::Error>(())
+        })
+        .await?;
+    let mut others = store.read(move |tx| rows::list(tx, &scope, id)).await?;
+    others.retain(|key| key.id != made.row.id);
+    Ok(Recovered {
+        key: made.row,
+        secret: made.text,
+        others,
+    })
+}

@@ -1,0 +1,304 @@
+//! Keys of participants: revoked when they leaked, rotated, and what that means for what they sign.
+
+use crate::{
+    harness::{Participant, TestApp, airline, laboratory, result},
+    holder::Holder,
+};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use vidimus::app::{chain, copies::SEAL_INFO};
+use vidimus_core::{Address, Timestamp, encoding::hex, time::Clock as _};
+use vidimus_crypto::envelope;
+use vidimus_ledger::{
+    await_mined,
+    contracts::{dids, registry},
+    convert, eth,
+    transaction::Fields,
+};
+
+fn now() -> Timestamp {
+    vidimus::clock::SystemClock.now()
+}
+
+/// A deployment with its authority's API key, a laboratory and an airline.
+struct Scene {
+    app: TestApp,
+    authority: String,
+    laboratory: Participant,
+    airline: Participant,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let app = TestApp::new().await;
+        let authority = app.set_up().await;
+        let laboratory = app.admit(&authority, &laboratory("Laboratory")).await;
+        let airline = app.admit(&authority, &airline("Airline")).await;
+        Self {
+            app,
+            authority,
+            laboratory,
+            airline,
+        }
+    }
+
+    async fn profile(&self, of: &str) -> Value {
+        self.app.get("/v1/profile", Some(of)).await.expect(StatusCode::OK)
+    }
+
+    /// The laboratory's key of this purpose that stands at this state; its version.
+    async fn version_at(&self, purpose: &str, state: &str) -> Option<u64> {
+        let profile = self.profile(&self.laboratory.key).await;
+        let keys = profile["keys"].as_array().unwrap().clone();
+        let found = keys
+            .iter()
+            .find(|key| key["purpose"] == purpose && key["state"] == state);
+        found.map(|key| key["version"].as_u64().unwrap())
+    }
+
+    async fn report(&self, body: &Value) -> crate::harness::Answer {
+        self.app.post("/v1/results", Some(&self.laboratory.key), body).await
+    }
+
+    /// A certificate on paper: the text of its code, and when it was anchored.
+    async fn paper(&self, passport: &str) -> (String, i64) {
+        let mut body = result(passport);
+        body["wait"] = json!(true);
+        let made = self.report(&body).await.expect(StatusCode::CREATED);
+        let copy = &made["copies"][0];
+        let path = format!("/v1/copies/{}/paper?form=text", copy["id"].as_str().unwrap());
+        let text = self.app.get(&path, Some(&self.laboratory.key)).await.text();
+        let path = format!("/v1/receipts/{}", copy["commitment"].as_str().unwrap());
+        let receipt = self.app.get(&path, None).await.expect(StatusCode::OK);
+        (text, receipt["anchor"]["time"].as_i64().unwrap())
+    }
+
+    /// A certificate for a traveller, signed with the laboratory's account: its envelope, opened.
+    async fn digital(&self, passport: &str) -> String {
+        let holder = Holder::new();
+        let mut body = result(passport);
+        body["wait"] = json!(true);
+        body["formats"] = json!(["vc-jwt-1.1"]);
+        body["algorithm"] = json!("ES256K");
+        body["card"] = json!(holder.card);
+        let made = self.report(&body).await.expect(StatusCode::CREATED);
+        let content = made["copies"][0]["content_id"].as_str().unwrap().to_owned();
+        let sealed = self.app.get(&format!("/ipfs/{content}?format=raw"), None).await.body;
+        let opened = envelope::open(&holder.sealing, SEAL_INFO, &[], &sealed).unwrap();
+        String::from_utf8(opened.expose().clone()).unwrap()
+    }
+
+    /// The airline's check: the verdict, and every reason.
+    async fn check(&self, input: &str) -> (String, Vec<String>) {
+        let body = json!({"input": input, "purpose": "boarding"});
+        let answer = self.app.post("/v1/checks", Some(&self.airline.key), &body).await;
+        let answer = answer.expect(StatusCode::OK);
+        let reasons = answer["tests"].as_array().unwrap().iter();
+        (
+            answer["verdict"].as_str().unwrap().to_owned(),
+            reasons
+                .map(|test| test["reason"].as_str().unwrap().to_owned())
+                .collect(),
+        )
+    }
+
+    #[track_caller]
+    fn says((verdict, reasons): (String, Vec<String>), expected: &str, reason: &str) {
+        assert_eq!(verdict, expected, "{reasons:?}");
+        assert!(reasons.iter().any(|said| said == reason), "{reason}: {reasons:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_leaked_key_signs_is_refused_and_what_an_anchor_proves_older_stays() {
+    let scene = Scene::new().await;
+    let (app, authority) = (&scene.app, Some(scene.authority.as_str()));
+    let (before, anchored) = scene.paper("P1000001").await;
+    let theft = anchored + 1;
+    app.until("the key is stolen", async || now().0 > theft).await;
+    let (after, later) = scene.paper("P1000002").await;
+    assert!(later >= theft);
+    for paper in [&before, &after] {
+        Scene::says(scene.check(paper).await, "valid", "signature_ok");
+    }
+
+    let revoke = |version: u32| format!("/v1/participants/{}/keys/{version}/revoke", scene.laboratory.id);
+    let body = |from: i64| json!({ "from": from });
+    let by_itself = app.post(&revoke(1), Some(&scene.laboratory.key), &body(theft)).await;
+    assert_eq!(
+        by_itself.problem(),
+        "role-not-allowed",
+        "the contract takes the authority's word"
+    );
+    let future = app.post(&revoke(1), authority, &body(now().0 + 3_600)).await;
+    assert_eq!(future.problem(), "revoked-from");
+    assert_eq!(
+        app.post(&revoke(9), authority, &body(theft)).await.status,
+        StatusCode::NOT_FOUND
+    );
+    let revoked = app
+        .post(&revoke(1), authority, &body(theft))
+        .await
+        .expect(StatusCode::OK);
+    assert_eq!(revoked["transactions"].as_array().unwrap().len(), 1);
+    app.until("the revocation is on the ledger", async || {
+        scene.version_at("signing", "revoked").await == Some(1)
+    })
+    .await;
+    Scene::says(scene.check(&before).await, "valid", "signature_ok");
+    Scene::says(scene.check(&after).await, "invalid", "key_revoked");
+    let again = app.post(&revoke(1), authority, &body(theft)).await;
+    assert_eq!(again.problem(), "key-revoked-already");
+
+    // The laboratory is told what to ask for, and issues again when it has it.
+    let refused = scene.report(&result("P1000003")).await;
+    assert_eq!(
+        (refused.status, refused.problem().as_str()),
+        (StatusCode::CONFLICT, "key-revoked")
+    );
+    assert!(refused.json()["next"].as_str().unwrap().contains("rotate"));
+    let rotate = format!("/v1/participants/{}/keys", scene.laboratory.id);
+    app.post(&rotate, authority, &json!({})).await.expect(StatusCode::OK);
+    app.until("the new keys are on the ledger", async || {
+        scene.version_at("signing", "active").await == Some(2)
+    })
+    .await;
+    let (new, _) = scene.paper("P1000003").await;
+    Scene::says(scene.check(&new).await, "valid", "signature_ok");
+    Scene::says(scene.check(&after).await, "invalid", "key_revoked");
+
+    // Found out later: the theft was earlier. Nothing can make it later again.
+    let earlier = app.post(&revoke(1), authority, &body(anchored)).await;
+    earlier.expect(StatusCode::OK);
+    app.until("the earlier theft is on the ledger", async || {
+        scene.check(&before).await.0 == "invalid"
+    })
+    .await;
+    assert_eq!(
+        app.post(&revoke(1), authority, &body(theft)).await.problem(),
+        "key-revoked-already"
+    );
+}
+
+/// A transaction of `from`, signed with its key that is kept here; whether it succeeded.
+async fn acts(app: &TestApp, from: Address, to: Address, data: Vec<u8>) -> bool {
+    let app = &app.app;
+    let key = chain::account_key(app, from).await.unwrap();
+    let fees = app.ledger.fees().await.unwrap();
+    let account = convert::to_address(from);
+    let fields = Fields {
+        chain_id: app.facts.chain,
+        nonce: app.ledger.nonce(account, eth::BlockId::pending()).await.unwrap(),
+        gas_limit: chain::CALL_GAS,
+        max_fee: fees.max_fee,
+        priority_fee: fees.priority_fee,
+        to: Some(to),
+        value: 0,
+        data,
+    };
+    let signed = fields.prepare().sign(from, |hash| key.sign_digest(hash)).unwrap();
+    app.ledger.submit(&signed.raw).await.unwrap();
+    let mined = await_mined(&*app.ledger, signed.hash, chain::PATIENCE).await.unwrap();
+    mined.success
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_gets_a_new_key_and_the_old_one_acts_no_more() {
+    let scene = Scene::new().await;
+    let app = &scene.app;
+    let before = scene.digital("P1000001").await;
+    let profile = scene.profile(&scene.laboratory.key).await;
+    let identity: Address = profile["account"].as_str().unwrap().parse().unwrap();
+    let id = scene.laboratory.id.parse().unwrap();
+    assert_eq!(chain::accounts::acting(&app.app, id).await.unwrap().1, identity);
+
+    // The laboratory itself may; the airline does not even find it.
+    let path = format!("/v1/participants/{}/account", scene.laboratory.id);
+    let foreign = app.post(&path, Some(&scene.airline.key), &json!({})).await;
+    assert_eq!(foreign.status, StatusCode::NOT_FOUND);
+    let card = json!({"card": "x"});
+    let custody = app.post(&path, Some(&scene.laboratory.key), &card).await;
+    assert_eq!(custody.problem(), "custody");
+    app.post(&path, Some(&scene.laboratory.key), &json!({}))
+        .await
+        .expect(StatusCode::OK);
+    app.until("the new account is on the ledger", async || {
+        scene.version_at("account", "retired").await.is_some()
+    })
+    .await;
+    let (_, account) = chain::accounts::acting(&app.app, id).await.unwrap();
+    assert_ne!(account, identity);
+    let contract = app.app.contracts.dids;
+    let owner = dids::owner(&*app.app.ledger, contract, identity, eth::BlockId::latest()).await;
+    assert_eq!(owner.unwrap(), account);
+    assert_eq!(scene.profile(&scene.laboratory.key).await["did"], profile["did"]);
+
+    // It issues on, under the same DID; what the old key signed stays good.
+    let after = scene.digital("P1000002").await;
+    for copy in [&before, &after] {
+        let (_, reasons) = scene.check(copy).await;
+        assert!(reasons.iter().any(|reason| reason == "signature_ok"), "{reasons:?}");
+        assert!(reasons.iter().any(|reason| reason == "issuer_ok"), "{reasons:?}");
+    }
+    let rotate = format!("/v1/participants/{}/keys", scene.laboratory.id);
+    app.post(&rotate, Some(&scene.authority), &json!({}))
+        .await
+        .expect(StatusCode::OK);
+    app.until("the new account announces new keys", async || {
+        scene.version_at("signing", "active").await == Some(2)
+    })
+    .await;
+
+    // The old key, in a thief's hands: neither by a transaction nor by a signature.
+    let change = dids::Change::Owner(identity);
+    assert!(!acts(app, identity, contract, change.calldata(identity)).await);
+    let nonce = dids::nonce(&*app.app.ledger, contract, identity, eth::BlockId::latest()).await;
+    let old = chain::account_key(&app.app, identity).await.unwrap();
+    let hash = change.hash(contract, nonce.unwrap(), identity);
+    let body = json!({
+        "identity": identity.to_string(),
+        "change": {"kind": "change_owner", "owner": identity.to_string()},
+        "signature": hex(&old.sign_digest(&hash).unwrap()),
+    });
+    assert_eq!(app.post("/v1/dids/changes", None, &body).await.problem(), "did-change");
+
+    // And a second time, by the authority.
+    app.post(&path, Some(&scene.authority), &json!({}))
+        .await
+        .expect(StatusCode::OK);
+    app.until("another account is on the ledger", async || {
+        chain::accounts::acting(&app.app, id).await.unwrap().1 != account
+    })
+    .await;
+    let again = scene.digital("P1000003").await;
+    let (_, reasons) = scene.check(&again).await;
+    assert!(reasons.iter().any(|reason| reason == "signature_ok"), "{reasons:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_authority_s_account_takes_the_contracts_with_it() {
+    let scene = Scene::new().await;
+    let app = &scene.app;
+    let profile = scene.profile(&scene.authority).await;
+    let old: Address = profile["account"].as_str().unwrap().parse().unwrap();
+    let path = format!("/v1/participants/{}/account", profile["id"].as_str().unwrap());
+    app.post(&path, Some(&scene.authority), &json!({}))
+        .await
+        .expect(StatusCode::OK);
+    let id = profile["id"].as_str().unwrap().parse().unwrap();
+    app.until("the contracts are handed over", async || {
+        chain::accounts::acting(&app.app, id).await.unwrap().1 != old
+    })
+    .await;
+    let (_, account) = chain::accounts::acting(&app.app, id).await.unwrap();
+    for contract in app.app.contracts.governed() {
+        let held_by = registry::authority(&*app.app.ledger, contract, eth::BlockId::latest()).await;
+        assert_eq!(held_by.unwrap(), account);
+    }
+    app.admit(&scene.authority, &laboratory("Another laboratory")).await;
+    let laboratory = scene.profile(&scene.laboratory.key).await;
+    let issuer: Address = laboratory["account"].as_str().unwrap().parse().unwrap();
+    let suspend = registry::suspend(issuer, "fraud");
+    assert!(!acts(app, old, app.app.contracts.issuers, suspend.clone()).await);
+    assert!(acts(app, account, app.app.contracts.issuers, suspend).await);
+}
