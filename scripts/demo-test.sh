@@ -44,7 +44,7 @@ line "paper" 'A paper copy was drawn .* valid'
 line "revoked, online" 'The airline checked once more: invalid'
 line "revoked, offline" 'once it had a fresh bundle: invalid'
 line "the reason of both" 'reason +The certificate was revoked'
-line "all steps" '^All 17 steps gave what they must'
+line "all steps" '^All 18 steps gave what they must'
 line "what next" '\./run +a deployment of your own'
 holds "nothing is left behind" [ -z "$(ls -A "$home/tmp")" ]
 TMPDIR=$home/tmp "$here/run" --json demo --home "$home/kept" >"$home/output" 2>"$home/errors"

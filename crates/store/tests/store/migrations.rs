@@ -112,13 +112,16 @@ fn migrations_are_numbered_without_gaps() {
     }
 }
 
+/// Releases whose data directories are kept under `tests/fixtures`.
+const RELEASES: &[&str] = &["part1"];
+
 /// Data directories of earlier releases: each is copied, migrated and held against itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn data_of_earlier_releases_migrates() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures");
     let mut databases = Vec::new();
     find_databases(&fixtures, &mut databases);
-    for release in ["part1"] {
+    for release in RELEASES {
         assert!(
             databases.iter().any(|path| path.starts_with(fixtures.join(release))),
             "there is no database under tests/fixtures/{release}, which is committed"

@@ -27,6 +27,11 @@ pub struct Case {
     pub reasons: Vec<Reason>,
 }
 
+/// How a case's input is built, with what it is checked with.
+type Build<'a> = &'a dyn Fn(&mut Setup) -> String;
+/// Takes a case: name, what it says, reasons, input.
+type Add<'a> = &'a mut dyn FnMut(&'static str, &'static str, &[Reason], Build<'_>);
+
 pub fn all() -> Vec<Case> {
     let mut cases = accept::cases();
     cases.extend(reject::cases());

@@ -197,7 +197,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// What is no evidence, or not in the one spelling it has.
-fn malformed(add: &mut dyn FnMut(&'static str, &'static str, &[Reason], &dyn Fn(&mut Setup) -> String)) {
+fn malformed(add: Add<'_>) {
     use Reason::{EvidenceMalformed, Malformed, UnsupportedFormat};
     type Change<'a> = &'a dyn Fn(&str) -> String;
     let cases: [(&str, &str, Change<'_>); 17] = [

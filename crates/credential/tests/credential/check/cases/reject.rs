@@ -17,8 +17,6 @@ use serde_json::json as object;
 use vidimus_core::{Address, encoding::base64};
 use vidimus_credential::check::{Policy, bundle::List};
 
-type Build<'a> = &'a dyn Fn(&mut Setup) -> String;
-
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let mut add = |name, says, reasons: &[Reason], build: Build<'_>| {
@@ -35,5 +33,3 @@ pub fn cases() -> Vec<Case> {
     hcerts::cases(&mut add);
     cases
 }
-
-type Add<'a> = &'a mut dyn FnMut(&'static str, &'static str, &[Reason], Build<'_>);
