@@ -156,15 +156,6 @@ pub fn drop_derived(tx: &mut Tx<'_>, chain: u64) -> Result<(), Error> {
         .map(drop)
 }
 
-/// Whether any event that was read is about this account.
-pub fn is_subject(tx: &mut Tx<'_>, chain: u64, subject: Address) -> Result<bool, Error> {
-    tx.query_one(
-        "SELECT 1 FROM chain_events WHERE chain = $1 AND subject = $2 LIMIT 1",
-        params![chain, subject],
-    )
-    .map(|row| row.is_some())
-}
-
 macro_rules! events {
     ($rest:literal) => {
         concat!(

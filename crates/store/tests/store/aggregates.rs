@@ -118,6 +118,12 @@ on_both! {
             })
             .await
             .unwrap();
+        let account = keys::Key {
+            purpose: "account".into(), kind: keys::Kind::Secp256k1, public: vec![7; 20], secret: None, ..key(Some(laboratory), 1)
+        };
+        let new = account.clone();
+        setting.store.write(move |tx| keys::insert(tx, &new)).await.unwrap();
+        assert_eq!(setting.store.read(keys::accounts).await.unwrap(), [account], "whoever's, and nothing else");
         for (double, constraint) in [(key(Some(laboratory), 2), "keys_version"), (key(None, 1), "keys_deployment_version")] {
             let refused = setting.store.write(move |tx| keys::insert(tx, &double)).await.unwrap_err();
             assert_eq!(refused.constraint(), Some(constraint));

@@ -6,7 +6,7 @@ use super::{
     extract::{Idempotency, Json, Path, Query},
 };
 use crate::app::{
-    App, chain,
+    App, Error, chain,
     once::{Asked, once},
     participants,
     principal::{Principal, Role},
@@ -112,6 +112,10 @@ pub(super) struct Version {
 /// What a change of a participant is answered with.
 type Changed = Result<Json<ParticipantChange>, Failure>;
 
+fn answered(change: Result<ParticipantChange, Error>) -> Changed {
+    change.map(Json).map_err(Failure::from)
+}
+
 /// A transaction that was taken to the ledger.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct SentTransaction {
@@ -189,10 +193,7 @@ pub(super) async fn profile(
     responses((status = 200, body = ParticipantChange))
 )]
 pub(super) async fn change(on: On, Json(grants): Json<Grants>) -> Changed {
-    participants::change_grants(&on.app, &on.caller, on.participant, grants)
-        .await
-        .map(Json)
-        .map_err(Failure::from)
+    answered(participants::change_grants(&on.app, &on.caller, on.participant, grants).await)
 }
 
 /// Suspend a participant
@@ -204,10 +205,7 @@ pub(super) async fn change(on: On, Json(grants): Json<Grants>) -> Changed {
     responses((status = 200, body = ParticipantChange))
 )]
 pub(super) async fn suspend(on: On, Json(change): Json<StandingChange>) -> Changed {
-    participants::suspend(&on.app, &on.caller, on.participant, &change.reason)
-        .await
-        .map(Json)
-        .map_err(Failure::from)
+    answered(participants::suspend(&on.app, &on.caller, on.participant, &change.reason).await)
 }
 
 /// End a suspension
@@ -217,10 +215,7 @@ pub(super) async fn suspend(on: On, Json(change): Json<StandingChange>) -> Chang
     responses((status = 200, body = ParticipantChange))
 )]
 pub(super) async fn resume(on: On) -> Changed {
-    participants::resume(&on.app, &on.caller, on.participant)
-        .await
-        .map(Json)
-        .map_err(Failure::from)
+    answered(participants::resume(&on.app, &on.caller, on.participant).await)
 }
 
 /// Revoke a participant, for good
@@ -230,10 +225,7 @@ pub(super) async fn resume(on: On) -> Changed {
     responses((status = 200, body = ParticipantChange))
 )]
 pub(super) async fn revoke(on: On, Json(change): Json<StandingChange>) -> Changed {
-    participants::revoke(&on.app, &on.caller, on.participant, &change.reason)
-        .await
-        .map(Json)
-        .map_err(Failure::from)
+    answered(participants::revoke(&on.app, &on.caller, on.participant, &change.reason).await)
 }
 
 /// Give a participant new keys
@@ -246,10 +238,7 @@ pub(super) async fn revoke(on: On, Json(change): Json<StandingChange>) -> Change
 )]
 pub(super) async fn rotate_keys(on: On, rotation: Option<Json<KeyRotation>>) -> Changed {
     let card = rotation.and_then(|Json(rotation)| rotation.card);
-    participants::rotate_keys(&on.app, &on.caller, on.participant, card.as_deref())
-        .await
-        .map(Json)
-        .map_err(Failure::from)
+    answered(participants::rotate_keys(&on.app, &on.caller, on.participant, card.as_deref()).await)
 }
 
 /// Revoke a version of a participant's keys
@@ -263,10 +252,7 @@ pub(super) async fn rotate_keys(on: On, rotation: Option<Json<KeyRotation>>) -> 
 )]
 pub(super) async fn revoke_keys(on: On, Path(keys): Path<Version>, revocation: Option<Json<KeyRevocation>>) -> Changed {
     let from = revocation.and_then(|Json(revocation)| revocation.from).map(Timestamp);
-    participants::revoke_keys(&on.app, &on.caller, on.participant, keys.version, from)
-        .await
-        .map(Json)
-        .map_err(Failure::from)
+    answered(participants::revoke_keys(&on.app, &on.caller, on.participant, keys.version, from).await)
 }
 
 /// Give a participant's account a new key
@@ -280,10 +266,7 @@ pub(super) async fn revoke_keys(on: On, Path(keys): Path<Version>, revocation: O
 )]
 pub(super) async fn rotate_account(on: On, rotation: Option<Json<AccountRotation>>) -> Changed {
     let card = rotation.and_then(|Json(rotation)| rotation.card);
-    participants::rotate_account(&on.app, &on.caller, on.participant, card.as_deref())
-        .await
-        .map(Json)
-        .map_err(Failure::from)
+    answered(participants::rotate_account(&on.app, &on.caller, on.participant, card.as_deref()).await)
 }
 
 /// Bring a signed transaction

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use vidimus::app::{chain, copies::SEAL_INFO};
 use vidimus_core::{Address, Timestamp, encoding::hex, time::Clock as _};
+use vidimus_credential::check::bundle::Bundle;
 use vidimus_crypto::envelope;
 use vidimus_ledger::{
     await_mined,
@@ -248,6 +249,16 @@ async fn an_account_gets_a_new_key_and_the_old_one_acts_no_more() {
         scene.version_at("signing", "active").await == Some(2)
     })
     .await;
+
+    // Whoever checks offline, and whoever reads the chain anew, sees the same.
+    let bundle = app.get("/v1/bundle", None).await.text();
+    let provider = &*app.app.provider;
+    let bundle = Bundle::open(&bundle, &app.app.roots, provider, now().plus(5), None).unwrap();
+    let issuer = bundle.issuers.resolve(profile["did"].as_str().unwrap()).unwrap();
+    assert_eq!((issuer.account(), issuer.accounts().len()), (Some(account), 2));
+    let (read, again) = chain::rebuild(&app.app).await.unwrap();
+    assert_eq!(read, again);
+    assert_eq!(chain::accounts::acting(&app.app, id).await.unwrap().1, account);
 
     // The old key, in a thief's hands: neither by a transaction nor by a signature.
     let change = dids::Change::Owner(identity);

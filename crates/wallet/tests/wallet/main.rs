@@ -331,3 +331,31 @@ fn a_wallet_survives_being_written_and_read_and_tells_nothing_when_printed() {
         "what a newer program wrote is not cut down silently"
     );
 }
+
+#[test]
+fn a_participant_s_keys_take_another_account_under_the_same_did() {
+    let mut laboratory = Traveller::new(40);
+    let did = laboratory.wallet.did().to_owned();
+    let next = SigningKey::from_bytes(KeyKind::Secp256k1, &[50; 32]).unwrap();
+    laboratory.wallet.add_account_key(PrivateKey::new([50; 32]));
+    let sealing = SealingKey::from_bytes(&[42; 32]).unwrap().public_key().0;
+    let card = laboratory
+        .wallet
+        .account_card(&next, &laboratory.signing, sealing, &Native::new(), NOW)
+        .unwrap();
+    let card = HolderCard::verify(&card, &Native::new(), NOW).unwrap();
+    let account = next.public_key().address(&Native::new()).unwrap();
+    assert_eq!(
+        card.did,
+        format!("did:ethr:{CHAIN:#x}:{account}"),
+        "of the account that signs it"
+    );
+    assert_eq!(laboratory.wallet.did(), did, "the DID stays");
+
+    let kept = serde_json::to_string(&laboratory.wallet).unwrap();
+    let read: Wallet = serde_json::from_str(&kept).unwrap();
+    assert_eq!(read.later_account_keys()[0].expose(), &[50; 32]);
+    assert_eq!(read.account_key().expose(), &[40; 32], "the key before stays");
+    let holder = serde_json::to_string(&Traveller::new(40).wallet).unwrap();
+    assert!(!holder.contains("later"), "a holder's file is as it was");
+}

@@ -52,18 +52,23 @@ pub async fn acting(app: &App, participant: ParticipantId) -> Result<(rows::Key,
 /// Refuses what would cross a rotation of an account whose key is kept here: it would be signed by one account and come after the other took
 /// over.
 pub async fn require_settled(app: &App, participant: ParticipantId) -> Result<(), Error> {
-    let under_way = accounts(app, participant)
+    let begun = accounts(app, participant)
         .await?
         .iter()
         .any(|(key, _)| key.state == State::Pending && key.secret.is_some());
-    if under_way {
-        return Err(Error::conflict(
-            "account-rotation",
-            "the account's key is being rotated",
-            "try again in a few seconds, when the ledger has it",
-        ));
+    if begun {
+        return Err(under_way());
     }
     Ok(())
+}
+
+/// The refusal of what would cross a rotation.
+pub fn under_way() -> Error {
+    Error::conflict(
+        "account-rotation",
+        "the account's key is being rotated, or its DID is about to change",
+        "try again in a few seconds, when the ledger has it",
+    )
 }
 
 /// Brings the account keys of a participant to what the chain says of the owner of its DID. `keys` are its rows.

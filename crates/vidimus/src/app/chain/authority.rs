@@ -140,7 +140,7 @@ async fn change_did(
 }
 
 /// Changes of an identity that the operator relays and the chain does not have yet: each takes a nonce of the owner's.
-async fn changes_under_way(app: &App, identity: Address) -> Result<u64, Error> {
+pub async fn changes_under_way(app: &App, identity: Address) -> Result<u64, Error> {
     let chain = app.facts.chain;
     let open = app.store.read(move |tx| transactions::open(tx, chain, 1_000)).await?;
     let mut count = 0;

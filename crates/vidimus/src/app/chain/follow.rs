@@ -117,7 +117,11 @@ async fn read_logs(app: &App, from: u64, to: u64) -> Result<(Vec<rows::Event>, V
             };
             // Holders' DIDs are their own business, and so is what a participant's was before it was admitted.
             let known = events.iter().any(|event: &rows::Event| event.subject == identity)
-                || app.store.read(move |tx| rows::is_subject(tx, chain, identity)).await?;
+                || !app
+                    .store
+                    .read(move |tx| rows::events_of(tx, chain, identity))
+                    .await?
+                    .is_empty();
             if !known {
                 continue;
             }

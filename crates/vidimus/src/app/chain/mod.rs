@@ -15,7 +15,9 @@ mod outbound;
 mod registries;
 mod replacement;
 
-pub use authority::{ATTRIBUTE_VALIDITY, Owner, announce_signing_key, change_owner, hand_over, is_handed_over};
+pub use authority::{
+    ATTRIBUTE_VALIDITY, Owner, announce_signing_key, change_owner, changes_under_way, hand_over, is_handed_over,
+};
 pub use creation::ensure_contracts;
 pub use follow::{catch_up, rebuild};
 pub use outbound::{Call, Plan, account_key, await_success, dispatch, enqueue, send, submit_signed};

@@ -29,10 +29,18 @@ pub async fn rotate_account(
     }
     let participant = find(app, id).await?;
     refuse_custody(&participant, card)?;
-    accounts::require_settled(app, id).await?;
     let own = accounts::accounts(app, id).await?;
     let (_, account) = accounts::acting(app, id).await?;
+    if chain::changes_under_way(app, participant.account).await? > 0 {
+        return Err(accounts::under_way());
+    }
     require_owner(app, &participant, account).await?;
+    // Nothing of it is under way, and the chain has nothing of it: what was begun before came to nothing.
+    let dead: Vec<_> = own
+        .iter()
+        .filter(|(key, _)| key.state == key_rows::State::Pending && key.secret.is_some())
+        .map(|(key, _)| key.id)
+        .collect();
     let version = own.iter().map(|(key, _)| key.version).max().unwrap_or(0) + 1;
     let (key, to) = new_account(app, id, version, card)?;
     if to == account {
@@ -62,8 +70,14 @@ pub async fn rotate_account(
     let entry = app.audit_entry(Some(caller.participant), "rotate-account", id.as_bytes());
     app.store
         .write(move |tx| {
+            for key in &dead {
+                key_rows::set_state(tx, *key, key_rows::State::Pending, key_rows::State::Retired)?;
+            }
             if let Some(key) = &key {
-                key_rows::insert(tx, key)?;
+                key_rows::insert(tx, key).map_err(|error| match error.constraint() {
+                    Some("keys_version") => accounts::under_way(),
+                    _ => error.into(),
+                })?;
             }
             chain::enqueue(tx, &queued, now)?;
             audit::append(tx, &entry)?;

@@ -77,7 +77,14 @@ pub async fn rotate_keys(
     app.store
         .write(move |tx| {
             for key in &keys {
-                key_rows::insert(tx, key)?;
+                key_rows::insert(tx, key).map_err(|error| match error.constraint() {
+                    Some("keys_version") => Error::conflict(
+                        "keys-rotated-meanwhile",
+                        "somebody else is rotating these keys",
+                        "read the participant, and try again if its keys still have to change",
+                    ),
+                    _ => error.into(),
+                })?;
             }
             chain::enqueue(tx, &queued, now)?;
             audit::append(tx, &entry)?;
