@@ -294,6 +294,66 @@ on_both! {
         assert!(person.unwrap().data_key.is_none());
     }
 
+    async fn whichever_of_two_offers_is_mined_is_the_transaction(setting: Setting) {
+        let call = transactions::Call {
+            id: RequestId::from_bytes(random()),
+            chain: CHAIN,
+            account: vidimus_core::Address([9; 20]),
+            purpose: "anchor".into(),
+            object: b"batch".to_vec(),
+            to: Some(vidimus_core::Address([8; 20])),
+            data: b"data".to_vec(),
+            gas: 100_000,
+        };
+        let id = call.id;
+        let [first, second, third] = [3, 4, 5].map(|byte| BlockHash([byte; 32]));
+        let store = setting.store.clone();
+        let signed = move |by: BlockHash, raw: &'static [u8], hash: BlockHash| {
+            let store = store.clone();
+            async move { store.write(move |tx| transactions::replace(tx, id, by, raw, hash, NOW)).await.unwrap() }
+        };
+        let enqueued = call.clone();
+        setting.store.write(move |tx| transactions::enqueue(tx, &enqueued, 0, NOW)).await.unwrap();
+        assert!(!signed(first, b"two", second).await, "nothing is signed yet");
+        setting
+            .store
+            .write(move |tx| {
+                transactions::sign(tx, id, b"one", first, NOW)?;
+                transactions::sent(tx, id, NOW)
+            })
+            .await
+            .unwrap();
+        // Of two instances one replaces it.
+        assert!(signed(first, b"two", second).await);
+        assert!(!signed(first, b"three", third).await, "it came too late");
+        let read = || setting.store.read(move |tx| Ok::<_, Error>((transactions::find(tx, id)?.unwrap(), transactions::offers(tx, id)?)));
+        let (now, mut offers) = read().await.unwrap();
+        offers.sort();
+        assert_eq!((now.raw.as_deref(), now.hash, now.state), (Some(&b"two"[..]), Some(second), transactions::State::Signed));
+        assert_eq!(offers, [first, second]);
+        assert_eq!((now.nonce, &now.call), (0, &call));
+
+        // The chain took the first one after all; then its block went away, and it is the second.
+        for (hash, raw) in [(first, b"one"), (second, b"two")] {
+            let mined = batches::Place { transaction: hash, ..place() };
+            setting
+                .store
+                .write(move |tx| {
+                    assert!(transactions::mined(tx, id, &mined, NOW)?);
+                    Ok::<_, Error>(())
+                })
+                .await
+                .unwrap();
+            let (now, _) = read().await.unwrap();
+            assert_eq!((now.raw.as_deref(), now.hash, now.state), (Some(&raw[..]), Some(hash), transactions::State::Mined));
+            assert!(!signed(hash, b"three", third).await, "what is mined is not replaced");
+        }
+        // A hash that was never signed for it changes nothing of its bytes.
+        let other = batches::Place { transaction: third, ..place() };
+        setting.store.write(move |tx| transactions::mined(tx, id, &other, NOW)).await.unwrap();
+        assert_eq!(read().await.unwrap().0.hash, Some(second));
+    }
+
     async fn payloads_go_to_the_blob_store_once(setting: Setting) {
         let certificate = setting.certificate().await;
         let copy = setting.copy(certificate).await;

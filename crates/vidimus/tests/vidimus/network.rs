@@ -19,7 +19,7 @@ use vidimus_store::{Missing, transactions};
 
 const GWEI: u128 = 1_000_000_000;
 
-/// A running anvil, which makes a block of each transaction at once; ended when dropped.
+/// A running anvil, which makes a block of each transaction at once and one a second beside; ended when dropped.
 struct Anvil {
     child: Child,
     url: String,
@@ -112,6 +112,12 @@ impl Anvil {
     async fn fund(&self, account: &str) {
         self.ask("anvil_setBalance", json!([account, "0x56bc75e2d63100000"]))
             .await;
+    }
+
+    /// From now on it makes blocks only when it is told to.
+    async fn stop(&self) {
+        self.ask("evm_setAutomine", json!([false])).await;
+        self.ask("evm_setIntervalMining", json!([0])).await;
     }
 
     /// Makes a block with this base fee.
@@ -239,7 +245,7 @@ async fn an_anchor_that_blocks_pass_by_is_offered_more_for_and_is_mined_once() {
         .await;
 
     // No block takes it: gas gets dearer at once.
-    anvil.ask("evm_setAutomine", json!([false])).await;
+    anvil.stop().await;
     let (copy, commitment) = laboratory.report("P7000002").await;
     laboratory
         .app
@@ -330,6 +336,7 @@ async fn a_network_that_stands_still_makes_what_is_known_of_it_old() {
     laboratory.anchored(&commitment).await;
     assert_eq!(laboratory.check(&copy).await.0, "valid");
 
+    anvil.stop().await;
     // The node answers all the time, and makes no block for longer than what a check leans on may be old.
     let day = 86_400;
     clock.by(day + 7_200);

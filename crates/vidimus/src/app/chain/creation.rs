@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use vidimus_core::Address;
 use vidimus_crypto::{KeyKind, SigningKey};
 use vidimus_ledger::{
-    CallerError, Ledger, LedgerError, RetryError,
+    Blame, CallerError, Ledger, LedgerError, RetryError,
     contracts::{Contract, address_created, anchors, verify_code},
     convert, eth,
     transaction::{Fields, Offer},
@@ -133,7 +133,12 @@ async fn mine(
         match ledger.submit(&signed.raw).await {
             // What an earlier start sent is still waiting, and this does not offer enough more.
             Ok(_) | Err(LedgerError::Caller(CallerError::Underpriced | CallerError::NonceTooLow { .. })) => {}
-            Err(error) => return Err(Refusal::Ledger(error)),
+            Err(error) => {
+                if error.blame() == Blame::Caller {
+                    tracing::error!(%operator, "the network takes nothing from the operator's account: can it pay for gas?");
+                }
+                return Err(Refusal::Ledger(error));
+            }
         }
         let mut pause = Duration::from_millis(50);
         let mut waited = Duration::ZERO;
