@@ -370,21 +370,6 @@ pub struct CheckAnswer {
     pub checked_at: String,
 }
 
-/// The deployment's chain and the addresses of its contracts.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct ContractsView {
-    /// EIP-155 chain id.
-    pub chain_id: u64,
-    /// The registry of issuers.
-    pub issuers: String,
-    /// The registry of verifiers.
-    pub verifiers: String,
-    /// The registry of DIDs (ERC-1056).
-    pub dids: String,
-    /// Where Merkle roots are anchored.
-    pub anchors: String,
-}
-
 /// Asks for what belongs to a copy and is not in it.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -127,7 +127,6 @@ fn routes() -> Routes {
         .on(Operation::ReadTokenStatusList, routes!(public::token_list))
         .on(Operation::ReadBitstringStatusList, routes!(public::bitstring_list))
         .on(Operation::ReadTrustRoot, routes!(public::trust_root))
-        .on(Operation::ReadContracts, routes!(public::contracts))
         .on(Operation::ReadBundle, routes!(public::bundle))
         .on(Operation::ListIssuers, routes!(public::issuers))
         .on(Operation::ListVerifiers, routes!(public::verifiers))

@@ -186,8 +186,6 @@ operations! {
     ReadBitstringStatusList = GET "/v1/status/{list}/bitstring/{purpose}", Anybody, None, Empty;
     /// Reads the root certificate.
     ReadTrustRoot = GET "/v1/trust/root", Anybody, None, Empty;
-    /// Reads chain and contracts.
-    ReadContracts = GET "/v1/trust/contracts", Anybody, None, Empty;
     /// Reads what an offline check takes.
     ReadBundle = GET "/v1/bundle", Anybody, None, Empty;
     /// Lists the issuers.

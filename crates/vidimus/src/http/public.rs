@@ -8,7 +8,7 @@ use super::{
 use crate::app::{App, copies, participants, principal::Role, reading, status, status::Encoding, trust};
 use crate::app::{
     checks,
-    requests::{ContractsView, EvidenceRequest, EvidenceView},
+    requests::{EvidenceRequest, EvidenceView},
 };
 use axum::{
     extract::State,
@@ -178,21 +178,6 @@ pub(super) async fn trust_root(State(app): State<Arc<App>>) -> Response {
         "public, max-age=3600".into(),
         trust::root_pem(&app),
     )
-}
-
-/// Read the deployment's chain and contracts
-///
-/// For participants that keep their own keys: they pin these, and sign calls of nothing else.
-#[utoipa::path(get, path = "/v1/trust/contracts", tag = "checking", responses((status = 200, body = ContractsView)))]
-pub(super) async fn contracts(State(app): State<Arc<App>>) -> Json<ContractsView> {
-    let contracts = app.contracts;
-    Json(ContractsView {
-        chain_id: app.facts.chain,
-        issuers: contracts.issuers.to_string(),
-        verifiers: contracts.verifiers.to_string(),
-        dids: contracts.dids.to_string(),
-        anchors: contracts.anchors.to_string(),
-    })
 }
 
 /// Read what an offline check takes

@@ -58,7 +58,9 @@ impl Pinned {
         match std::fs::read_to_string(path) {
             Ok(text) => serde_json::from_str(&text).map_err(|_| unreadable("does not read")),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let value = server.get("/v1/trust/contracts").await?;
+                let deployment = server.get("/v1/deployment").await?;
+                let mut value = deployment["contracts"].clone();
+                value["chain_id"] = deployment["chain_id"].clone();
                 let pinned: Self = serde_json::from_value(value)
                     .map_err(|_| Failure::new(Exit::Unavailable, "the server's list of contracts does not read"))?;
                 let text = serde_json::to_string_pretty(&pinned).unwrap_or_default();

@@ -246,9 +246,20 @@ pub(super) fn check(
     let made = render::prepare(&asked.categories, &context_url(&own.public_url), &subject, &terms)
         .map_err(|_| "what was reported cannot be rendered in this format")?;
     if made.message() == message {
-        Ok(())
-    } else {
-        Err("it says something else than what was reported")
+        return Ok(());
+    }
+    let made =
+        format::parse(&made.finish(&signature)).map_err(|_| "what was reported cannot be rendered in this format")?;
+    match (&made.content, &read.content) {
+        (Content::Hcert(made), Content::Hcert(read))
+            if ["nam", "dob"].iter().any(|name| made.dcc[*name] != read.dcc[*name]) =>
+        {
+            Err("it is about another person than was reported")
+        }
+        (Content::Hcert(made), Content::Hcert(read)) if made.dcc != read.dcc => {
+            Err("it says another result than was reported")
+        }
+        _ => Err("it says something else than what was reported"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! An authority and a laboratory that keep their own keys, and what their wallets refuse to sign.
 
 use super::place::{CATEGORY, Deployment, content_id, fhir, text, until};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn authority_and_laboratory_keep_their_own_keys() {
@@ -84,6 +84,25 @@ fn authority_and_laboratory_keep_their_own_keys() {
     ];
     let admitted = server.ask(&[&admit[..], &keys].concat()).json();
     assert_eq!(admitted["participant"]["status"], "pending");
+    // Nothing else is signed than what was asked: not for another country, and not into another contract.
+    let mut other = admitted.clone();
+    other["asked"]["request"]["country"] = json!("DE");
+    server
+        .with_input(&sign, &other.to_string())
+        .refused(4, &["something else than what was asked"]);
+    let pinned = server.read("authority.keys.contracts");
+    let contracts: Value = serde_json::from_str(&pinned).unwrap();
+    server.write(
+        "authority.keys.contracts",
+        &pinned.replace(
+            contracts["issuers"].as_str().unwrap(),
+            contracts["anchors"].as_str().unwrap(),
+        ),
+    );
+    server
+        .with_input(&sign, &admitted.to_string())
+        .refused(4, &["is not signed"]);
+    server.write("authority.keys.contracts", &pinned);
     let done = server.with_input(&sign, &admitted.to_string()).json();
     assert!(!done["signed"].as_array().unwrap().is_empty(), "{admitted}");
     let lab = [
@@ -163,12 +182,36 @@ fn authority_and_laboratory_keep_their_own_keys() {
         "laboratory.keys",
         "--api-key-file",
         "laboratory.key",
+        "--card",
+        "card.jwt",
     ];
+    let reported = |file: &'static str| [&sign[..], &["--fhir", file]].concat();
+    let sign = reported("fhir.json");
     let mut trap = issued.clone();
     trap["copies"][0]["to_sign"]["message"] = json!(vidimus_core::encoding::base64url(b"anything else"));
     server
         .with_input(&sign, &trap.to_string())
-        .refused(4, &["no certificate of this issuer"]);
+        .refused(4, &["is not signed", "no certificate"]);
+    // A server that prepares something else than what was reported gets no signature.
+    let honest = server.read("fhir.json");
+    let other = honest.replace("1987-05-14", "1987-05-15");
+    assert_ne!(other, honest);
+    server.write("other.json", &other);
+    server
+        .with_input(&reported("other.json"), &issued.to_string())
+        .refused(4, &["is not signed", "another person"]);
+    server.ask(&["wallet", "new", "--wallet", "thief.vidimus"]).json();
+    server.keep(
+        "other-card.jwt",
+        server.run(&["wallet", "card", "--wallet", "thief.vidimus"]),
+    );
+    let for_another: Vec<_> = sign
+        .iter()
+        .map(|word| if *word == "card.jwt" { "other-card.jwt" } else { word })
+        .collect();
+    server
+        .with_input(&for_another, &issued.to_string())
+        .refused(4, &["another holder"]);
     let signed = server.with_input(&sign, &issued.to_string()).json();
     assert!(
         signed["copies"]

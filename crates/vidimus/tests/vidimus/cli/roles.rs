@@ -162,6 +162,42 @@ fn each_role_does_its_part_from_the_command_line() {
     ];
     server.ask(&replayed).checked(1, "nonce_mismatch");
 
+    // The traveller prints both codes of the health certificate; the gate scans them without a network.
+    let hcert = content_id(&issued, "hcert");
+    server.ask(&["wallet", "receive", &hcert, "--from", &server.url]).json();
+    server.ask(&["wallet", "print", "2", "--output", "paper.txt"]).json();
+    let second = ["wallet", "print", "2", "--evidence", "--output"];
+    server.ask(&[&second[..], &["evidence.txt"]].concat()).json();
+    server.ask(&[&second[..], &["evidence.svg"]].concat()).json();
+    assert!(server.read("evidence.svg").contains("<svg"));
+    server.ask(&["wallet", "print", "1"]).refused(4, &["HCERT"]);
+    let fetched = server.run(&["evidence", "paper.txt"]);
+    assert_eq!(
+        fetched.out.trim(),
+        server.read("evidence.txt").trim(),
+        "{}",
+        fetched.err
+    );
+    let gate = ["check", "paper.txt", "--bundle", "bundle.jwt", "--root", "root.pem"];
+    let with = |more: &[&'static str]| [&gate[..], more].concat();
+    server
+        .ask(&with(&["--evidence", "evidence.txt"]))
+        .checked(0, "receipt_ok");
+    server.ask(&with(&[])).checked(3, "evidence_missing");
+    let waived = server
+        .ask(&with(&["--accept-without-evidence"]))
+        .checked(0, "receipt_waived");
+    assert_eq!(waived["accepted_without_evidence"], true);
+    let people = server.run(&with(&["--accept-without-evidence"]));
+    assert!(people.out.contains("Accepted without its evidence"), "{}", people.out);
+    server.write(
+        "both.txt",
+        &format!("{}\n{}", server.read("evidence.txt"), server.read("paper.txt")),
+    );
+    server
+        .ask(&[&["check", "both.txt"], &gate[2..]].concat())
+        .checked(0, "receipt_ok");
+
     // Paper: drawn, and checked online and against the laboratory's certificate as a foreigner would.
     let result = text(&issued, "/result");
     let added = server
