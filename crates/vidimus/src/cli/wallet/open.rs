@@ -1,0 +1,336 @@
+//! The encrypted file of a holder, or of a participant that keeps its own keys.
+
+use crate::{
+    app::copies::SEAL_INFO,
+    cli::{Exit, Failure, Output, client::Server, clock, passphrase::PassphraseArguments, with_causes},
+};
+use serde_json::json;
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
+use vidimus_core::{Address, Entropy, Receipt, SecretBytes, Signer};
+use vidimus_credential::check::Envelope;
+use vidimus_crypto::{
+    KeyKind, Native, OsEntropy, PasswordFile, SealingKey, SigningKey, eip1098, envelope, file, password::Cost,
+};
+use vidimus_wallet::{PrivateKey, Wallet, WalletError};
+
+/// What a new identity takes.
+#[derive(Debug, clap::Args)]
+pub struct NewArguments {
+    /// EIP-155 id of the deployment's chain.
+    #[arg(long, default_value_t = vidimus_ledger::embedded::DEFAULT_CHAIN_ID)]
+    chain_id: u64,
+}
+
+/// Whose file it is: what people are told to do differs, the file does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A holder's.
+    Wallet,
+    /// A participant's own keys.
+    Keys,
+}
+
+impl Kind {
+    /// The command, and the option that names the file.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Wallet => "wallet",
+            Self::Keys => "keys",
+        }
+    }
+
+    /// `new`: makes the file.
+    pub fn make(
+        self,
+        path: &Path,
+        passphrase: &PassphraseArguments,
+        new: &NewArguments,
+        output: Output,
+    ) -> Result<(), Failure> {
+        let open = Open::create(self, path, &passphrase.new_one()?, new.chain_id)?;
+        let (did, file) = (open.wallet.did(), path.display());
+        let text = match self {
+            Self::Wallet => format!(
+                "{did}\n\nThe wallet is {file}. Its keys exist nowhere else: keep a copy of the file, and the passphrase apart from it."
+            ),
+            Self::Keys => format!("{did}\n\nThe keys are in {file} and nowhere else: keep a copy of the file."),
+        };
+        output.answer(&text, &json!({"did": did, self.name(): path}));
+        Ok(())
+    }
+}
+
+/// A wallet's file while it is open. The lock keeps two commands from writing over each other.
+#[derive(Debug)]
+pub struct Open {
+    path: PathBuf,
+    pub(super) file: PasswordFile,
+    /// Its content.
+    pub wallet: Wallet,
+    _lock: File,
+}
+
+/// The signers of an open wallet.
+#[derive(Debug)]
+pub struct Signers {
+    /// secp256k1.
+    pub account: SigningKey,
+    /// P-256.
+    pub signing: SigningKey,
+    /// X25519.
+    pub sealing: SealingKey,
+    /// Account keys that came after the first, oldest first.
+    pub later: Vec<SigningKey>,
+}
+
+impl Signers {
+    /// The newest account key.
+    pub fn newest_account(&self) -> &SigningKey {
+        self.later.last().unwrap_or(&self.account)
+    }
+    /// All accounts whose keys are in the file.
+    pub fn accounts(&self) -> Vec<Address> {
+        let provider = Native::new();
+        std::iter::once(&self.account)
+            .chain(&self.later)
+            .filter_map(|key| key.public_key().address(&provider))
+            .collect()
+    }
+    /// The key of an account.
+    pub fn account_of(&self, address: &str) -> Option<(Address, &SigningKey)> {
+        let provider = Native::new();
+        std::iter::once(&self.account)
+            .chain(&self.later)
+            .filter_map(|key| Some((key.public_key().address(&provider)?, key)))
+            .find(|(account, _)| account.to_string().eq_ignore_ascii_case(address))
+    }
+}
+
+fn lock(path: &Path) -> Result<File, Failure> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let lock = File::create(PathBuf::from(&name)).map_err(|error| {
+        Failure::new(
+            Exit::Usage,
+            format!("{} cannot be made: {error}", PathBuf::from(&name).display()),
+        )
+    })?;
+    lock.try_lock().map_err(|_| {
+        Failure::new(
+            Exit::Unavailable,
+            "another command has this wallet open; try again when it is done",
+        )
+    })?;
+    Ok(lock)
+}
+
+impl Open {
+    /// Makes a new wallet; refuses to write over one.
+    pub fn create(kind: Kind, path: &Path, passphrase: &SecretBytes, chain_id: u64) -> Result<Self, Failure> {
+        let held = lock(path)?;
+        if path.exists() {
+            return Err(Failure::new(
+                Exit::Refused,
+                format!(
+                    "{} is there already; name another file with --{}",
+                    path.display(),
+                    kind.name()
+                ),
+            ));
+        }
+        let mut entropy = OsEntropy;
+        let key = |entropy: &mut OsEntropy| {
+            let mut bytes = [0; 32];
+            entropy.fill(&mut bytes);
+            bytes
+        };
+        let account = SigningKey::generate(KeyKind::Secp256k1, &mut entropy);
+        let signing = SigningKey::generate(KeyKind::P256, &mut entropy);
+        let sealing = key(&mut entropy);
+        let keys = [private(&account)?, private(&signing)?, PrivateKey::new(sealing)];
+        let wallet = Wallet::new(chain_id, &account, keys, &Native::new()).map_err(failure)?;
+        let file = PasswordFile::create(passphrase, Cost::RECOMMENDED, &mut entropy)
+            .map_err(|error| Failure::setup(&error))?;
+        let open = Self {
+            path: path.to_owned(),
+            file,
+            wallet,
+            _lock: held,
+        };
+        open.save()?;
+        Ok(open)
+    }
+
+    /// Opens a wallet.
+    pub fn existing(kind: Kind, path: &Path, passphrase: &SecretBytes) -> Result<Self, Failure> {
+        if !path.exists() {
+            return Err(Failure::new(
+                Exit::Usage,
+                format!(
+                    "there is no {name} file at {}: make one with `vidimus {name} new`, or name it with --{name}",
+                    path.display(),
+                    name = kind.name()
+                ),
+            ));
+        }
+        let held = lock(path)?;
+        let bytes = std::fs::read(path)
+            .map_err(|error| Failure::new(Exit::Usage, format!("{} cannot be read: {error}", path.display())))?;
+        let (file, content) = PasswordFile::open(&bytes, passphrase).map_err(|error| match error {
+            vidimus_crypto::Error::Password => Failure::new(
+                Exit::Refused,
+                "the passphrase is not this wallet's; nothing was changed",
+            ),
+            other => Failure::setup(&other),
+        })?;
+        let wallet = serde_json::from_slice(content.expose()).map_err(|_| {
+            Failure::new(
+                Exit::Setup,
+                "the wallet's content does not read: restore the file from a copy",
+            )
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            wallet,
+            _lock: held,
+        })
+    }
+
+    /// Writes the wallet as a whole, durably.
+    pub fn save(&self) -> Result<(), Failure> {
+        let content = zeroize::Zeroizing::new(
+            serde_json::to_vec(&self.wallet)
+                .map_err(|_| Failure::new(Exit::Internal, "a wallet does not serialise"))?,
+        );
+        let bytes = self.file.seal(&content, &mut OsEntropy);
+        file::replace_private(&self.path, &bytes).map_err(|error| Failure::setup(&error))
+    }
+
+    /// The wallet's signers.
+    pub fn signers(&self) -> Result<Signers, Failure> {
+        let key =
+            |kind, key: &PrivateKey| SigningKey::from_bytes(kind, key.expose()).map_err(|error| Failure::setup(&error));
+        Ok(Signers {
+            account: key(KeyKind::Secp256k1, self.wallet.account_key())?,
+            signing: key(KeyKind::P256, self.wallet.signing_key())?,
+            sealing: SealingKey::from_bytes(self.wallet.sealing_key().expose())
+                .map_err(|error| Failure::setup(&error))?,
+            later: self
+                .wallet
+                .later_account_keys()
+                .iter()
+                .map(|later| key(KeyKind::Secp256k1, later))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// A new card, by the newest account key.
+    pub fn card(&self) -> Result<String, Failure> {
+        let signers = self.signers()?;
+        self.wallet
+            .account_card(
+                signers.newest_account(),
+                &signers.signing,
+                signers.sealing.public_key().0,
+                &Native::new(),
+                clock().now(),
+            )
+            .map_err(failure)
+    }
+
+    /// Prints a new card.
+    pub fn print_card(&self, output: Output) -> Result<(), Failure> {
+        let card = self.card()?;
+        output.answer(&card, &json!({"card": card, "did": self.wallet.did()}));
+        Ok(())
+    }
+
+    /// Makes another account key and keeps it beside those before.
+    pub fn new_account(&mut self) -> Result<(), Failure> {
+        let made = SigningKey::generate(KeyKind::Secp256k1, &mut OsEntropy);
+        self.wallet.add_account_key(private(&made)?);
+        self.save()
+    }
+
+    /// Opens a sealed payload and takes in what it holds. The number it has from now on.
+    pub fn receive(&mut self, sealed: &[u8], source: &str) -> Result<usize, Failure> {
+        let sealing = self.signers()?.sealing;
+        let other = || {
+            Failure::new(
+                Exit::Refused,
+                "this was sealed for other keys than this wallet's, or was altered; give the issuer the card of this wallet",
+            )
+        };
+        let plain = if sealed.first() == Some(&b'{') {
+            let sealed: eip1098::Envelope = serde_json::from_slice(sealed).map_err(|_| other())?;
+            let text = eip1098::open_safely(&sealing, &sealed)
+                .or_else(|_| eip1098::open(&sealing, &sealed))
+                .map_err(|_| other())?;
+            zeroize::Zeroizing::new(text.expose().clone().into_bytes())
+        } else {
+            let opened = envelope::open(&sealing, SEAL_INFO, &[], sealed).map_err(|_| other())?;
+            zeroize::Zeroizing::new(opened.expose().clone())
+        };
+        let envelope: Envelope = serde_json::from_slice(&plain)
+            .map_err(|_| Failure::new(Exit::Usage, "this opens, but holds no certificate"))?;
+        let number = self
+            .wallet
+            .receive(envelope, source, &Native::new(), clock().now())
+            .map_err(failure)?;
+        self.save()?;
+        Ok(number)
+    }
+
+    /// Asks a server for the receipts that are missing; how many came.
+    pub async fn fetch_receipts(&mut self, server: &Server) -> Result<usize, Failure> {
+        let missing: Vec<_> = self
+            .wallet
+            .held()
+            .iter()
+            .enumerate()
+            .filter(|(_, held)| held.envelope().receipt.is_none())
+            .filter_map(|(place, held)| Some((place + 1, held.commitment()?)))
+            .collect();
+        let mut came = 0;
+        for (number, commitment) in missing {
+            let value = match server.get(&format!("/v1/receipts/{commitment}")).await {
+                Err(failure) if failure.exit == Exit::Refused => continue,
+                answered => answered?,
+            };
+            let receipt: Receipt = serde_json::from_value(value)
+                .map_err(|_| Failure::new(Exit::Unavailable, "the server's receipt does not read"))?;
+            self.wallet
+                .add_receipt(number, receipt, &Native::new())
+                .map_err(failure)?;
+            came += 1;
+        }
+        if came > 0 {
+            self.save()?;
+        }
+        Ok(came)
+    }
+}
+
+fn private(signer: &SigningKey) -> Result<PrivateKey, Failure> {
+    let bytes = signer.expose_bytes();
+    let bytes = bytes
+        .expose()
+        .as_slice()
+        .try_into()
+        .map_err(|_| Failure::new(Exit::Internal, "a key of 32 bytes"))?;
+    Ok(PrivateKey::new(bytes))
+}
+
+/// What the wallet refuses, as a failure of a command.
+pub(super) fn failure(error: WalletError) -> Failure {
+    let exit = match &error {
+        WalletError::NoSuch(_) | WalletError::Format(_) => Exit::Usage,
+        WalletError::Sign(_) | WalletError::Keys => Exit::Setup,
+        _ => Exit::Refused,
+    };
+    Failure::new(exit, with_causes(&error))
+}
