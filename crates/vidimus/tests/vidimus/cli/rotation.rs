@@ -89,7 +89,8 @@ fn authority_and_laboratory_rotate_accounts_that_they_keep_themselves() {
     let issued = server.ask(&issue.split(' ').collect::<Vec<_>>()).json();
     let signs = text(&issued, "/copies/0/to_sign/account");
     assert!(!did.contains(&signs), "{signs} is not the account that {did} names");
-    let sign = "keys sign-copies - --keys laboratory.keys --api-key-file laboratory.key --fhir fhir.json --card card.jwt";
+    let sign =
+        "keys sign-copies - --keys laboratory.keys --api-key-file laboratory.key --fhir fhir.json --card card.jwt";
     let signed = server
         .with_input(&sign.split(' ').collect::<Vec<_>>(), &issued.to_string())
         .json();
