@@ -201,7 +201,8 @@ async fn sign_copies(
         open.wallet.did(),
         signers.signing.public_key(),
         &profile,
-        reported.public_url().unwrap_or(server.url()),
+        reported,
+        server.url(),
     );
     let asked = copies::Asked::read(reported, &own, now)?;
     let (mut signed, mut view) = (0, answer.clone());

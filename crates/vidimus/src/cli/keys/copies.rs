@@ -54,13 +54,12 @@ pub struct Reported {
     /// Public address of the deployment, as certificates name it; default --url.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-}
-
-impl Reported {
-    /// Where it was given.
-    pub fn public_url(&self) -> Option<&str> {
-        self.public_url.as_deref()
-    }
+    /// The issuer's name, as it stands in certificates; without it the server's word is taken.
+    #[arg(long, value_name = "NAME")]
+    issuer_name: Option<String>,
+    /// The issuer's country; without it the server's word is taken.
+    #[arg(long, value_name = "CODE")]
+    issuer_country: Option<String>,
 }
 
 /// The issuer, and the deployment it issues in.
@@ -79,8 +78,11 @@ pub(super) struct Own {
 
 impl Own {
     /// From its profile; the certificate counts only if it is of the key that signs here.
-    pub fn of(did: &str, signing: &PublicKey, profile: &Value, public_url: &str) -> Self {
-        let text = |name: &str| profile[name].as_str().unwrap_or_default().to_owned();
+    pub fn of(did: &str, signing: &PublicKey, profile: &Value, reported: &Reported, url: &str) -> Self {
+        let text = |given: &Option<String>, name: &str| {
+            let told = || profile[name].as_str().unwrap_or_default().to_owned();
+            given.clone().unwrap_or_else(told)
+        };
         let certificates = profile["keys"].as_array().into_iter().flatten();
         let signer = certificates
             .filter_map(|key| from_base64(key["certificate"].as_str()?).ok())
@@ -89,10 +91,15 @@ impl Own {
             .map(|certificate| certificate.kid(&Native::new()));
         Self {
             did: did.to_owned(),
-            name: text("name"),
-            country: text("country"),
+            name: text(&reported.issuer_name, "name"),
+            country: text(&reported.issuer_country, "country"),
             signer,
-            public_url: public_url.trim_end_matches('/').to_owned(),
+            public_url: reported
+                .public_url
+                .as_deref()
+                .unwrap_or(url)
+                .trim_end_matches('/')
+                .to_owned(),
         }
     }
 }
@@ -511,5 +518,32 @@ mod tests {
         for message in [&b"anything else"[..], b"\x84\x6aSignature1\x43", &[0; 32], b""] {
             assert_eq!(honest.judged_as(message), Err("it is no certificate"));
         }
+    }
+
+    #[test]
+    fn what_the_issuer_says_of_itself_counts_more_than_the_servers_word() {
+        let signing = PublicKey::P256([4; 65]);
+        let profile = json!({"name": "Another", "country": "DE", "keys": [{"certificate": "AAAA"}]});
+        let mut reported = Reported {
+            fhir: None,
+            dcc: None,
+            claims: None,
+            category: None,
+            card: None,
+            value_set_file: Vec::new(),
+            category_file: Vec::new(),
+            public_url: None,
+            issuer_name: None,
+            issuer_country: None,
+        };
+        let told = Own::of(DID, &signing, &profile, &reported, "http://127.0.0.1:8080/");
+        assert_eq!((told.name.as_str(), told.country.as_str()), ("Another", "DE"));
+        assert_eq!((told.public_url.as_str(), told.signer), ("http://127.0.0.1:8080", None));
+        reported.issuer_name = Some("Labor Donauraum".into());
+        reported.issuer_country = Some("AT".into());
+        reported.public_url = Some("https://vidimus.example/".into());
+        let own = Own::of(DID, &signing, &profile, &reported, "http://127.0.0.1:8080/");
+        assert_eq!((own.name.as_str(), own.country.as_str()), ("Labor Donauraum", "AT"));
+        assert_eq!(own.public_url, "https://vidimus.example");
     }
 }
