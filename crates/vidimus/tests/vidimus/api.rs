@@ -364,7 +364,7 @@ async fn an_instance_is_ready_and_says_so_part_by_part() {
     let ready = app.get("/readyz", None).await.expect(StatusCode::OK);
     assert_eq!(
         ready,
-        json!({"status": "ready", "parts": {"database": "ok", "disk": "ok", "keys": "ok", "ledger": "ok"}})
+        json!({"status": "ready", "parts": {"database": "ok", "disk": "ok", "keys": "ok", "ledger": "ok", "anchoring": "ok"}})
     );
     let tight = TestApp::with("[server.limits]\ndisk_headroom_mib = 1000000000\n").await;
     let answer = tight.get("/readyz", None).await;
@@ -464,4 +464,25 @@ async fn a_did_changes_by_its_owner_s_signature_alone() {
         app.post("/v1/dids/changes", None, &body).await.status == StatusCode::FORBIDDEN
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn anybody_reads_which_contracts_on_which_chain() {
+    let app = TestApp::new().await;
+    let deployment = app.get("/v1/deployment", None).await.expect(StatusCode::OK);
+    assert_eq!(deployment["chain_id"], 5_654_861);
+    assert_eq!(deployment["confirmations"], 0);
+    // What it says is so: there is code at each contract, and the operator has sent what made them.
+    let call = async |method: &str, params: Value| {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        app.post("/rpc", None, &body).await.expect(StatusCode::OK)["result"].clone()
+    };
+    for name in ["issuers", "verifiers", "dids", "anchors"] {
+        let code = call("eth_getCode", json!([deployment["contracts"][name], "latest"])).await;
+        assert!(code.as_str().unwrap().len() > 100, "{name}: {deployment}");
+    }
+    let sent = call("eth_getTransactionCount", json!([deployment["accounts"]["operator"], "latest"])).await;
+    assert_eq!(sent, "0x5");
+    let sent = call("eth_getTransactionCount", json!([deployment["accounts"]["anchorer"], "latest"])).await;
+    assert_eq!(sent, "0x0");
 }
