@@ -228,9 +228,9 @@ impl App {
         self.handed_over.load(Ordering::Relaxed)
     }
 
-    /// Notes that the contracts are with the authority's account, or that they are to go to another one.
-    pub fn set_handed_over(&self, handed_over: bool) {
-        self.handed_over.store(handed_over, Ordering::Relaxed);
+    /// Notes that the contracts are with the authority: it cannot give them back to the operator by accident.
+    pub fn set_handed_over(&self) {
+        self.handed_over.store(true, Ordering::Relaxed);
     }
 
     /// The verified status lists, if they show these revisions and are not about to be signed anew.

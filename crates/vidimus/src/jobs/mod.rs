@@ -178,14 +178,14 @@ async fn finish_intents(app: &App) -> Result<(), Error> {
     Ok(())
 }
 
-/// Hands the contracts over to the authority, where setting it up was cut short.
+/// Hands the contracts over to the authority, where setting it up was cut short, or to its new account.
 async fn hand_over(app: &App) -> Result<(), Error> {
-    let set_up = !crate::app::setup::is_open(app).await?;
-    if set_up && !app.handed_over() {
-        chain::hand_over(app).await?;
-        if chain::is_handed_over(app).await? {
-            app.set_handed_over(true);
-        }
+    if crate::app::setup::is_open(app).await? || (app.handed_over() && !chain::is_rotating(app).await?) {
+        return Ok(());
+    }
+    chain::hand_over(app).await?;
+    if chain::is_handed_over(app).await? {
+        app.set_handed_over();
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use vidimus_crypto::{KeyKind, Native, OsEntropy, SealingKey, SigningKey};
 const CHAIN: &str = "0x56494d";
 
 pub struct Holder {
+    pub account: SigningKey,
     pub sealing: SealingKey,
     pub card: String,
 }
@@ -30,6 +31,7 @@ impl Holder {
         let unsigned = card.prepare(&possession);
         let signature = account.sign(Algorithm::Es256k, unsigned.message()).unwrap();
         Self {
+            account,
             sealing,
             card: unsigned.finish(&signature),
         }

@@ -7,7 +7,7 @@ use crate::{
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use vidimus::app::{chain, copies::SEAL_INFO};
-use vidimus_core::{Address, Timestamp, encoding::hex, time::Clock as _};
+use vidimus_core::{Address, Signer as _, Timestamp, encoding::hex, time::Clock as _};
 use vidimus_credential::check::bundle::Bundle;
 use vidimus_crypto::envelope;
 use vidimus_ledger::{
@@ -284,6 +284,34 @@ async fn an_account_gets_a_new_key_and_the_old_one_acts_no_more() {
     let again = scene.digital("P1000003").await;
     let (_, reasons) = scene.check(&again).await;
     assert!(reasons.iter().any(|reason| reason == "signature_ok"), "{reasons:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_gave_its_did_away_is_not_admitted() {
+    let app = TestApp::new().await;
+    let authority = app.set_up().await;
+    let holder = Holder::new();
+    let identity = holder.account.public_key().address(&*app.app.provider).unwrap();
+    let owner = Address([0x22; 20]);
+    let hash = dids::Change::Owner(owner).hash(app.app.contracts.dids, 0, identity);
+    let body = json!({
+        "identity": identity.to_string(),
+        "change": {"kind": "change_owner", "owner": owner.to_string()},
+        "signature": hex(&holder.account.sign_digest(&hash).unwrap()),
+    });
+    app.post("/v1/dids/changes", None, &body)
+        .await
+        .expect(StatusCode::ACCEPTED);
+    let mut admission = laboratory("Laboratory");
+    admission["card"] = json!(holder.card);
+    app.until("the change is on the ledger", async || {
+        let latest = eth::BlockId::latest();
+        let found = dids::owner(&*app.app.ledger, app.app.contracts.dids, identity, latest).await;
+        found.unwrap() == owner
+    })
+    .await;
+    let refused = app.post("/v1/participants", Some(&authority), &admission).await;
+    assert_eq!(refused.problem(), "did-given-away");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -72,6 +72,13 @@ pub async fn is_handed_over(app: &App) -> Result<bool, Error> {
     Ok(true)
 }
 
+/// Whether the authority's account is about to change: any instance may have begun it, and each can end it.
+pub async fn is_rotating(app: &App) -> Result<bool, Error> {
+    let authority = crate::app::participants::authority_row(app).await?;
+    let accounts = accounts(app, authority.id).await?;
+    Ok(accounts.iter().any(|(key, _)| key.state == key_rows::State::Pending))
+}
+
 /// The account that is to hold the contracts: the one that is about to act, else the one that does.
 fn successor(accounts: &[(key_rows::Key, Address)]) -> Option<&(key_rows::Key, Address)> {
     let newest = |state| accounts.iter().rfind(|(key, _)| key.state == state);

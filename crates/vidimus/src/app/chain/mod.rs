@@ -17,6 +17,7 @@ mod replacement;
 
 pub use authority::{
     ATTRIBUTE_VALIDITY, Owner, announce_signing_key, change_owner, changes_under_way, hand_over, is_handed_over,
+    is_rotating,
 };
 pub use creation::ensure_contracts;
 pub use follow::{catch_up, rebuild};

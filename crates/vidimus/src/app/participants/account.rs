@@ -58,11 +58,8 @@ pub async fn rotate_account(
         key: kept.as_deref(),
     };
     chain::change_owner(app, owner, to, &mut plan).await?;
-    if participant.role == rows::Role::Authority {
-        app.set_handed_over(false);
-        if kept.is_none() {
-            prepare_hand_over(app, account, to, &mut plan).await?;
-        }
+    if participant.role == rows::Role::Authority && kept.is_none() {
+        prepare_hand_over(app, account, to, &mut plan).await?;
     }
     // The same card again, because the answer was lost: its row is there.
     let known = own.iter().any(|(key, account)| *account == to && key.secret.is_none());

@@ -15,8 +15,12 @@ use crate::app::{
     requests::{Admission, ParticipantChange, Prepared, Setup},
 };
 use serde::{Deserialize, Serialize};
+use vidimus_core::Address;
 use vidimus_core::id::ParticipantId;
-use vidimus_ledger::contracts::{issuers, registry, verifiers};
+use vidimus_ledger::{
+    contracts::{dids, issuers, registry, verifiers},
+    eth,
+};
 use vidimus_store::{
     Scope, audit, keys as key_rows,
     participants::{self as rows, State},
@@ -131,6 +135,7 @@ pub async fn admit(
     let authority = authority(app).await?;
     let made = Made::new(app, admission.card.as_deref(), &profile, role, Some(&authority))?;
     let participant = made.participant(app, role, &profile, permits.to_string());
+    require_own_did(app, participant.account).await?;
     let permissions = api_keys::permissions_of(admission.role);
     let first_key = api_keys::make(
         app,
@@ -198,4 +203,18 @@ pub async fn admit(
     plan.send(app, &mut change).await;
     change.api_key = Some(first_key.text.expose().clone());
     Ok(change)
+}
+
+/// What an account did before it is admitted does not count here: one whose DID belongs to another already would be admitted in vain. Where the
+/// ledger does not answer, the admission waits for it anyway.
+async fn require_own_did(app: &App, account: Address) -> Result<(), Error> {
+    let owner = dids::owner(&*app.ledger, app.contracts.dids, account, eth::BlockId::latest()).await;
+    match owner {
+        Ok(owner) if owner != account => Err(Error::conflict(
+            "did-given-away",
+            "the account of this card has given its DID to another account",
+            "make new keys (`vidimus keys new`), and a card with them",
+        )),
+        _ => Ok(()),
+    }
 }
