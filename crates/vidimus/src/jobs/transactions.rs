@@ -26,10 +26,9 @@ pub async fn settle(app: &App) -> Result<(), Error> {
         match step(app, outbound, finalized).await {
             Ok(done) => settled |= done,
             Err(error) => {
-                let all = !matches!(&error, Error::NotReady(_))
-                    && !matches!(&error, Error::Ledger(error) if error.blame() == Blame::Caller);
+                let this_one = matches!(&error, Error::Ledger(error) if error.blame() == Blame::Caller);
                 failed = Some(error);
-                if all {
+                if !this_one {
                     break;
                 }
             }

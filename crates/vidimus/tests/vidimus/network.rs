@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use vidimus::{app::deployment, app::keys::Keys};
+use vidimus::app::{chain, deployment, keys::Keys};
 use vidimus_core::{Address, time::Clock};
 use vidimus_crypto::{Native, RootKey};
 use vidimus_ledger::transaction::{Offer, offer};
@@ -158,7 +158,20 @@ impl Deployment {
         let app = TestApp::opened(directory, config, clock).await;
         let authority = app.set_up().await;
         let profile = app.get("/v1/profile", Some(&authority)).await.expect(StatusCode::OK);
+        // The authority cannot pay yet for taking the contracts over, and admits nobody meanwhile.
+        let early = app
+            .post("/v1/participants", Some(&authority), &laboratory("Laboratory"))
+            .await;
+        assert_eq!(
+            (early.status, early.problem()),
+            (StatusCode::SERVICE_UNAVAILABLE, "hand-over".to_owned())
+        );
         anvil.fund(profile["account"].as_str().unwrap()).await;
+        app.app.wake.authority.notify_one();
+        app.until("the authority has the contracts", async || {
+            chain::is_handed_over(&app.app).await.unwrap()
+        })
+        .await;
         let laboratory = app.admit(&authority, &laboratory("Laboratory")).await.key;
         let airline = app.admit(&authority, &airline("Danube Air")).await.key;
         Self {
@@ -233,7 +246,7 @@ async fn an_anchor_that_blocks_pass_by_is_offered_more_for_and_is_mined_once() {
     let most = 400 * GWEI;
     let rules = format!("max_fee_per_gas = {most}\nreplace_after_seconds = 1\n");
     let clock = Arc::new(Later::default());
-    let laboratory = Deployment::on(&anvil, &rules, clock).await;
+    let laboratory = Deployment::on(&anvil, &rules, clock.clone()).await;
     let (first, commitment) = laboratory.report("P7000001").await;
     laboratory.anchored(&commitment).await;
     assert_eq!(laboratory.check(&first).await.0, "valid");
@@ -257,14 +270,16 @@ async fn an_anchor_that_blocks_pass_by_is_offered_more_for_and_is_mined_once() {
     let (sent, offers) = laboratory.under_way().await.unwrap();
     assert!(offers.is_empty() && offered(&sent).max_fee < 50 * GWEI, "{sent:?}");
     let dear = 100 * GWEI;
-    laboratory
-        .app
-        .until("more is offered", async || {
-            anvil.block(dear).await;
-            let (now, _) = laboratory.under_way().await.unwrap();
-            now.hash != sent.hash && now.state == transactions::State::Sent
-        })
+    // One block passes it by, a while after it was sent; another could take what replaces it.
+    let app = &laboratory.app;
+    app.until("the while is over", async || clock.now() > sent.updated.plus(1))
         .await;
+    anvil.block(dear).await;
+    app.until("more is offered", async || {
+        let (now, _) = laboratory.under_way().await.unwrap();
+        now.hash != sent.hash && now.state == transactions::State::Sent
+    })
+    .await;
     let (raised, offers) = laboratory.under_way().await.unwrap();
     assert_eq!((raised.nonce, &raised.call), (sent.nonce, &sent.call));
     let (less, more) = (offered(&sent), offered(&raised));

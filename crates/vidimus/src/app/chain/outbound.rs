@@ -73,6 +73,14 @@ impl Plan {
         let held_by = registry::authority(&*app.ledger, call.to, eth::BlockId::latest())
             .await
             .ok();
+        // On its way from the operator: by whatever was sent now the one would come before the other, or the other way round.
+        if held_by == Some(app.facts.operator) && authority.custody == participants::Custody::Wrapped {
+            return Err(Error::NotReady(Problem::new(
+                "hand-over",
+                "the contracts are on their way to the authority's account",
+                "try again in a minute; if it stays so, look whether the operator's and the authority's accounts can pay for gas",
+            )));
+        }
         let from = match own.iter().find(|(_, account)| Some(*account) == held_by) {
             Some((_, account)) => *account,
             None => accounts::acting(app, authority.id).await?.1,

@@ -4,10 +4,7 @@
 //! replaces is kept: whichever is mined is the transaction ([`transactions::mined`]).
 
 use super::outbound::signed;
-use crate::app::{
-    App,
-    error::{Error, Problem},
-};
+use crate::app::{App, error::Error};
 use vidimus_ledger::{
     convert, eth,
     transaction::{self, Offer},
@@ -44,11 +41,15 @@ pub async fn replace(app: &App, outbound: &Outbound) -> Result<Option<Outbound>,
     }
     let offered = transaction::offer(raw).ok_or(Error::Internal("a signed transaction does not read"))?;
     let Some(instead) = offered.instead(now, rules.max_fee_per_gas.into()) else {
-        return Err(Error::NotReady(Problem::new(
-            "fee-limit",
-            "a transaction waits, and ledger.max_fee_per_gas does not allow to offer more for it",
-            "raise ledger.max_fee_per_gas, or wait until the network asks for less: nothing is lost",
-        )));
+        // Looked at every second, said about once a minute.
+        if app.now().since(outbound.updated) % 60 == 0 {
+            tracing::warn!(
+                purpose = outbound.call.purpose,
+                base_fee = fees.base_fee,
+                "a transaction waits: the network asks for more than ledger.max_fee_per_gas; raise it, or wait until it asks for less"
+            );
+        }
+        return Ok(None);
     };
     let signed = signed(app, outbound, instead).await?;
     let (id, at) = (outbound.call.id, app.now());
