@@ -7,7 +7,8 @@ use vidimus_credential::{
     card::HolderCard,
     category::Categories,
     check::{
-        self, Bundle, Context, Envelope, Evidence, Head, Input, Policy, Registry, Roots, StatusLists, TrustList, Verdict,
+        self, Bundle, Context, Envelope, Evidence, Head, Input, Policy, Registry, Roots, StatusLists, TrustList,
+        Verdict,
         bundle::{Anchors, Content},
         registry::Event,
     },

@@ -199,7 +199,10 @@ pub async fn repair(app: &App) -> Result<u64, Error> {
     let now = app.now();
     let repaired = app.store.write(move |tx| rows::repair(tx, now)).await?;
     if repaired > 0 {
-        tracing::warn!(repaired, "copies of revoked certificates were not revoked in the status lists, and are now");
+        tracing::warn!(
+            repaired,
+            "copies of revoked certificates were not revoked in the status lists, and are now"
+        );
     }
     Ok(repaired)
 }

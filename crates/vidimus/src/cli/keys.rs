@@ -71,7 +71,7 @@ enum Command {
         /// The answer of `vidimus issue` or `copies add`: JSON with `copies`; `-` for standard input.
         answer: PathBuf,
         #[command(flatten)]
-        reported: copies::Reported,
+        reported: Box<copies::Reported>,
         #[command(flatten)]
         server: ServerArguments,
     },
@@ -205,7 +205,7 @@ async fn sign_copies(
         server.url(),
     );
     let asked = copies::Asked::read(reported, &own, now)?;
-    let (mut signed, mut view) = (0, answer.clone());
+    let (mut ready, mut view) = (Vec::new(), answer.clone());
     for copy in waiting.iter().filter(|copy| copy["state"] == "unsigned") {
         let refused = |why: &str| Failure::new(Exit::Refused, format!("a copy is not signed: {why}"));
         let (algorithm, message) = copies::message_of(&copy["to_sign"]).map_err(refused)?;
@@ -224,9 +224,11 @@ async fn sign_copies(
         let signature = signer
             .sign(algorithm, &message)
             .map_err(|error| Failure::setup(&error))?;
-        let path = format!("/v1/copies/{}/signature", text(copy, "/id"));
-        view = server.post(&path, &json!({"signature": base64url(&signature)})).await?;
-        signed += 1;
+        ready.push((format!("/v1/copies/{}/signature", text(copy, "/id")), signature));
     }
-    Ok((signed, view))
+    // Nothing is brought before all of it was found to be what was reported.
+    for (path, signature) in &ready {
+        view = server.post(path, &json!({"signature": base64url(signature)})).await?;
+    }
+    Ok((ready.len(), view))
 }
