@@ -68,8 +68,8 @@ impl Offer {
         }
     }
 
-    /// What to offer in place of this while the chain asks for `now`: enough for nodes to take it, and for the chain as it stands. `None` where that is
-    /// more than `most`, and where gas costs nothing: the price is not what keeps the transaction back.
+    /// What to offer in place of this while the chain asks for `now`: enough for nodes to take it, and for the chain as it stands. `None`
+    /// where that is more than `most`, and where gas costs nothing: the price is not what keeps the transaction back.
     pub fn instead(self, now: Self, most: u128) -> Option<Self> {
         let least = self.raised();
         if now.max_fee == 0 || least.max_fee > most || least.priority_fee > most {

@@ -1,9 +1,9 @@
 //! Outbound transactions: everything this deployment sends to a chain, each exactly once.
 //!
-//! [`enqueue`] fixes what is called and its account nonce, in the transaction that decided on it; the signed bytes are stored before they are
-//! sent and only ever resent as they are. Where blocks pass them by, [`replace`] puts others with the same nonce in their place, and keeps both:
-//! a chain takes one of them. Two instances, a crash, a retry: the nonce is unique for its account, and the purpose and object are unique for
-//! what was decided.
+//! [`enqueue`] fixes what is called and its account nonce, in the transaction that decided on it; the signed bytes are stored before they
+//! are sent and only ever resent as they are. Where blocks pass them by, [`replace`] puts others with the same nonce in their place, and
+//! keeps both: a chain takes one of them. Two instances, a crash, a retry: the nonce is unique for its account, and the purpose and object
+//! are unique for what was decided.
 
 use crate::{
     Error, Tx,
@@ -111,8 +111,8 @@ fn read(mut row: Row) -> Result<Outbound, Error> {
     })
 }
 
-/// Queues a call with the account's next nonce, which is at least `floor` (what the chain says). When there is one for this purpose and object
-/// already, gives that one back instead; its id tells.
+/// Queues a call with the account's next nonce, which is at least `floor` (what the chain says). When there is one for this purpose and
+/// object already, gives that one back instead; its id tells.
 pub fn enqueue(tx: &mut Tx<'_>, call: &Call, floor: u64, now: Timestamp) -> Result<Outbound, Error> {
     if let Some(there) = find_by_object(tx, &call.purpose, &call.object)? {
         return Ok(there);
@@ -152,8 +152,8 @@ pub fn sign(tx: &mut Tx<'_>, id: RequestId, raw: &[u8], hash: BlockHash, now: Ti
     Ok(rows == 1)
 }
 
-/// Puts other signed bytes with the same nonce, which offer more, in the place of those with the hash `before`, and keeps both. `false`, and nothing
-/// done, when these are not the ones to send any more: another instance was faster, or it is mined.
+/// Puts other signed bytes with the same nonce, which offer more, in the place of those with the hash `before`, and keeps both. `false`,
+/// and nothing done, when these are not the ones to send any more: another instance was faster, or it is mined.
 pub fn replace(
     tx: &mut Tx<'_>,
     id: RequestId,

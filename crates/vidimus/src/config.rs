@@ -192,8 +192,8 @@ pub struct Ledger {
     pub base_fee: u64,
     /// Blocks on top before a block counts as final; 0 on embedded and QBFT.
     pub confirmations: u64,
-    /// What is sent as `Authorization: Bearer` to the node behind `rpc_url`: for a node that is another Vidimus, an API key with the permission
-    /// `operate`.
+    /// What is sent as `Authorization: Bearer` to the node behind `rpc_url`: for a node that is another Vidimus, an API key with the
+    /// permission `operate`.
     pub rpc_key: Option<Secret<String>>,
     /// Whether `/rpc` answers reading calls without an API key.
     pub rpc_public_reads: bool,

@@ -2,9 +2,10 @@
 //!
 //! How far the node is believed: a block must hash to the hash it is given under, and a log or a receipt must stand in a block whose
 //! transaction and receipt roots, computed here from all of its transactions and receipts, are those of that header. So a node cannot
-//! invent an anchor or an admission, or move one to another time, without a block to show for it. What it can do: follow a chain that the network does not
-//! (headers are not checked against the consensus), leave logs out, and answer calls (`eth_call`) and states as it likes. Choose one that is your own, or
-//! compare several. Reorganisations show as another hash at a known height ([`Head::parent`]). Answers are bounded in size and time.
+//! invent an anchor or an admission, or move one to another time, without a block to show for it. What it can do: follow a chain that the
+//! network does not (headers are not checked against the consensus), leave logs out, and answer calls (`eth_call`) and states as it likes.
+//! Choose one that is your own, or compare several. Reorganisations show as another hash at a known height ([`Head::parent`]). Answers are
+//! bounded in size and time.
 
 mod answer;
 mod refusal;

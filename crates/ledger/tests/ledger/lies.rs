@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vidimus_core::Digest;
 use vidimus_ledger::conformance::Chain;
 use vidimus_ledger::contracts::{Contract, address_created, anchors};
@@ -33,7 +33,7 @@ impl Liar {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Arc::new(open(&folder.path().join("ledger")));
         let chain = Chain::new(ledger.clone(), DEFAULT_CHAIN_ID);
-        let authority = Chain::accounts()[0].clone();
+        let authority = Chain::accounts()[0];
         let contract = address_created(authority.address, 0);
         let code = Contract::Anchors.creation_code(authority.address);
         chain.mine(&chain.signed(&authority, None, 0, code).await).await;
@@ -355,7 +355,7 @@ async fn an_answer_that_trickles_is_not_waited_for() {
         }
     });
     let network = connect(url, Duration::from_millis(400)).await;
-    let begun = Instant::now();
+    let begun = tokio::time::Instant::now();
     let error = network.head().await.unwrap_err();
     assert!(matches!(error, LedgerError::Retry(RetryError::Timeout(_))), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(10));

@@ -148,3 +148,33 @@ fn wrong_values_are_named_by_key_and_secrets_are_not_repeated() {
     let refusal = refusal("data_dir = \"postgresql://geheim\nx");
     assert!(refusal.contains("line 2") && !refusal.contains("geheim"), "{refusal}");
 }
+
+#[test]
+fn what_is_for_a_network_is_refused_elsewhere_and_checked_there() {
+    let network =
+        |more: &str| format!("{LEAST}[ledger]\nmode = \"network\"\nrpc_url = \"http://127.0.0.1:8545\"\n{more}");
+    let usual = parse(&network(""), &[]).unwrap().ledger.network;
+    assert_eq!(usual, NetworkRules::default());
+    let more = "max_fee_per_gas = 3_000_000_000\npriority_fee_per_gas = 0\nreplace_after_seconds = 30\n\
+                empty_blocks = false\nverify_blocks = false\n";
+    let set = NetworkRules {
+        max_fee_per_gas: 3_000_000_000,
+        priority_fee_per_gas: Some(0),
+        replace_after_seconds: 30,
+        empty_blocks: Some(false),
+        verify_blocks: false,
+    };
+    assert_eq!(parse(&network(more), &[]).unwrap().ledger.network, set);
+    for line in more.lines() {
+        let text = refusal(&format!("{LEAST}[ledger]\n{line}\n"));
+        let key = line.split(' ').next().unwrap();
+        assert!(
+            text.contains(&format!("ledger.{key}")) && text.contains("network"),
+            "{text}"
+        );
+    }
+    let text = refusal(&network("max_fee_per_gas = 5\npriority_fee_per_gas = 6\n"));
+    assert!(text.contains("ledger.priority_fee_per_gas"), "{text}");
+    let text = refusal(&network("replace_after_seconds = 0\n"));
+    assert!(text.contains("ledger.replace_after_seconds"), "{text}");
+}

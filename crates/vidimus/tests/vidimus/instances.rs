@@ -1,4 +1,5 @@
-//! Two processes on one PostgreSQL: one has the ledger, the other reaches it by JSON-RPC. Both issue and check at once, and each is killed in turn.
+//! Two processes on one PostgreSQL: one has the ledger, the other reaches it by JSON-RPC. Both issue and check at once, and each is killed
+//! in turn.
 
 use crate::{
     harness::{airline, laboratory, result},

@@ -99,8 +99,8 @@ pub async fn ensure_contracts(
     Ok(contracts)
 }
 
-/// Sends one of the operator's first transactions until its nonce is used, offering more when blocks pass it by. Nothing of it is stored: whatever was
-/// sent in an earlier start, or by another instance, does the same.
+/// Sends one of the operator's first transactions until its nonce is used, offering more when blocks pass it by. Nothing of it is stored:
+/// whatever was sent in an earlier start, or by another instance, does the same.
 async fn mine(
     ledger: &dyn Ledger,
     operator: Address,

@@ -34,10 +34,10 @@ pub async fn empty_registries(ledger: &dyn Ledger, now: Timestamp) -> Result<Reg
 
 /// As of when a view of the chain up to a block with this time is known, now that the ledger answers that this block is the newest.
 ///
-/// A chain that makes blocks only when something is sent (the embedded one, here or behind another Vidimus) may have a newest block of last week,
-/// and that block is still all there is to know: the view is as of now. A network that makes blocks all the time and shows an old one has a node that
-/// stands still or is cut off, whatever it answers: the view is as of that block. The lag of finality (minutes, where it takes confirmations)
-/// then counts into the age, as it should: what is not final is not known.
+/// A chain that makes blocks only when something is sent (the embedded one, here or behind another Vidimus) may have a newest block of
+/// last week, and that block is still all there is to know: the view is as of now. A network that makes blocks all the time and shows an
+/// old one has a node that stands still or is cut off, whatever it answers: the view is as of that block. The lag of finality (minutes,
+/// where it takes confirmations) then counts into the age, as it should: what is not final is not known.
 fn known_at(steady_blocks: bool, block_time: Timestamp, now: Timestamp) -> Timestamp {
     // A node's clock may be ahead of ours; nothing is known from the future.
     if steady_blocks { block_time.min(now) } else { now }

@@ -13,8 +13,8 @@ use vidimus_store::transactions::{self, Outbound, State};
 
 /// What to send in place of a transaction that is not mined; `None` while it is to be sent as it is.
 ///
-/// Time alone is no reason: it is counted by the chain's blocks, so that a network that stands still does not drive our own price up. Neither is waiting for
-/// another transaction of the same account; only the one whose turn it is can be kept back by its price.
+/// Time alone is no reason: it is counted by the chain's blocks, so that a network that stands still does not drive our own price up.
+/// Neither is waiting for another transaction of the same account; only the one whose turn it is can be kept back by its price.
 pub async fn replace(app: &App, outbound: &Outbound) -> Result<Option<Outbound>, Error> {
     let rules = &app.config.ledger.network;
     let (State::Signed | State::Sent, Some(raw), Some(before)) = (outbound.state, &outbound.raw, outbound.hash) else {
