@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "benchmarks measure time")]
 
+use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 
 /// One thing that is measured: a name, and one operation of it.
@@ -22,12 +23,13 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Operations a second of each, measured in turn: `rounds` times `slice` each, the median.
+/// Operations a second of this thread's processor time of each, measured in turn: `rounds` times `slice` each, the median. Processor time,
+/// because what else runs on the machine then slows all alike or none.
 pub fn in_turn(subjects: &mut [Subject<'_>], rounds: usize, slice: Duration) -> Vec<f64> {
     let mut rates = vec![Vec::new(); subjects.len()];
     for round in 0..=rounds {
         for (place, subject) in subjects.iter_mut().enumerate() {
-            let (start, mut count) = (Instant::now(), 0_u64);
+            let (start, busy, mut count) = (Instant::now(), processor_time(), 0_u64);
             while start.elapsed() < slice {
                 for _ in 0..16 {
                     (subject.run)();
@@ -36,11 +38,18 @@ pub fn in_turn(subjects: &mut [Subject<'_>], rounds: usize, slice: Duration) -> 
             }
             // The first round warms up.
             if round > 0 {
-                rates[place].push(count as f64 / start.elapsed().as_secs_f64());
+                rates[place].push(count as f64 / (processor_time() - busy).as_secs_f64());
             }
         }
     }
     rates.into_iter().map(median).collect()
+}
+
+/// What this thread has used of a processor.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let negative = "a processor's time is not negative";
+    Duration::new(time.tv_sec.try_into().expect(negative), time.tv_nsec.try_into().expect(negative))
 }
 
 /// The median.

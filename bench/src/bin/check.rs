@@ -29,6 +29,10 @@ use world::{LABS, PROVIDER, Setup};
 
 const BATCH: u64 = 1 << 17;
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let slice = Duration::from_millis(
         std::env::var("BENCH_SLICE_MS")

@@ -45,6 +45,10 @@ const TABLES: &str = "
     CREATE TABLE audit (sequence INTEGER PRIMARY KEY, object BLOB, previous BLOB, hash BLOB);
 ";
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = std::env::args().nth(1).ok_or("name a directory")?;

@@ -2,7 +2,7 @@
 
 use crate::{
     Digest, Entropy, Provider,
-    encoding::{DecodeError, from_hex_exact, hex},
+    encoding::{DecodeError, deserialize_hex, hex},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -45,9 +45,7 @@ impl Serialize for Salt {
 
 impl<'de> Deserialize<'de> for Salt {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        from_hex_exact(&String::deserialize(d)?)
-            .map(Self)
-            .map_err(serde::de::Error::custom)
+        deserialize_hex(d).map(Self)
     }
 }
 

@@ -199,7 +199,7 @@ impl Serialize for Address {
 
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+        encoding::deserialize_hex(d).map(Self)
     }
 }
 
@@ -229,6 +229,15 @@ pub trait Provider: Send + Sync {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), SignatureError>;
+    /// [`Self::verify`] of a message whose SHA-256 is known, so that it is hashed once. Ed25519 signs messages and no digests of them:
+    /// [`SignatureError::Key`].
+    fn verify_digest(
+        &self,
+        algorithm: Algorithm,
+        key: &PublicKey,
+        digest: &Digest,
+        signature: &[u8],
+    ) -> Result<(), SignatureError>;
     /// The secp256k1 key that made a 65-byte ES256K-R signature (r ‖ s ‖ recovery id 0–3, or 27–30) over SHA-256 of `message`.
     fn recover(&self, message: &[u8], signature: &[u8; 65]) -> Result<PublicKey, SignatureError>;
     /// The secp256k1 key of a compressed SEC1 point (0x02 or 0x03 ‖ x), as did:ethr writes public keys.
@@ -239,6 +248,16 @@ pub trait Provider: Send + Sync {
         algorithm: Algorithm,
         account: &Address,
         message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SignatureError> {
+        self.verify_account_digest(algorithm, account, &self.sha256(&[message]), signature)
+    }
+    /// [`Self::verify_account`] of a message whose SHA-256 is known.
+    fn verify_account_digest(
+        &self,
+        algorithm: Algorithm,
+        account: &Address,
+        digest: &Digest,
         signature: &[u8],
     ) -> Result<(), SignatureError>;
 }

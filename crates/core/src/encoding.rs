@@ -1,6 +1,7 @@
 //! Text forms of bytes. One place, so that no two crates disagree about padding or case.
 
-use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
+use base64::{Engine as _, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
+use const_hex::FromHexError;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
@@ -22,46 +23,65 @@ pub enum DecodeError {
 
 /// Base64url without padding (RFC 4648 §5, as RFC 7515 §2 asks).
 pub fn base64url(bytes: &[u8]) -> String {
-    BASE64URL_NOPAD.encode(bytes)
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// Strict inverse of [`base64url`]: padding and non-zero trailing bits are refused, so a text has one reading.
 pub fn from_base64url(text: &str) -> Result<Vec<u8>, DecodeError> {
-    BASE64URL_NOPAD
-        .decode(text.as_bytes())
+    BASE64_URL_SAFE_NO_PAD
+        .decode(text)
         .map_err(|_| DecodeError::Alphabet("base64url"))
 }
 
 /// Standard padded base64 (RFC 4648 §4), as `x5c` (RFC 7515 §4.1.6) asks.
 pub fn base64(bytes: &[u8]) -> String {
-    BASE64.encode(bytes)
+    BASE64_STANDARD.encode(bytes)
 }
 
 /// Strict inverse of [`base64()`].
 pub fn from_base64(text: &str) -> Result<Vec<u8>, DecodeError> {
-    BASE64
-        .decode(text.as_bytes())
+    BASE64_STANDARD
+        .decode(text)
         .map_err(|_| DecodeError::Alphabet("base64"))
 }
 
 /// Lower-case hexadecimal without prefix.
 pub fn hex(bytes: &[u8]) -> String {
-    HEXLOWER.encode(bytes)
+    const_hex::encode(bytes)
 }
 
 /// Hexadecimal in either case, with or without `0x`.
 pub fn from_hex(text: &str) -> Result<Vec<u8>, DecodeError> {
-    let text = text.strip_prefix("0x").unwrap_or(text);
-    HEXLOWER_PERMISSIVE
-        .decode(text.as_bytes())
-        .map_err(|_| DecodeError::Alphabet("hexadecimal"))
+    const_hex::decode(text).map_err(|_| DecodeError::Alphabet("hexadecimal"))
 }
 
 /// [`from_hex`] into exactly `N` bytes.
 pub fn from_hex_exact<const N: usize>(text: &str) -> Result<[u8; N], DecodeError> {
-    let bytes = from_hex(text)?;
-    let found = bytes.len();
-    bytes.try_into().map_err(|_| DecodeError::Length { expected: N, found })
+    const_hex::decode_to_array(text).map_err(|error| match error {
+        FromHexError::InvalidStringLength => match from_hex(text) {
+            Ok(bytes) => DecodeError::Length {
+                expected: N,
+                found: bytes.len(),
+            },
+            Err(error) => error,
+        },
+        FromHexError::InvalidHexCharacter { .. } | FromHexError::OddLength => DecodeError::Alphabet("hexadecimal"),
+    })
+}
+
+/// Reads what [`from_hex_exact`] reads, without an owned text in between.
+pub(crate) fn deserialize_hex<'de, D: Deserializer<'de>, const N: usize>(d: D) -> Result<[u8; N], D::Error> {
+    struct Hex<const N: usize>;
+    impl<const N: usize> serde::de::Visitor<'_> for Hex<N> {
+        type Value = [u8; N];
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "{N} bytes as hexadecimal text")
+        }
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<[u8; N], E> {
+            from_hex_exact(text).map_err(E::custom)
+        }
+    }
+    d.deserialize_str(Hex)
 }
 
 /// A SHA-256 digest. 32 bytes; text form is lower-case hexadecimal.
@@ -102,6 +122,6 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+        deserialize_hex(d).map(Self)
     }
 }

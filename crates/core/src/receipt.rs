@@ -47,9 +47,7 @@ impl Serialize for BlockHash {
 
 impl<'de> Deserialize<'de> for BlockHash {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        encoding::from_hex_exact(&String::deserialize(d)?)
-            .map(Self)
-            .map_err(serde::de::Error::custom)
+        encoding::deserialize_hex(d).map(Self)
     }
 }
 

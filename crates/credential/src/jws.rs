@@ -158,12 +158,11 @@ impl<'a> Jws<'a> {
         if token.len() > max_bytes {
             return Err(JwsError::TooLarge(max_bytes));
         }
-        let mut parts = token.splitn(4, '.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let mut stops = memchr::memchr_iter(b'.', token.as_bytes());
+        let (Some(first), Some(second), None) = (stops.next(), stops.next(), stops.next()) else {
             return Err(JwsError::Parts);
         };
+        let (header, payload, signature) = (&token[..first], &token[first + 1..second], &token[second + 1..]);
         if header.len() > MAX_HEADER / 3 * 4 + 4 {
             return Err(JwsError::Json {
                 part: Part::Header,

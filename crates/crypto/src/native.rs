@@ -8,7 +8,7 @@ use secp256k1::{
     Message, SECP256K1,
     ecdsa::{RecoverableSignature, RecoveryId, Signature},
 };
-use sha3::Digest as _;
+use sha2::Digest as _;
 use std::{
     collections::HashMap,
     fmt,
@@ -25,7 +25,7 @@ const KEPT: usize = 4096;
 /// The native [`Provider`]. Cheap to share behind an `Arc`; parsed keys are kept, at most [a few thousand](Self::new).
 pub struct Native {
     keys: Recent<PublicKey, Arc<Parsed>>,
-    accounts: Recent<Address, PublicKey>,
+    accounts: Recent<Address, secp256k1::PublicKey>,
 }
 
 enum Parsed {
@@ -120,23 +120,37 @@ impl Provider for Native {
         if !key.fits(algorithm) {
             return Err(SignatureError::Key);
         }
-        let parsed = self.parsed(key)?;
-        match (&*parsed, algorithm) {
-            (Parsed::Other(parsed), _) => parsed
+        match &*self.parsed(key)? {
+            Parsed::Other(parsed) => parsed
                 .verify_sig(message, signature)
                 .map_err(|_| SignatureError::Invalid),
-            (Parsed::Secp256k1(parsed), Algorithm::Es256kR) => {
-                // The recovery id is part of the signature: one that leads to another key is refused.
-                (recover(message, signature)? == *parsed)
-                    .then_some(())
-                    .ok_or(SignatureError::Invalid)
+            Parsed::Secp256k1(parsed) => verify_secp256k1(parsed, algorithm, &sha256(&[message]), signature),
+        }
+    }
+
+    fn verify_digest(
+        &self,
+        algorithm: Algorithm,
+        key: &PublicKey,
+        digest: &Digest,
+        signature: &[u8],
+    ) -> Result<(), SignatureError> {
+        if !key.fits(algorithm) || algorithm == Algorithm::EdDsa {
+            return Err(SignatureError::Key);
+        }
+        match &*self.parsed(key)? {
+            Parsed::Other(parsed) => {
+                let digest = digest::Digest::import_less_safe(&digest.0, &digest::SHA256).expect("32 bytes are a SHA-256 digest");
+                parsed
+                    .verify_digest_sig(&digest, signature)
+                    .map_err(|_| SignatureError::Invalid)
             }
-            (Parsed::Secp256k1(parsed), _) => verify_compact(parsed, message, signature),
+            Parsed::Secp256k1(parsed) => verify_secp256k1(parsed, algorithm, &digest.0, signature),
         }
     }
 
     fn recover(&self, message: &[u8], signature: &[u8; 65]) -> Result<PublicKey, SignatureError> {
-        recover(message, signature).map(|key| PublicKey::Secp256k1(key.serialize_uncompressed()))
+        recover(&sha256(&[message]), signature).map(|key| PublicKey::Secp256k1(key.serialize_uncompressed()))
     }
 
     fn decompress(&self, compressed: &[u8; 33]) -> Result<PublicKey, SignatureError> {
@@ -145,20 +159,23 @@ impl Provider for Native {
             .map_err(|_| SignatureError::Key)
     }
 
-    fn verify_account(
+    fn verify_account_digest(
         &self,
         algorithm: Algorithm,
         account: &Address,
-        message: &[u8],
+        digest: &Digest,
         signature: &[u8],
     ) -> Result<(), SignatureError> {
+        if !matches!(algorithm, Algorithm::Es256k | Algorithm::Es256kR) {
+            return Err(SignatureError::Key);
+        }
         // An account has one key (another would be a Keccak-256 collision), so once seen it is verified against, without recovering.
         if let Some(key) = self.accounts.find(account) {
-            return self.verify(algorithm, &key, message, signature);
+            return verify_secp256k1(&key, algorithm, &digest.0, signature);
         }
         let matches = |signature: &[u8]| -> Result<(), SignatureError> {
-            let key = PublicKey::Secp256k1(recover(message, signature)?.serialize_uncompressed());
-            if key.address(self) != Some(*account) {
+            let key = recover(&digest.0, signature)?;
+            if PublicKey::Secp256k1(key.serialize_uncompressed()).address(self) != Some(*account) {
                 return Err(SignatureError::Invalid);
             }
             self.accounts.keep(*account, key);
@@ -181,7 +198,17 @@ impl Provider for Native {
     }
 }
 
+/// Short inputs, which are what Merkle trees and commitments are made of, go to `sha2`: aws-lc-rs takes its state from the heap, which costs
+/// as much as hashing two blocks does. Long ones go to aws-lc-rs, the faster of the two where the processor has no SHA instructions.
 pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    const SHORT: usize = 256;
+    if parts.iter().map(|part| part.len()).sum::<usize>() <= SHORT {
+        let mut hash = sha2::Sha256::new();
+        for part in parts {
+            hash.update(part);
+        }
+        return hash.finalize().into();
+    }
     let mut context = digest::Context::new(&digest::SHA256);
     for part in parts {
         context.update(part);
@@ -189,7 +216,18 @@ pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     context.finish().as_ref().try_into().expect("SHA-256 gives 32 bytes")
 }
 
-fn verify_compact(key: &secp256k1::PublicKey, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
+fn verify_secp256k1(
+    key: &secp256k1::PublicKey,
+    algorithm: Algorithm,
+    digest: &[u8; 32],
+    signature: &[u8],
+) -> Result<(), SignatureError> {
+    if algorithm == Algorithm::Es256kR {
+        // The recovery id is part of the signature: one that leads to another key is refused.
+        return (recover(digest, signature)? == *key)
+            .then_some(())
+            .ok_or(SignatureError::Invalid);
+    }
     let mut signature = <&[u8; 64]>::try_from(signature)
         .ok()
         .and_then(|bytes| Signature::from_compact(bytes).ok())
@@ -197,11 +235,11 @@ fn verify_compact(key: &secp256k1::PublicKey, message: &[u8], signature: &[u8]) 
     // libsecp256k1 takes low s only; JOSE allows both (RFC 8812 sets no rule).
     signature.normalize_s();
     SECP256K1
-        .verify_ecdsa(Message::from_digest(sha256(&[message])), &signature, key)
+        .verify_ecdsa(Message::from_digest(*digest), &signature, key)
         .map_err(|_| SignatureError::Invalid)
 }
 
-fn recover(message: &[u8], signature: &[u8]) -> Result<secp256k1::PublicKey, SignatureError> {
+fn recover(digest: &[u8; 32], signature: &[u8]) -> Result<secp256k1::PublicKey, SignatureError> {
     let bytes = <&[u8; 65]>::try_from(signature).map_err(|_| SignatureError::Invalid)?;
     let id = match bytes[64] {
         id @ 0..=3 => id,
@@ -211,7 +249,7 @@ fn recover(message: &[u8], signature: &[u8]) -> Result<secp256k1::PublicKey, Sig
     let id = RecoveryId::try_from(i32::from(id)).map_err(|_| SignatureError::Invalid)?;
     let signature = RecoverableSignature::from_compact(&bytes[..64], id).map_err(|_| SignatureError::Invalid)?;
     SECP256K1
-        .recover_ecdsa(Message::from_digest(sha256(&[message])), &signature)
+        .recover_ecdsa(Message::from_digest(*digest), &signature)
         .map_err(|_| SignatureError::Invalid)
 }
 

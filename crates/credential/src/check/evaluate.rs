@@ -15,7 +15,7 @@ use crate::{
     status::Status,
 };
 use serde_json::{Map, Value};
-use std::{borrow::Cow, cell::OnceCell};
+use std::borrow::Cow;
 use vidimus_core::{
     Commitment, Digest, Timestamp,
     merkle::ProofError,
@@ -43,7 +43,7 @@ fn evaluate(input: &Input, claims: Map<String, Value>, context: &Context<'_>) ->
         input,
         context,
         reading: Reading::of(input, claims, context),
-        digest: OnceCell::new(),
+        digest: input.copy.digest(context.provider),
     }
     .run()
 }
@@ -154,7 +154,7 @@ struct Check<'a> {
     input: &'a Input,
     context: &'a Context<'a>,
     reading: Reading<'a>,
-    digest: OnceCell<Digest>,
+    digest: Digest,
 }
 
 impl<'a> Check<'a> {
@@ -167,8 +167,8 @@ impl<'a> Check<'a> {
         };
         let times = Times { signed_at, anchored_at };
         let (signature, who) = match &input.copy.content {
-            Content::Statement(statement) => signer::of_vc(&input.copy, &statement.issuer, times, context),
-            Content::Hcert(_) => signer::of_hcert(&input.copy, self.reading.usage, times, context),
+            Content::Statement(statement) => signer::of_vc(&input.copy, &self.digest, &statement.issuer, times, context),
+            Content::Hcert(_) => signer::of_hcert(&input.copy, &self.digest, self.reading.usage, times, context),
         };
         let foreign = matches!(who, Who::Foreign(_));
         let (status, status_age) = self.status();
@@ -230,7 +230,7 @@ impl<'a> Check<'a> {
             tests,
             format: Some(input.copy.format),
             category: self.reading.category_id.as_deref().cloned(),
-            digest: self.digest.get().copied(),
+            digest: Some(self.digest),
             certificate: self.certificate(verdict, signature, who),
             ages,
             checked_at: context.now,
@@ -245,12 +245,6 @@ impl<'a> Check<'a> {
         } else {
             (integrity, Reason::EvidenceMissing)
         }
-    }
-
-    fn digest(&self) -> Digest {
-        *self
-            .digest
-            .get_or_init(|| self.input.copy.digest(self.context.provider))
     }
 
     fn issuer(&self, who: Who<'_>, times: Times) -> Reason {
@@ -362,7 +356,7 @@ impl<'a> Check<'a> {
             (Some(text), Some(holder)) => {
                 let (provider, now) = (self.context.provider, self.context.now);
                 let verified = CounterSignature::parse(text)
-                    .and_then(|signature| signature.verify(holder, &self.digest(), provider, now));
+                    .and_then(|signature| signature.verify(holder, &self.digest, provider, now));
                 if verified.is_ok() {
                     Reason::CounterSignatureOk
                 } else {
@@ -440,7 +434,7 @@ impl<'a> Check<'a> {
                 None,
             );
         };
-        let commitment = Commitment::derive(provider, salt, &self.digest());
+        let commitment = Commitment::derive(provider, salt, &self.digest);
         match (receipt.verify(provider, &commitment), anchored) {
             (Ok(()), Ok(reason)) => (Reason::IntegrityOk, reason, Some(receipt.anchor.time)),
             (Ok(()), Err(reason)) => (Reason::IntegrityOk, reason, None),

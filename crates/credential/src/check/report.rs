@@ -126,8 +126,7 @@ pub struct Report {
     /// Its kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<CategoryId>,
-    /// SHA-256 of the issuer-signed bytes, where the check needed it ([`Input::digest`](super::Input::digest) gives it in any case). Tells
-    /// copies apart; a signature does not.
+    /// SHA-256 of the issuer-signed bytes; absent where the input does not read. Tells copies apart; a signature does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// What it says. Absent when the verdict is invalid: nothing that is not genuine is shown.

@@ -9,7 +9,7 @@ use crate::{
     format::{KeyHint, Parsed},
     x509,
 };
-use vidimus_core::{Algorithm, PublicKey, Timestamp, reason::Reason};
+use vidimus_core::{Algorithm, Digest, PublicKey, Timestamp, reason::Reason};
 
 /// Who signed, as far as a trusted record says so.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,13 @@ pub(super) struct Times {
 }
 
 /// A VC: the issuer by its DID, then the key that the record binds to the algorithm.
-pub(super) fn of_vc<'a>(copy: &Parsed, issuer: &str, times: Times, context: &Context<'a>) -> (Reason, Who<'a>) {
+pub(super) fn of_vc<'a>(
+    copy: &Parsed,
+    digest: &Digest,
+    issuer: &str,
+    times: Times,
+    context: &Context<'a>,
+) -> (Reason, Who<'a>) {
     let Some(registry) = context.registry else {
         return (Reason::KeyUnavailable, Who::Unknown);
     };
@@ -56,7 +62,7 @@ pub(super) fn of_vc<'a>(copy: &Parsed, issuer: &str, times: Times, context: &Con
                 let verified =
                     context
                         .provider
-                        .verify_account(algorithm, &record.account, &copy.message, &copy.signature);
+                        .verify_account_digest(algorithm, &record.account, digest, &copy.signature);
                 if verified.is_ok() {
                     reason = held(record.from, record.until, times, context);
                 }
@@ -73,7 +79,7 @@ pub(super) fn of_vc<'a>(copy: &Parsed, issuer: &str, times: Times, context: &Con
                 let Some(key) = &record.keys.p256 else { continue };
                 reason = match context
                     .provider
-                    .verify(Algorithm::Es256, key, &copy.message, &copy.signature)
+                    .verify_digest(Algorithm::Es256, key, digest, &copy.signature)
                 {
                     Ok(()) => in_time(record, times, context),
                     Err(_) => Reason::SignatureInvalid,
@@ -92,6 +98,7 @@ pub(super) fn of_vc<'a>(copy: &Parsed, issuer: &str, times: Times, context: &Con
 /// An HCERT: document signers by `kid`, first the registry's, then the trust list's.
 pub(super) fn of_hcert<'a>(
     copy: &Parsed,
+    digest: &Digest,
     usage: Option<Usage>,
     times: Times,
     context: &Context<'a>,
@@ -104,7 +111,7 @@ pub(super) fn of_hcert<'a>(
     if let Some(registry) = context.registry {
         for (participant, record) in registry.by_kid(kid) {
             let Some(key) = &record.keys.p256 else { continue };
-            let reason = match verify(copy, key, context) {
+            let reason = match verify(copy, digest, key, context) {
                 Reason::SignatureOk => match registry.certificate(record) {
                     Some(certificate) => match in_time(record, times, context) {
                         Reason::SignatureOk => certificate_permits(certificate, usage, times, context),
@@ -121,7 +128,7 @@ pub(super) fn of_hcert<'a>(
         }
     }
     for signer in context.trust.into_iter().flat_map(|trust| trust.find(kid)) {
-        let reason = match verify(copy, &signer.certificate.public_key, context) {
+        let reason = match verify(copy, digest, &signer.certificate.public_key, context) {
             Reason::SignatureOk => certificate_permits(&signer.certificate, usage, times, context),
             other => other,
         };
@@ -148,7 +155,7 @@ fn absent(registry: &Registry, context: &Context<'_>) -> Reason {
 }
 
 /// With the one algorithm that goes with this kind of key in an HCERT.
-fn verify(copy: &Parsed, key: &PublicKey, context: &Context<'_>) -> Reason {
+fn verify(copy: &Parsed, digest: &Digest, key: &PublicKey, context: &Context<'_>) -> Reason {
     let algorithm = match key {
         PublicKey::P256(_) => Algorithm::Es256,
         PublicKey::Rsa(_) => Algorithm::Ps256,
@@ -157,7 +164,7 @@ fn verify(copy: &Parsed, key: &PublicKey, context: &Context<'_>) -> Reason {
     if copy.algorithm != algorithm {
         return Reason::AlgorithmNotAllowed;
     }
-    match context.provider.verify(algorithm, key, &copy.message, &copy.signature) {
+    match context.provider.verify_digest(algorithm, key, digest, &copy.signature) {
         Ok(()) => Reason::SignatureOk,
         Err(_) => Reason::SignatureInvalid,
     }

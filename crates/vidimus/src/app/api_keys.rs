@@ -9,7 +9,7 @@ use crate::app::{
     principal::{Permission, Principal, Role},
     requests::{ApiKeyView, NewApiKey},
 };
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 use subtle::ConstantTimeEq;
 use vidimus_core::{
     Digest, Entropy, Secret, Timestamp, encoding,
@@ -167,17 +167,18 @@ pub async fn authenticate(app: &App, presented: &Presented) -> Result<Option<(Pr
         role: role(participant.role),
         api_key: Some(id),
         permissions: key.permissions.split(' ').filter_map(Permission::from_name).collect(),
+        row: Arc::new(participant),
     };
     let registries = app.registries();
     let standing = match principal.role {
         Role::Authority => Some(Standing::Active),
         Role::Issuer => registries
             .issuers
-            .participant(&participant.account)
+            .participant(&principal.row.account)
             .map(|entry| entry.standing()),
         Role::Verifier => registries
             .verifiers
-            .participant(&participant.account)
+            .participant(&principal.row.account)
             .map(|entry| entry.standing()),
     };
     Ok(Some((principal, standing)))

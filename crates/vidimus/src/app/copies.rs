@@ -334,7 +334,7 @@ pub async fn commit_signature(
     }
     let loaded = load(app, scope, copy.certificate).await?;
     let category = CategoryId::new(loaded.certificate.category.as_str()).map_err(|_| Error::Internal("a category"))?;
-    crate::app::issue::Issuer::of(app, caller, Some(&category)).await?;
+    crate::app::issue::Issuer::of(app, caller, Some(&category))?;
     let plan = plan_of(&loaded, &copy)?;
     let key_id = plan.key;
     let key = app.store.read(move |tx| key_rows::find(tx, &scope, key_id)).await?;

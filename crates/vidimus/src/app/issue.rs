@@ -18,7 +18,7 @@ use crate::app::{
     render::{self, Subject},
     requests::{CertificateView, NewCopies, Report},
 };
-use input::{card, formats, person_index, person_key, plans, read};
+use input::{card, formats, known, person_index, person_key, plans, read};
 use intents::{as_row, intend, intents};
 use retry::{Begun, Retry, begin};
 use serde::{Deserialize, Serialize};
@@ -54,9 +54,9 @@ pub struct Issuer {
 
 impl Issuer {
     /// The caller, if it is admitted and in good standing. `category` is asked for where it is known.
-    pub async fn of(app: &App, caller: &Principal, category: Option<&CategoryId>) -> Result<Self, Error> {
+    pub fn of(app: &App, caller: &Principal, category: Option<&CategoryId>) -> Result<Self, Error> {
         let issuer = Self {
-            row: participants::find(app, caller.participant).await?,
+            row: caller.row.as_ref().clone(),
         };
         issuer.require(app, category)?;
         Ok(issuer)
@@ -88,7 +88,7 @@ pub async fn report(
 ) -> Result<CertificateView, Error> {
     let now = app.now();
     let retry = Retry::new(app, key, "report", &[], &report)?;
-    let issuer = Issuer::of(app, caller, None).await?;
+    let issuer = Issuer::of(app, caller, None)?;
     let mut intake = read(app, &issuer, &report, now)?;
     // Again, now that the category is known: what is granted is part of what is asked.
     issuer.require(app, Some(&intake.category))?;
@@ -122,16 +122,15 @@ pub async fn report(
     )?;
     let card = card(app, report.card.as_deref(), now)?;
     let formats = formats(category, &report.formats, card.is_some())?;
+    let (kept, keys) = known(app, &issuer, &person).await?;
     let plans = plans(
-        app,
-        &issuer,
+        &keys,
         &formats,
         report.algorithm.as_deref(),
         report.envelope.as_deref(),
         card.as_ref(),
         now,
-    )
-    .await?;
+    )?;
 
     let (result, certificate) = (
         ResultId::generate(&mut *app.entropy()),
@@ -141,7 +140,7 @@ pub async fn report(
         app.keys
             .person_index(Transcript::new("vidimus/kind/v1").field(category.kind(&intake.claims).as_bytes())),
     );
-    let (data_key, wrapped) = person_key(app, &person, now).await?;
+    let (data_key, wrapped) = person_key(app, &person, kept)?;
     let body = Body {
         person: intake.person.clone(),
         claims: intake.claims.clone(),
@@ -270,20 +269,18 @@ pub async fn add_copies(
         return Err(not_valid());
     }
     let category_id = CategoryId::new(found.category.as_str()).map_err(|_| Error::Internal("a kept category"))?;
-    let issuer = Issuer::of(app, caller, Some(&category_id)).await?;
+    let issuer = Issuer::of(app, caller, Some(&category_id))?;
     let category = render::category(&app.categories, &category_id)?;
     let card = card(app, new.card.as_deref(), now)?;
     let formats = formats(category, &new.formats, card.is_some())?;
     let plans = plans(
-        app,
-        &issuer,
+        &copies::issuer_keys(app, &issuer.row).await?,
         &formats,
         new.algorithm.as_deref(),
         new.envelope.as_deref(),
         card.as_ref(),
         now,
-    )
-    .await?;
+    )?;
     let data_key = copies::data_key(app, &found.person).await?;
     let intents = intents(app, found.id, issuer.row.id, &plans, &data_key, now)?;
     let certificate = found.id;

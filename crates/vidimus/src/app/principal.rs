@@ -1,8 +1,10 @@
 //! Who asks: made by authentication (`http/auth.rs`, or the CLI acting on its own files), passed to every application function.
 
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use utoipa::ToSchema;
 use vidimus_core::id::{ApiKeyId, ParticipantId};
+use vidimus_store::participants::Participant;
 
 /// What a participant is admitted as. One participant has one role here; an organisation that is both laboratory and airline is admitted twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -79,4 +81,6 @@ pub struct Principal {
     pub api_key: Option<ApiKeyId>,
     /// What that key may be used for.
     pub permissions: Vec<Permission>,
+    /// The participant's row, as it was when the caller was authenticated.
+    pub row: Arc<Participant>,
 }

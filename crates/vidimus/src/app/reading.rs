@@ -132,7 +132,7 @@ pub async fn sealed(app: &App, id: &str) -> Result<bytes::Bytes, Error> {
     match app.blobs.get(content).await {
         Ok(Some(bytes)) => return Ok(bytes),
         Ok(None) => {}
-        // The row has the same bytes; a damaged blob is made whole when it is published again.
+        // The row has the same bytes.
         Err(error) => tracing::warn!(cause = %error, "a blob does not read"),
     }
     let text = content.to_string();

@@ -58,9 +58,8 @@ pub async fn run(app: &App) -> Result<(), Error> {
 
 async fn advance(app: &App, batch: Batch) -> Result<(), Error> {
     let id = batch.id;
-    let commitments = app.store.read(move |tx| batches::commitments(tx, id)).await?;
-    let tree = tree(app, &commitments).await?;
     if batch.state == State::Gathered {
+        let (_, tree) = tree(app, id).await?;
         let root = tree.root();
         let account = app.facts.anchorer;
         let floor = app
@@ -82,6 +81,10 @@ async fn advance(app: &App, batch: Batch) -> Result<(), Error> {
         return Ok(());
     }
     let (attempt, queued) = latest(app, id).await?;
+    if !matches!(queued.state, transactions::State::Final | transactions::State::Failed) {
+        return Ok(());
+    }
+    let (commitments, tree) = tree(app, id).await?;
     let place = match (queued.state, queued.hash, queued.block) {
         (transactions::State::Final, Some(transaction), Some((block_number, block_hash, block_time))) => Place {
             transaction,
@@ -195,10 +198,14 @@ async fn reverted(
     Ok(None)
 }
 
-/// Hashing a large batch takes a while: not on a thread that serves requests.
-async fn tree(app: &App, commitments: &[Commitment]) -> Result<Tree, Error> {
-    let (provider, commitments) = (app.provider.clone(), commitments.to_vec());
-    tokio::task::spawn_blocking(move || Tree::build(&*provider, &commitments))
-        .await
-        .map_err(|_| Error::Internal("building a tree panicked"))
+/// A batch's commitments and the tree over them. Hashing many takes a while: not on a thread that serves requests.
+async fn tree(app: &App, id: BatchId) -> Result<(Vec<Commitment>, Tree), Error> {
+    let commitments = app.store.read(move |tx| batches::commitments(tx, id)).await?;
+    let provider = app.provider.clone();
+    tokio::task::spawn_blocking(move || {
+        let tree = Tree::build(&*provider, &commitments);
+        (commitments, tree)
+    })
+    .await
+    .map_err(|_| Error::Internal("building a tree panicked"))
 }

@@ -150,13 +150,22 @@ async fn publish(app: &App) -> Result<(), Error> {
         if waiting.is_empty() {
             return Ok(());
         }
+        let mut published = Vec::with_capacity(waiting.len());
         for (id, content, payload) in waiting {
             let kept = app.blobs.put(payload).await?;
             if kept.to_string() != content {
                 return Err(Error::Internal("a payload has another content id than its row says"));
             }
-            app.store.write(move |tx| copy_rows::set_published(tx, id)).await?;
+            published.push(id);
         }
+        app.store
+            .write(move |tx| {
+                for id in &published {
+                    copy_rows::set_published(tx, *id)?;
+                }
+                Ok::<_, vidimus_store::Error>(())
+            })
+            .await?;
     }
 }
 

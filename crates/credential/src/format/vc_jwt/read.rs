@@ -7,7 +7,7 @@ use crate::{
     CategoryId, Format, Person, Statement, StatusReference,
     format::{Content, FormatError, KeyHint, MAX_CERTIFICATE, Parsed},
     json::{Members, Node},
-    jws::Jws,
+    jws::{Jws, JwsError},
 };
 use serde_json::Number;
 use vidimus_core::{Algorithm, Timestamp, id::CopyId};
@@ -17,11 +17,11 @@ pub fn parse(token: &str) -> Result<Parsed, FormatError> {
     if token.len() > MAX_CERTIFICATE {
         return Err(FormatError::TooLarge);
     }
-    // A text that is no JWS at all is of another format; one that is, and is broken, is a broken JWS.
-    if token.bytes().filter(|&b| b == b'.').count() != 2 {
-        return Err(FormatError::Unknown);
-    }
-    let jws = Jws::parse(token, MAX_CERTIFICATE).map_err(FormatError::Jws)?;
+    let jws = Jws::parse(token, MAX_CERTIFICATE).map_err(|error| match error {
+        // A text that is no JWS at all is of another format; one that is, and is broken, is a broken JWS.
+        JwsError::Parts => FormatError::Unknown,
+        error => FormatError::Jws(error),
+    })?;
     let header = jws.header();
     if header.algorithm == Algorithm::Ps256 {
         return Err(FormatError::Algorithm);

@@ -49,6 +49,12 @@ pub async fn acting(app: &App, participant: ParticipantId) -> Result<(rows::Key,
         .ok_or(Error::Internal("a participant without account key"))
 }
 
+/// The row of the key that acts, among all of a participant's rows.
+pub fn acting_of(rows: &[rows::Key]) -> Option<&rows::Key> {
+    rows.iter()
+        .rfind(|key| key.purpose == PURPOSE && key.state == State::Active)
+}
+
 /// Refuses what would cross a rotation of an account whose key is kept here: it would be signed by one account and come after the other took
 /// over.
 pub async fn require_settled(app: &App, participant: ParticipantId) -> Result<(), Error> {

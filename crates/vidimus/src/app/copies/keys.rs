@@ -23,6 +23,22 @@ pub struct IssuerKeys {
 }
 
 impl IssuerKeys {
+    /// From all its rows.
+    pub fn of(app: &App, issuer: &Participant, rows: &[rows::Key]) -> Result<Self, Error> {
+        let signing = rows
+            .iter()
+            .filter(|key| key.purpose == "signing" && matches!(key.state, State::Active | State::Revoked))
+            .max_by_key(|key| key.version)
+            .ok_or(Error::Internal("an issuer without keys"))?;
+        // The account key that acts is not always the newest: an account may come back.
+        let account = accounts::acting_of(rows).ok_or(Error::Internal("a participant without account key"))?;
+        let with_refusal = |key: &rows::Key| (key.id, refusal(app, issuer, key));
+        Ok(Self {
+            account: with_refusal(account),
+            signing: with_refusal(signing),
+        })
+    }
+
     /// The key that signs with `algorithm`, if it may.
     pub fn for_algorithm(&self, algorithm: Algorithm) -> Result<KeyId, Error> {
         let (key, refusal) = match algorithm {
@@ -38,20 +54,7 @@ impl IssuerKeys {
 pub async fn issuer_keys(app: &App, issuer: &Participant) -> Result<IssuerKeys, Error> {
     let (scope, id) = (Scope::authenticated(issuer.id), issuer.id);
     let found = app.store.read(move |tx| rows::list(tx, &scope, Some(id))).await?;
-    let newest = |purpose: &str| {
-        found
-            .iter()
-            .filter(|key| key.purpose == purpose && matches!(key.state, State::Active | State::Revoked))
-            .max_by_key(|key| key.version)
-            .map(|key| (key.id, refusal(app, issuer, key)))
-            .ok_or(Error::Internal("an issuer without keys"))
-    };
-    // The account key that acts is not always the newest: an account may come back.
-    let (account, _) = accounts::acting(app, id).await?;
-    Ok(IssuerKeys {
-        account: (account.id, refusal(app, issuer, &account)),
-        signing: newest("signing")?,
-    })
+    IssuerKeys::of(app, issuer, &found)
 }
 
 /// What keeps a key from signing for its issuer. The registry says when a revocation begins, and who owns the issuer's DID.

@@ -3,7 +3,7 @@
 use super::Issuer;
 use crate::app::{
     App,
-    copies::{self, Plan},
+    copies::{IssuerKeys, Plan},
     error::{Error, Place, Problem},
     participants::{self, bad_card},
     render,
@@ -17,7 +17,7 @@ use vidimus_credential::{
     intake::{self, IdentityDocument, Intake, Rejection},
 };
 use vidimus_crypto::DataKey;
-use vidimus_store::persons;
+use vidimus_store::{Scope, keys, persons};
 
 pub(super) fn read(app: &App, issuer: &Issuer, report: &Report, now: Timestamp) -> Result<Intake, Error> {
     let category = report
@@ -125,15 +125,27 @@ pub(super) fn person_index(
     Ok(Digest(app.keys.person_index(who)))
 }
 
+/// What is kept of a person, and the issuer's keys: all that a report needs of the database before its first commit.
+pub(super) async fn known(
+    app: &App,
+    issuer: &Issuer,
+    person: &Digest,
+) -> Result<(Option<persons::Person>, IssuerKeys), Error> {
+    let (person, scope, id) = (*person, Scope::authenticated(issuer.row.id), issuer.row.id);
+    let (kept, rows) = app
+        .store
+        .read(move |tx| Ok::<_, vidimus_store::Error>((persons::find(tx, &person)?, keys::list(tx, &scope, Some(id))?)))
+        .await?;
+    Ok((kept, IssuerKeys::of(app, &issuer.row, &rows)?))
+}
+
 /// The person's data key, made where the person is new. It counts only once its row is committed.
-pub(super) async fn person_key(
+pub(super) fn person_key(
     app: &App,
     person: &Digest,
-    _now: Timestamp,
+    kept: Option<persons::Person>,
 ) -> Result<(DataKey, vidimus_store::Wrapped), Error> {
-    let wanted = *person;
-    let found = app.store.read(move |tx| persons::find(tx, &wanted)).await?;
-    if let Some(wrapped) = found.and_then(|person| person.data_key) {
+    if let Some(wrapped) = kept.and_then(|kept| kept.data_key) {
         return Ok((app.keys.person_key(&person.0, &wrapped)?, wrapped));
     }
     let key = DataKey::generate(&mut *app.entropy());
@@ -190,9 +202,8 @@ pub(super) fn formats(category: &Category, wanted: &[String], bound: bool) -> Re
     Ok(formats)
 }
 
-pub(super) async fn plans(
-    app: &App,
-    issuer: &Issuer,
+pub(super) fn plans(
+    keys: &IssuerKeys,
     formats: &[Format],
     algorithm: Option<&str>,
     envelope: Option<&str>,
@@ -224,7 +235,6 @@ pub(super) async fn plans(
                 })?,
         ),
     };
-    let keys = copies::issuer_keys(app, &issuer.row).await?;
     formats
         .iter()
         .map(|format| {
