@@ -52,12 +52,12 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// Hexadecimal in either case, with or without `0x`.
 pub fn from_hex(text: &str) -> Result<Vec<u8>, DecodeError> {
-    const_hex::decode(text).map_err(|_| DecodeError::Alphabet("hexadecimal"))
+    const_hex::decode(one_prefix(text)?).map_err(|_| DecodeError::Alphabet("hexadecimal"))
 }
 
 /// [`from_hex`] into exactly `N` bytes.
 pub fn from_hex_exact<const N: usize>(text: &str) -> Result<[u8; N], DecodeError> {
-    const_hex::decode_to_array(text).map_err(|error| match error {
+    const_hex::decode_to_array(one_prefix(text)?).map_err(|error| match error {
         FromHexError::InvalidStringLength => match from_hex(text) {
             Ok(bytes) => DecodeError::Length {
                 expected: N,
@@ -67,6 +67,14 @@ pub fn from_hex_exact<const N: usize>(text: &str) -> Result<[u8; N], DecodeError
         },
         FromHexError::InvalidHexCharacter { .. } | FromHexError::OddLength => DecodeError::Alphabet("hexadecimal"),
     })
+}
+
+/// The library takes `0X` for a prefix too.
+fn one_prefix(text: &str) -> Result<&str, DecodeError> {
+    if text.starts_with("0X") {
+        return Err(DecodeError::Alphabet("hexadecimal"));
+    }
+    Ok(text)
 }
 
 /// Reads what [`from_hex_exact`] reads, without an owned text in between.
