@@ -140,7 +140,8 @@ impl Provider for Native {
         }
         match &*self.parsed(key)? {
             Parsed::Other(parsed) => {
-                let digest = digest::Digest::import_less_safe(&digest.0, &digest::SHA256).expect("32 bytes are a SHA-256 digest");
+                let digest = digest::Digest::import_less_safe(&digest.0, &digest::SHA256)
+                    .expect("32 bytes are a SHA-256 digest");
                 parsed
                     .verify_digest_sig(&digest, signature)
                     .map_err(|_| SignatureError::Invalid)

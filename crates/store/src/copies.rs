@@ -213,7 +213,7 @@ pub fn abandon(tx: &mut Tx<'_>, scope: &Scope, id: CopyId) -> Result<bool, Error
 pub fn stale_intents(tx: &mut Tx<'_>, before: Timestamp, limit: u32) -> Result<Vec<CertificateId>, Error> {
     tx.list(
         "SELECT c.certificate_id FROM copies c JOIN participants p ON p.id = c.participant_id \
-         WHERE c.state = 'intent' AND c.created < $1 AND p.custody = 'wrapped' ORDER BY c.created, c.certificate_id LIMIT $2",
+         WHERE c.state = 'intent' AND c.created < $1 AND p.custody = 'wrapped' ORDER BY c.created LIMIT $2",
         params![before, limit],
         |mut row| row.take(0),
     )
@@ -277,7 +277,7 @@ pub fn list_by_holder(
 pub fn unpublished(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(CopyId, String, Vec<u8>)>, Error> {
     tx.list(
         "SELECT id, content, payload FROM copies WHERE state = 'signed' AND payload IS NOT NULL AND content IS NOT NULL \
-         ORDER BY created, id LIMIT $1",
+         ORDER BY created LIMIT $1",
         params![limit],
         |mut row| Ok((row.take(0)?, row.take(1)?, row.take(2)?)),
     )

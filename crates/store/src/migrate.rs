@@ -29,6 +29,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "offers",
         text: include_str!("../migrations/0002_offers.sql"),
     },
+    Migration {
+        number: 3,
+        name: "unfinished",
+        text: include_str!("../migrations/0003_unfinished.sql"),
+    },
 ];
 
 impl Migration {

@@ -117,14 +117,19 @@ pub fn list(
     limit: u32,
 ) -> Result<Vec<ResultRecord>, Error> {
     let (created, id) = after.unwrap_or((Timestamp(i64::MIN), ResultId::from_bytes([0; 16])));
-    tx.list(
-        columns!(
-            "WHERE (participant_id = $1 OR $1 IS NULL) AND (created > $2 OR (created = $2 AND id > $3)) \
-             ORDER BY created, id LIMIT $4"
+    // Two statements, so that a participant's rows are found by their index.
+    match scope.participant() {
+        Some(participant) => tx.list(
+            columns!("WHERE participant_id = $1 AND (created, id) > ($2, $3) ORDER BY created, id LIMIT $4"),
+            params![participant, created, id, limit],
+            read,
         ),
-        params![scope.participant(), created, id, limit],
-        read,
-    )
+        None => tx.list(
+            columns!("WHERE (created, id) > ($1, $2) ORDER BY created, id LIMIT $3"),
+            params![created, id, limit],
+            read,
+        ),
+    }
 }
 
 /// Moves a result from live to `after`; `false` when it is not live, or not in scope.

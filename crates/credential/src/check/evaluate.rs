@@ -167,7 +167,9 @@ impl<'a> Check<'a> {
         };
         let times = Times { signed_at, anchored_at };
         let (signature, who) = match &input.copy.content {
-            Content::Statement(statement) => signer::of_vc(&input.copy, &self.digest, &statement.issuer, times, context),
+            Content::Statement(statement) => {
+                signer::of_vc(&input.copy, &self.digest, &statement.issuer, times, context)
+            }
             Content::Hcert(_) => signer::of_hcert(&input.copy, &self.digest, self.reading.usage, times, context),
         };
         let foreign = matches!(who, Who::Foreign(_));

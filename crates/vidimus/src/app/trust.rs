@@ -57,7 +57,10 @@ pub async fn bundle(app: &App) -> Result<String, Error> {
         } else {
             // An owner's change is no registry's: whoever knows the participant takes it.
             for registry in [&mut issuers, &mut verifiers] {
-                if registry.iter().any(|before: &Event| before.participant == event.participant) {
+                if registry
+                    .iter()
+                    .any(|before: &Event| before.participant == event.participant)
+                {
                     registry.push(event.clone());
                 }
             }

@@ -1,8 +1,8 @@
 //! The file as it is written, and how its values are held against each other before they become a [`Config`].
 
 use super::{
-    Anchor, Blobs, Checks, Config, Database, Error, Ledger, LedgerMode, Limits, Log, NetworkRules, PublicUrl, Server, Status, Tls,
-    wrong,
+    Anchor, Blobs, Checks, Config, Database, Error, Ledger, LedgerMode, Limits, Log, NetworkRules, PublicUrl, Server,
+    Status, Tls, wrong,
 };
 use serde::Deserialize;
 use std::{

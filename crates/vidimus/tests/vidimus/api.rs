@@ -481,8 +481,16 @@ async fn anybody_reads_which_contracts_on_which_chain() {
         let code = call("eth_getCode", json!([deployment["contracts"][name], "latest"])).await;
         assert!(code.as_str().unwrap().len() > 100, "{name}: {deployment}");
     }
-    let sent = call("eth_getTransactionCount", json!([deployment["accounts"]["operator"], "latest"])).await;
+    let sent = call(
+        "eth_getTransactionCount",
+        json!([deployment["accounts"]["operator"], "latest"]),
+    )
+    .await;
     assert_eq!(sent, "0x5");
-    let sent = call("eth_getTransactionCount", json!([deployment["accounts"]["anchorer"], "latest"])).await;
+    let sent = call(
+        "eth_getTransactionCount",
+        json!([deployment["accounts"]["anchorer"], "latest"]),
+    )
+    .await;
     assert_eq!(sent, "0x0");
 }
