@@ -1,6 +1,6 @@
 //! Trees and proofs against RFC 6962's recursive definition and against `vectors/merkle.json`.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use proptest::prelude::*;
 use serde_json::Value;

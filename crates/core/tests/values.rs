@@ -1,6 +1,6 @@
 //! The values of this crate: how they are written, what is refused, and what must never collide.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

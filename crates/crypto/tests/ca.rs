@@ -1,6 +1,6 @@
 //! The certificate authority, its certificates read by another X.509 implementation.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use vidimus_core::{PublicKey, Signer, Timestamp};
 use vidimus_crypto::{

@@ -1,6 +1,6 @@
 //! Envelopes: both ways with ourselves, and opened as other implementations made them.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
 

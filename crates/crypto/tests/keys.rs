@@ -1,6 +1,6 @@
 //! The root key, what is derived from it, what is wrapped under it, and password files.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! The provider against `vectors/crypto/signatures.json`, and signing keys against published signatures.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! DIDs and DID URLs: what is read, what is refused, how they are written.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use proptest::prelude::*;
 use vidimus_core::{Address, SignatureError, Timestamp, encoding::base64url};

@@ -1,6 +1,6 @@
 //! Documents of did:ethr against the ones that npm `ethr-did-resolver` builds (`vectors/did-ethr/`, made by `generate.mjs` beside them).
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use serde_json::Value;
 use std::{fs, path::PathBuf};

@@ -1,15 +1,13 @@
 //! The EU's test data: coded positive and negative cases, and member states' own samples. Each file says what each step should give.
 //!
-//! The data is not part of this repository: `VIDIMUS_FOREIGN` says where it is (`dgc-testdata` below it), by default `../shared/foreign` beside
-//! the repository. Differences are listed, with their reasons, in `docs/divergences.md`; an unexplained one fails the test.
+//! The data is not part of this repository: `VIDIMUS_FOREIGN` says where it is (`dgc-testdata` below it). Differences are listed, with their
+//! reasons, in `docs/divergences.md`; an unexplained one fails the test.
 
 #![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
+use crate::support::{dgc_testdata, tell};
 use serde_json::Value;
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeMap;
 use vidimus_core::{
     Timestamp,
     encoding::{from_base64, from_hex},
@@ -18,7 +16,7 @@ use vidimus_core::{
 use vidimus_credential::{
     category::{Categories, DccError, Strictness},
     check::{Context, Policy, StatusLists, TrustList, check_bytes},
-    format::{Content, hcert},
+    format::{Content, FormatError, hcert},
 };
 use vidimus_crypto::Native;
 
@@ -31,17 +29,11 @@ const EXPLAINED: &[(&str, &str)] = &[
 
 #[test]
 fn every_file_gives_its_expected_results_step_by_step() {
-    let Some(root) = root() else { return };
-    let mut files = Vec::new();
-    collect(&root, &mut files);
-    files.sort();
-    assert!(files.len() > 100, "{} holds only {} files", root.display(), files.len());
+    let Some(files) = dgc_testdata() else { return };
     let (mut steps, mut pictures, mut differences) = (0, 0, Vec::new());
-    for path in &files {
-        let name = path.strip_prefix(&root).unwrap().display().to_string();
-        let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).expect(&name);
-        let found = Steps::of(&file);
-        for (step, expected) in expectations(&file) {
+    for (name, file) in &files {
+        let found = Steps::of(file);
+        for (step, expected) in expectations(file) {
             let Some(result) = found.0.get(step.as_str()) else {
                 assert_eq!(step, "PICTUREDECODE", "{name}: a step that is not known");
                 pictures += 1;
@@ -54,11 +46,12 @@ fn every_file_gives_its_expected_results_step_by_step() {
             }
         }
     }
-    println!(
-        "dgc-testdata: {} files, {steps} steps as expected, {} differences; {pictures} files name a picture that the set does not hold",
+    tell(&format!(
+        "COUNTED: dgc-testdata: {} files, {steps} steps as expected, {} differences (explained in docs/divergences.md); \
+         {pictures} files name a picture that the set does not hold",
         files.len(),
         differences.len()
-    );
+    ));
     let mut unexplained = Vec::new();
     for (name, step, why) in &differences {
         println!("  {name} {step}: {why}");
@@ -76,33 +69,6 @@ fn every_file_gives_its_expected_results_step_by_step() {
         differences.len(),
         "an explanation for what is no difference any more"
     );
-}
-
-fn root() -> Option<PathBuf> {
-    let foreign = std::env::var_os("VIDIMUS_FOREIGN").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/foreign"),
-        PathBuf::from,
-    );
-    let root = foreign.join("dgc-testdata");
-    if root.is_dir() {
-        return Some(root);
-    }
-    println!(
-        "SKIPPED: no dgc-testdata at {}: set VIDIMUS_FOREIGN to the folder that holds it",
-        root.display()
-    );
-    None
-}
-
-fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            collect(&path, into);
-        } else if path.extension().is_some_and(|extension| extension == "json") {
-            into.push(path);
-        }
-    }
 }
 
 /// `EXPECTED…` without the word; one issuer writes `EXPTECTEDEXPIRED`.
@@ -199,7 +165,7 @@ impl Steps {
         });
         steps.insert("EXPIRED", expired.clone());
         steps.insert("EXPIRATIONCHECK", expired);
-        steps.insert("ENCODE", Ok(()));
+        steps.insert("ENCODE", encode(&file["JSON"], clock));
         let signature = signature(file, prefixed, clock);
         steps.insert(
             "VERIFY",
@@ -217,6 +183,23 @@ impl Steps {
             },
         );
         Self(steps)
+    }
+}
+
+/// The payload as a certificate of ours, and read back: the same JSON.
+fn encode(json: &Value, clock: Timestamp) -> Result<(), String> {
+    let content = hcert::Content {
+        issuer_country: Some("AT".to_owned()),
+        issued_at: clock,
+        expires_at: clock.plus(86_400),
+        dcc: json.clone(),
+        status: None,
+    };
+    let text = |error: FormatError| error.to_string();
+    let unsigned = hcert::prepare(&content, [7; 8]).map_err(text)?;
+    match hcert::parse(&unsigned.finish(&[1; 64])).map_err(text)?.content {
+        Content::Hcert(read) if read.dcc.is_object() => same_json(&read.dcc, json),
+        Content::Hcert(_) | Content::Statement(_) => Err("no payload was encoded".to_owned()),
     }
 }
 

@@ -1,11 +1,53 @@
 //! What every module here needs: keys from a seed, and a statement to sign.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 use vidimus_core::{Algorithm, Entropy, PublicKey, Signer, Timestamp, id::CopyId};
 use vidimus_credential::{CategoryId, Person, Statement, StatusReference};
 use vidimus_crypto::{KeyKind, SigningKey};
 
 pub const NOW: Timestamp = Timestamp(1_772_352_900);
+
+/// Foreign data beside the checkout, unless `VIDIMUS_FOREIGN` says where it is.
+const FOREIGN_BESIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/foreign");
+
+/// A line of its own for whoever reads the run: the harness drops what a passed test prints, but not what is written to standard error itself.
+pub fn tell(line: &str) {
+    let line = format!("\n{line}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+}
+
+/// The EU's test data (`eu-digital-green-certificates/dgc-testdata`), which is no part of this repository: each file, by its name. Where it is
+/// not there the test is skipped.
+pub fn dgc_testdata() -> Option<Vec<(String, Value)>> {
+    let foreign = std::env::var_os("VIDIMUS_FOREIGN").map_or_else(|| FOREIGN_BESIDE.into(), PathBuf::from);
+    let root = foreign.join("dgc-testdata");
+    if !root.is_dir() {
+        tell("SKIPPED: foreign data: no dgc-testdata; set VIDIMUS_FOREIGN to the folder that holds it");
+        return None;
+    }
+    let mut files = Vec::new();
+    collect(&root, &root, &mut files);
+    files.sort_by(|a, b| a.0.cmp(&b.0));
+    assert!(files.len() > 100, "{} holds only {} files", root.display(), files.len());
+    Some(files)
+}
+
+fn collect(root: &Path, folder: &Path, into: &mut Vec<(String, Value)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(root, &path, into);
+        } else if path.extension().is_some_and(|extension| extension == "json") {
+            let name = path.strip_prefix(root).unwrap().display().to_string();
+            let file = serde_json::from_slice(&std::fs::read(&path).unwrap()).expect(&name);
+            into.push((name, file));
+        }
+    }
+}
 
 /// Repeatable bytes that look random enough for keys and serial numbers.
 pub struct Seeded(pub u64);

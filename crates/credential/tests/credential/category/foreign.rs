@@ -3,39 +3,14 @@
 use super::*;
 use vidimus_credential::category::{DccError, Strictness, transliteration::transliterate};
 
+/// Each payload, with what its file says of the schema.
 fn payloads() -> Option<Vec<(String, Value, Option<bool>)>> {
-    let root = std::env::var_os("VIDIMUS_FOREIGN")
-        .map_or_else(
-            || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/foreign"),
-            PathBuf::from,
-        )
-        .join("dgc-testdata");
-    if !root.is_dir() {
-        eprintln!("SKIPPED: no dgc-testdata; set VIDIMUS_FOREIGN to the folder that holds it");
-        return None;
-    }
-    let (mut folders, mut found) = (vec![root.clone()], Vec::new());
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "json") {
-                let text = std::fs::read_to_string(&path).unwrap();
-                let file: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).unwrap();
-                if file["JSON"].is_object() {
-                    let name = path.strip_prefix(&root).unwrap().display().to_string();
-                    found.push((
-                        name,
-                        file["JSON"].clone(),
-                        file["EXPECTEDRESULTS"]["EXPECTEDSCHEMAVALIDATION"].as_bool(),
-                    ));
-                }
-            }
-        }
-    }
-    found.sort_by(|a, b| a.0.cmp(&b.0));
-    Some(found)
+    let files = crate::support::dgc_testdata()?.into_iter();
+    let payload = |(name, file): (String, Value)| {
+        let expected = file["EXPECTEDRESULTS"]["EXPECTEDSCHEMAVALIDATION"].as_bool();
+        file["JSON"].is_object().then(|| (name, file["JSON"].clone(), expected))
+    };
+    Some(files.filter_map(payload).collect())
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub fn all() -> Vec<Case> {
 /// The keys that the vectors are signed with.
 pub fn keys() -> Vec<&'static TestKey> {
     let labs = &*LABS;
-    let all: [&Lab; 11] = [
+    let all: [&Lab; 13] = [
         &labs.lab,
         &labs.clinic,
         &labs.late,
@@ -55,6 +55,8 @@ pub fn keys() -> Vec<&'static TestKey> {
         &labs.robbed,
         &labs.mixed,
         &labs.moved,
+        &labs.kept,
+        &labs.gone,
         &labs.stranger,
     ];
     let holders: [&Holder; 2] = [&TRAVELLER, &THIEF];

@@ -134,6 +134,10 @@ pub struct Labs {
     pub moved: Lab,
     /// The account it was handed over to.
     pub moved_to: TestKey,
+    /// Registered the same keys once more on 1 February.
+    pub kept: Lab,
+    /// Gave its DID up on 1 February; what is said of its owner later counts for nothing.
+    pub gone: Lab,
     /// Never admitted.
     pub stranger: Lab,
 }
@@ -158,6 +162,8 @@ pub static LABS: LazyLock<Labs> = LazyLock::new(|| {
         ),
         moved: Lab::new("moved", &[YEARS]),
         moved_to: TestKey::account("moved-to"),
+        kept: Lab::new("kept", &[YEARS]),
+        gone: Lab::new("gone", &[YEARS]),
         stranger: Lab::new("stranger", &[YEARS]),
     }
 });

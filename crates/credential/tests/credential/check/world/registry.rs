@@ -115,6 +115,19 @@ pub fn events() -> Vec<Event> {
         "2026-02-01T00:00:00Z",
         Change::OwnerChanged(labs.moved_to.address()),
     );
+    admit(&labs.kept, start, &[NAAT, VACCINATION], &mut add);
+    add(
+        &labs.kept,
+        "2026-02-01T00:00:00Z",
+        Change::KeysRotated {
+            version: 2,
+            keys: labs.kept.registered(1),
+        },
+    );
+    admit(&labs.gone, start, &[NAAT, VACCINATION], &mut add);
+    for owner in [vidimus_core::Address([0; 20]), labs.moved_to.address()] {
+        add(&labs.gone, "2026-02-01T00:00:00Z", Change::OwnerChanged(owner));
+    }
     for (number, event) in events.iter_mut().enumerate() {
         event.block = number as u64 + 1;
     }
