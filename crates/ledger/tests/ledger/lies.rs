@@ -12,7 +12,7 @@ use vidimus_core::Digest;
 use vidimus_ledger::conformance::Chain;
 use vidimus_ledger::contracts::{Contract, address_created, anchors};
 use vidimus_ledger::embedded::DEFAULT_CHAIN_ID;
-use vidimus_ledger::eth::{BlockId, Filter, Log, TransactionReceipt, TxHash};
+use vidimus_ledger::eth::{Address as EthAddress, BlockId, Filter, Log, TransactionReceipt, TxHash};
 use vidimus_ledger::network::Settings;
 use vidimus_ledger::rpc::{self, Limits};
 use vidimus_ledger::{CallerError, FatalError, Ledger, LedgerError, Network, RetryError, convert};
@@ -215,6 +215,40 @@ async fn a_log_that_its_block_does_not_hold_is_not_believed() {
     assert_eq!(beside[0].block_number, anchored.block_number);
     assert_eq!(beside[0].block_timestamp, anchored.block_timestamp);
     assert!(beside[0].block_timestamp > Some(1));
+}
+
+/// A log as it stands in its block, for who asked for another.
+static GENUINE: Mutex<Value> = Mutex::new(Value::Null);
+
+#[tokio::test]
+async fn a_log_that_nobody_asked_for_is_not_believed() {
+    let liar = Liar::new().await;
+    let genuine = liar.logs(|_, _| {}).await.unwrap().pop().unwrap();
+    *GENUINE.lock().unwrap() = json!([genuine]);
+    let network = liar
+        .client(|method, logs| {
+            if method == "eth_getLogs" {
+                *logs = GENUINE.lock().unwrap().clone();
+            }
+        })
+        .await;
+    assert_eq!(
+        network.logs(&liar.filter).await.unwrap(),
+        std::slice::from_ref(&genuine)
+    );
+    let first = network.block(0_u64.into(), false).await.unwrap().unwrap();
+    let (block, here) = (genuine.block_number.unwrap(), || liar.filter.clone());
+    let asked = [
+        ("of another contract", here().address(EthAddress::repeat_byte(1))),
+        ("of another event", here().event_signature(TxHash::repeat_byte(1))),
+        ("about something else", here().topic1(TxHash::repeat_byte(1))),
+        ("from before", here().from_block(block + 1).to_block(block + 2)),
+        ("from after", here().to_block(block - 1)),
+        ("of another block", Filter::new().at_block_hash(first.header.hash)),
+    ];
+    for (what, filter) in asked {
+        unproven(what, network.logs(&filter).await);
+    }
 }
 
 #[tokio::test]
