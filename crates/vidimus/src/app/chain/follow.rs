@@ -95,8 +95,12 @@ async fn read_logs(app: &App, from: u64, to: u64) -> Result<(Vec<rows::Event>, V
     let chain = app.facts.chain;
     let (mut events, mut roots) = (Vec::new(), Vec::new());
     for log in app.ledger.logs(&filter).await? {
-        if let Some(placed) = anchors::decode(&log) {
-            if let anchors::AnchorsEvent::Anchored { root, size, anchorer } = placed.event {
+        // By the contract that logged it, never by what it looks like: any contract can log the same.
+        let logged_by = convert::from_address(log.address());
+        if logged_by == app.contracts.anchors {
+            if let Some(placed) = anchors::decode(&log)
+                && let anchors::AnchorsEvent::Anchored { root, size, anchorer } = placed.event
+            {
                 let time = time_of(app, &placed.at).await?;
                 roots.push(rows::Root {
                     root,
@@ -111,7 +115,10 @@ async fn read_logs(app: &App, from: u64, to: u64) -> Result<(Vec<rows::Event>, V
             }
             continue;
         }
-        let (kind, placed, participant, change) = if let Some(placed) = dids::decode(&log) {
+        let (kind, placed, participant, change) = if logged_by == app.contracts.dids {
+            let Some(placed) = dids::decode(&log) else {
+                continue;
+            };
             let dids::DidEvent::OwnerChanged { identity, owner, .. } = placed.event else {
                 continue;
             };
@@ -127,14 +134,17 @@ async fn read_logs(app: &App, from: u64, to: u64) -> Result<(Vec<rows::Event>, V
             }
             (DID, (placed.at, placed.contract), identity, Change::OwnerChanged(owner))
         } else {
+            let kind = match logged_by {
+                contract if contract == app.contracts.issuers => ISSUER,
+                contract if contract == app.contracts.verifiers => VERIFIER,
+                _ => continue,
+            };
             let Some(placed) = vidimus_ledger::contracts::registry::decode(&log) else {
                 continue;
             };
             let Some((participant, change)) = change_of(placed.event) else {
                 continue;
             };
-            let issuers = placed.contract == app.contracts.issuers;
-            let kind = if issuers { ISSUER } else { VERIFIER };
             (kind, (placed.at, placed.contract), participant, change)
         };
         let (at, contract) = placed;
