@@ -1,6 +1,7 @@
 //! The service: HTTP, the application behind it, background jobs and the command line.
 
 pub mod app;
+mod causes;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -1,6 +1,7 @@
 //! The command line as a client of a server: the same HTTP API that everybody else has.
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, progress::Progress};
+use crate::causes::with_causes;
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
@@ -97,6 +98,18 @@ impl Server {
         self.send(Method::GET, path, None::<&Value>, None).await
     }
 
+    /// GET of something large, answered in bytes.
+    pub async fn download(&self, path: &str, progress: &Progress) -> Result<Vec<u8>, Failure> {
+        let mut response = self.ask(Method::GET, path, None::<&Value>, None).await?;
+        let status = response.status();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.silent(error))? {
+            progress.more(chunk.len() as u64);
+            bytes.extend_from_slice(&chunk);
+        }
+        succeeded(status, bytes)
+    }
+
     /// POST, answered in JSON.
     pub async fn post(&self, path: &str, body: &impl Serialize) -> Result<Value, Failure> {
         json(&self.send(Method::POST, path, Some(body), None).await?)
@@ -135,6 +148,19 @@ impl Server {
         body: Option<&impl Serialize>,
         key: Option<&str>,
     ) -> Result<Vec<u8>, Failure> {
+        let response = self.ask(method, path, body, key).await?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(|error| self.silent(error))?;
+        succeeded(status, bytes.to_vec())
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+        key: Option<&str>,
+    ) -> Result<reqwest::Response, Failure> {
         let mut request = self.http.request(method, format!("{}{path}", self.url));
         if let Some(secret) = &self.api_key {
             request = request.bearer_auth(secret.expose());
@@ -145,21 +171,23 @@ impl Server {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let unreachable = |error: reqwest::Error| {
-            let error = error.without_url();
-            Failure::new(
-                Exit::Unavailable,
-                format!("{} does not answer: {}", self.url, super::with_causes(&error)),
-            )
-        };
-        let response = request.send().await.map_err(unreachable)?;
-        let status = response.status();
-        let bytes = response.bytes().await.map_err(unreachable)?;
-        if status.is_success() {
-            Ok(bytes.to_vec())
-        } else {
-            Err(refused(status, &bytes))
-        }
+        request.send().await.map_err(|error| self.silent(error))
+    }
+
+    fn silent(&self, error: reqwest::Error) -> Failure {
+        let error = error.without_url();
+        Failure::new(
+            Exit::Unavailable,
+            format!("{} does not answer: {}", self.url, with_causes(&error)),
+        )
+    }
+}
+
+fn succeeded(status: StatusCode, bytes: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    if status.is_success() {
+        Ok(bytes)
+    } else {
+        Err(refused(status, &bytes))
     }
 }
 
@@ -253,8 +281,7 @@ pub fn write(path: &std::path::Path, bytes: &[u8]) -> Result<(), Failure> {
 
 /// Writes a new file that only this user reads.
 pub fn write_private(path: &std::path::Path, bytes: &[u8]) -> Result<(), Failure> {
-    vidimus_crypto::file::create_private(path, bytes)
-        .map_err(|error| Failure::new(Exit::Usage, super::with_causes(&error)))
+    vidimus_crypto::file::create_private(path, bytes).map_err(|error| Failure::new(Exit::Usage, with_causes(&error)))
 }
 
 /// A new file for a secret that a server will give once. It is made before the server is asked, so that what comes has a place.

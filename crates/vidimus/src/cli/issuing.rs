@@ -6,7 +6,7 @@ use super::{
     participants::items,
 };
 use serde_json::{Value, json};
-use std::{io::IsTerminal as _, path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 /// Report a result and issue its certificate.
 ///
@@ -182,9 +182,9 @@ pub(super) async fn issue(arguments: IssueArguments, output: Output) -> Result<(
     };
     arguments.rendering.put_into(&mut body)?;
     let key = arguments.idempotency_key.unwrap_or_else(idempotency_key);
-    let waiting = waiting(output, arguments.wait, "waiting for the anchor");
+    let waiting = arguments.wait.then(|| output.waiting("waiting for the anchor"));
     let answer = server.create("/v1/results", &body, &key).await;
-    waiting.finish_and_clear();
+    drop(waiting);
     let view = answer?;
     output.answer(&describe(&view), &view);
     Ok(())
@@ -242,17 +242,6 @@ pub(super) async fn revoke(arguments: RevokeArguments, output: Output) -> Result
     let view = server.post(&path, &json!({"reason": arguments.reason})).await?;
     output.answer(&describe(&view), &view);
     Ok(())
-}
-
-/// A spinner on standard error, where a person looks on.
-fn waiting(output: Output, wait: bool, what: &'static str) -> indicatif::ProgressBar {
-    if !wait || output.json || !std::io::stderr().is_terminal() {
-        return indicatif::ProgressBar::hidden();
-    }
-    let spinner = indicatif::ProgressBar::new_spinner();
-    spinner.set_message(what);
-    spinner.enable_steady_tick(Duration::from_millis(100));
-    spinner
 }
 
 fn line(result: &Value) -> String {

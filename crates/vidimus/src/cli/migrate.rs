@@ -16,8 +16,10 @@ use vidimus_store::{MIGRATIONS, Missing};
 pub struct Arguments {}
 
 pub(super) async fn run(_: Arguments, config: Config, output: Output) -> Result<(), Failure> {
+    let progress = output.waiting("bringing the schema up to date");
     let store = deployment::open_store(&config, Arc::new(Native::new()), Missing::Refuse).await?;
     store.close().await;
+    drop(progress);
     let newest = MIGRATIONS.last().map_or(0, |migration| migration.number);
     output.answer(
         &format!("the schema is up to date ({newest})"),

@@ -13,6 +13,7 @@ pub mod openapi;
 pub mod paper;
 pub mod participants;
 pub mod passphrase;
+pub mod progress;
 pub mod reading;
 pub mod rebuild;
 pub mod serve;
@@ -21,6 +22,7 @@ pub mod wallet;
 
 use crate::{
     app,
+    causes::with_causes,
     clock::SystemClock,
     config::{self, Config},
 };
@@ -95,6 +97,8 @@ impl From<app::Error> for Failure {
         match &error {
             Error::Invalid(problem) => named(Exit::Usage, problem),
             Error::Forbidden(problem) | Error::Conflict(problem) => named(Exit::Refused, problem),
+            // Nothing comes of waiting: somebody has to open the setup link.
+            Error::NotReady(problem) if problem.name == "not-set-up" => named(Exit::Setup, problem),
             Error::NotReady(problem) => named(Exit::Unavailable, problem),
             Error::NotFound(_) => Self::new(Exit::Refused, error.to_string()),
             Error::Ledger(inner) if inner.blame() == vidimus_ledger::Blame::Fatal => Self::setup(&error),
@@ -117,21 +121,6 @@ impl From<app::deployment::Refusal> for Failure {
             refusal => Self::setup(&refusal),
         }
     }
-}
-
-/// An error and what caused it, each once.
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut at = error.source();
-    while let Some(cause) = at {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        at = cause.source();
-    }
-    text
 }
 
 /// How a command answers: text for people, or one JSON object on standard output.
@@ -233,14 +222,7 @@ pub enum Command {
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() {
-                Exit::Usage as u8
-            } else {
-                Exit::Done as u8
-            });
-        }
+        Err(error) => return ExitCode::from(not_understood(&error, asks_for_json()) as u8),
     };
     let output = Output { json: arguments.json };
     match run(arguments, output) {
@@ -250,6 +232,46 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.exit as u8)
         }
     }
+}
+
+/// Tells what clap says of a command line that it did not take; help and version, which are no errors, as text in any case.
+fn not_understood(error: &clap::Error, json: bool) -> Exit {
+    use clap::error::ErrorKind;
+    if !error.use_stderr() {
+        let _ = error.print();
+        return Exit::Done;
+    }
+    if json {
+        let message = match error.kind() {
+            // Instead of a message it has the whole help.
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                "a command is needed; `--help` lists them".to_owned()
+            }
+            _ => error
+                .render()
+                .to_string()
+                .trim()
+                .trim_start_matches("error: ")
+                .to_owned(),
+        };
+        let failure = Failure {
+            exit: Exit::Usage,
+            message,
+            name: Some("usage".into()),
+        };
+        Output { json }.failure(&failure);
+    } else {
+        let _ = error.print();
+    }
+    Exit::Usage
+}
+
+/// Whether `--json` is among the words of a command line that did not parse.
+fn asks_for_json() -> bool {
+    std::env::args_os()
+        .skip(1)
+        .take_while(|word| word != "--")
+        .any(|word| word == "--json")
 }
 
 fn run(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
@@ -279,7 +301,7 @@ fn run(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
         Command::Demo(command) => runtime()?.block_on(demo::run(command, output)),
         Command::Rebuild(command) => runtime()?.block_on(rebuild::run(command, load(&config)?, output)),
         Command::Openapi(command) => openapi::run(&command, output),
-        Command::Completions(command) => completions::run(&command, Arguments::command()),
+        Command::Completions(command) => completions::run(&command, Arguments::command(), output),
     }
     .map(|()| Exit::Done)
 }

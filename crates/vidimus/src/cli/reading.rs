@@ -100,7 +100,10 @@ pub(super) async fn audit(arguments: AuditArguments, output: Output) -> Result<E
             Ok(Exit::Done)
         }
         AuditCommand::Verify => {
-            let verdict = server.get("/v1/audit/verification").await?;
+            let progress = output.waiting("walking the chain of hashes");
+            let verdict = server.get("/v1/audit/verification").await;
+            drop(progress);
+            let verdict = verdict?;
             let whole = verdict["whole"] == true;
             let shown = if whole {
                 format!(

@@ -1,12 +1,12 @@
 //! `vidimus rebuild`.
 
-use super::{Exit, Failure, Output, clock};
+use super::{Exit, Failure, Output, clock, progress::Progress};
 use crate::{
     app::{App, chain},
     config::Config,
 };
 use serde_json::json;
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc, time::Duration};
 use vidimus_core::Digest;
 use vidimus_store::chain as rows;
 
@@ -19,8 +19,10 @@ use vidimus_store::chain as rows;
 pub struct Arguments {}
 
 pub(super) async fn run(_: Arguments, config: Config, output: Output) -> Result<(), Failure> {
+    let progress = output.waiting("opening");
     let app = App::open(Arc::new(config), clock()).await?;
-    let rebuilt = rebuild(&app).await;
+    drop(progress);
+    let rebuilt = rebuild(&app, output).await;
     app.close().await;
     let (before, after) = rebuilt?;
     if before != after {
@@ -37,7 +39,7 @@ pub(super) async fn run(_: Arguments, config: Config, output: Output) -> Result<
     Ok(())
 }
 
-async fn rebuild(app: &App) -> Result<(Digest, Digest), Failure> {
+async fn rebuild(app: &App, output: Output) -> Result<(Digest, Digest), Failure> {
     let chain_id = app.facts.chain;
     let digest = async || {
         app.store
@@ -48,6 +50,27 @@ async fn rebuild(app: &App) -> Result<(Digest, Digest), Failure> {
     let before = digest().await?;
     let dropped = app.store.write(move |tx| rows::drop_derived(tx, chain_id)).await;
     dropped.map_err(crate::app::Error::from)?;
-    chain::catch_up(app).await?;
+    let head = app.ledger.finalized().await.map_err(crate::app::Error::from)?;
+    let progress = output.counting("reading blocks", head.number);
+    if progress.is_shown() {
+        tokio::select! {
+            read = chain::catch_up(app) => read?,
+            never = show(app, &progress) => match never {},
+        }
+    } else {
+        chain::catch_up(app).await?;
+    }
+    drop(progress);
     Ok((before, digest().await?))
+}
+
+/// Shows how far the reading came.
+async fn show(app: &App, progress: &Progress) -> Infallible {
+    let chain_id = app.facts.chain;
+    loop {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        if let Ok(Some(cursor)) = app.store.read(move |tx| rows::cursor(tx, chain_id)).await {
+            progress.at(cursor.block_number);
+        }
+    }
 }

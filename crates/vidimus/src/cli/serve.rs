@@ -6,13 +6,14 @@ use crate::{
     config::Config,
     http::{self, Guard, server},
 };
+use serde_json::json;
 use std::{sync::Arc, time::Duration};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// Serve HTTP and run the jobs. Never makes keys; refuses to start without them.
 ///
-/// At the first start it prints, to standard output, the one-time link that makes the authority. Logs go to standard error. SIGTERM and SIGINT
+/// To standard output it prints its address and, while there is no authority, the one-time link that makes it. Logs go to standard error. SIGTERM and SIGINT
 /// stop it: requests under way are finished (server.limits.drain_seconds), jobs put down what they hold, the ledger is closed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -41,9 +42,12 @@ async fn serve(
     signals: Signals,
     output: Output,
 ) -> Result<(), Failure> {
-    if setup::is_open(app).await? {
-        setup_link::print(app, &setup::make_link(app).await?, output);
-    }
+    let link = if setup::is_open(app).await? {
+        Some(setup::make_link(app).await?)
+    } else {
+        None
+    };
+    welcome(app, link.as_ref(), output);
     let address = listener.local_addr().map_err(|error| Failure::unavailable(&error))?;
     tracing::info!(%address, tls = tls.is_some(), version = env!("CARGO_PKG_VERSION"), "serving");
     let stop = CancellationToken::new();
@@ -76,6 +80,27 @@ async fn serve(
         return Err(Failure::new(Exit::Unavailable, text));
     }
     Ok(())
+}
+
+/// Tells where it serves and what to open next, on standard output: never in the logs, which are kept and read by others.
+fn welcome(app: &App, link: Option<&setup::Link>, output: Output) {
+    let url = app.url("");
+    let mut shown = format!("Vidimus serves on {url} (Ctrl-C stops it).\n\n");
+    let mut value = json!({"url": url});
+    if let Some(link) = link {
+        shown.push_str(&setup_link::text(app, link));
+        value["setup"] = setup_link::value(app, link);
+        shown.push_str("\nThen open\n");
+    } else {
+        shown.push_str("Open\n");
+    }
+    shown.push_str(&format!(
+        "  {url}/openapi.json     the HTTP API\n  \
+         {url}/v1/categories    what can be certified\n  \
+         {url}/readyz           whether all is well\n\
+         and admit who issues and who asks: vidimus participant admit --help"
+    ));
+    output.answer(&shown, &value);
 }
 
 /// The signals that ask a process to end.

@@ -5,7 +5,7 @@ use crate::{
     app::{App, setup},
     config::Config,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Make a new one-time setup link, while there is no authority yet.
@@ -19,23 +19,25 @@ pub(super) async fn run(_: Arguments, config: Config, output: Output) -> Result<
     let app = App::open(Arc::new(config), clock()).await?;
     let made = setup::make_link(&app).await;
     app.close().await;
-    print(&app, &made?, output);
+    let link = made?;
+    output.answer(&text(&app, &link), &json!({"setup": value(&app, &link)}));
     Ok(())
 }
 
-/// Prints a link to standard output: never to the logs, which are kept and read by others.
-pub(super) fn print(app: &App, link: &setup::Link, output: Output) {
+/// A link for people. It goes to standard output: never to the logs, which are kept and read by others.
+pub(super) fn text(app: &App, link: &setup::Link) -> String {
     let (url, base) = (app.url("/v1/setup"), app.url(""));
     let token = link.token.expose();
-    let text = format!(
+    format!(
         "This deployment has no authority yet. Within 15 minutes, once:\n\n  \
          vidimus setup --url {base} --name \"Ministry of Health\" --country AT --save-api-key authority.key\n    \
          with VIDIMUS_SETUP_TOKEN={token}\n\nor\n\n  \
          curl {url} -H 'Content-Type: application/json' \\\n    \
          -d '{{\"token\": \"{token}\", \"name\": \"Ministry of Health\", \"country\": \"AT\"}}'\n"
-    );
-    output.answer(
-        &text,
-        &json!({"setup": {"url": url, "token": token, "expires": link.expires.0}}),
-    );
+    )
+}
+
+/// A link for programs.
+pub(super) fn value(app: &App, link: &setup::Link) -> Value {
+    json!({"url": app.url("/v1/setup"), "token": link.token.expose(), "expires": link.expires.0})
 }

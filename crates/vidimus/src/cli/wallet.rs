@@ -11,6 +11,7 @@ use super::{
     clock,
     paper::Drawing,
     passphrase::PassphraseArguments,
+    progress::Progress,
 };
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -131,7 +132,7 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
                     let server = Server::new(url, None)?;
                     let sealed = server.bytes(&format!("/ipfs/{what}?format=raw")).await?;
                     let number = open.receive(&sealed, url)?;
-                    open.fetch_receipts(&server).await?;
+                    open.fetch_receipts(&server, &Progress::hidden()).await?;
                     number
                 }
                 None => open.receive(&read(Path::new(&what))?, "a file")?,
@@ -191,7 +192,10 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
             output.answer(&value.to_string(), &value);
         }
         Command::Receipts { from } => {
-            let came = open.fetch_receipts(&Server::new(&from, None)?).await?;
+            let progress = output.counting("fetching receipts", 0);
+            let came = open.fetch_receipts(&Server::new(&from, None)?, &progress).await;
+            drop(progress);
+            let came = came?;
             let missing = open
                 .wallet
                 .held()

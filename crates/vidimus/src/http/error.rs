@@ -281,7 +281,7 @@ impl Failure {
             Error::Blobs(_) => Self::unavailable(),
             _ => Self::internal(),
         };
-        let cause = crate::cli::with_causes(error);
+        let cause = crate::causes::with_causes(error);
         if failure.status == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(cause, "a request failed by a fault of ours");
         } else {

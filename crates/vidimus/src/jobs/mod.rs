@@ -129,7 +129,7 @@ fn repeat<F>(
                     failures = failures.saturating_add(1);
                     // Once when it begins to fail, then ever more rarely: a ledger that is down for a night is one story.
                     if failures.is_power_of_two() {
-                        tracing::warn!(job = name, failures, error = %crate::cli::with_causes(&error), "a job failed and is tried again");
+                        tracing::warn!(job = name, failures, error = %crate::causes::with_causes(&error), "a job failed and is tried again");
                     }
                 }
             }
@@ -189,7 +189,7 @@ async fn finish_intents(app: &App) -> Result<(), Error> {
     for certificate in certificates {
         // One that cannot be finished must not keep the others.
         if let Err(error) = copies::sign_all(app, certificate, None).await {
-            tracing::error!(%certificate, error = %crate::cli::with_causes(&error), "an intent cannot be finished");
+            tracing::error!(%certificate, error = %crate::causes::with_causes(&error), "an intent cannot be finished");
         }
     }
     Ok(())

@@ -3,8 +3,10 @@
 use super::super::{
     Exit, Failure, Output,
     client::{Server, ServerArguments, read_text, text},
-    clock, with_causes,
+    clock,
+    progress::Progress,
 };
+use crate::causes::with_causes;
 use serde_json::{Value, json};
 use std::{
     io::Write as _,
@@ -110,8 +112,8 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// Fetches a bundle, verifies it with the pinned root and keeps it. Its version and time.
-pub async fn fetch_bundle(server: &Server, to: &Path, root: &Path) -> Result<Value, Failure> {
-    let bytes = server.bytes("/v1/bundle").await?;
+pub async fn fetch_bundle(server: &Server, to: &Path, root: &Path, progress: &Progress) -> Result<Value, Failure> {
+    let bytes = server.download("/v1/bundle", progress).await?;
     let content =
         String::from_utf8(bytes).map_err(|_| Failure::new(Exit::Unavailable, "the server's bundle is not text"))?;
     let bundle = open_bundle(content.trim(), to, root, clock().now())?;
@@ -151,7 +153,10 @@ pub(in super::super) async fn bundle(arguments: BundleArguments, output: Output)
             ));
         }
     };
-    let mut answer = fetch_bundle(&server, &arguments.output, root).await?;
+    let progress = output.receiving("fetching the bundle");
+    let fetched = fetch_bundle(&server, &arguments.output, root, &progress).await;
+    drop(progress);
+    let mut answer = fetched?;
     let mut shown = format!(
         "bundle {} of {} in {}",
         text(&answer, "/version"),

@@ -5,6 +5,7 @@ use super::{
         Failure, checking,
         client::{idempotency_key, text, write},
         issuing,
+        progress::Progress,
     },
     Cast, HCERT,
     steps::check,
@@ -86,7 +87,7 @@ async fn at_the_gate(
     story: &mut Story,
 ) -> Result<(), Failure> {
     let bundle = cast.home.join("bundle.jwt");
-    checking::fetch_bundle(&cast.anyone, &bundle, root).await?;
+    checking::fetch_bundle(&cast.anyone, &bundle, root, &Progress::hidden()).await?;
     let scanned = format!("{qr}\n{evidence}");
     let gate = |input: &str, accept_without_evidence: bool| {
         let shown = checking::Shown {

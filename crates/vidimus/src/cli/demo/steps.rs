@@ -5,6 +5,7 @@ use super::{
         Exit, Failure, checking,
         client::{idempotency_key, text, write},
         clock, issuing, participants,
+        progress::Progress,
         wallet::{Open, expected},
     },
     Cast, HCERT, PURPOSE, VC,
@@ -98,7 +99,7 @@ pub(super) async fn receive(
         let sealed = cast.anyone.bytes(&format!("/ipfs/{content}?format=raw")).await?;
         wallet.receive(&sealed, cast.anyone.url())?;
     }
-    wallet.fetch_receipts(&cast.anyone).await?;
+    wallet.fetch_receipts(&cast.anyone, &Progress::hidden()).await?;
     let missing = wallet
         .wallet
         .held()
@@ -173,7 +174,7 @@ pub(super) async fn board(cast: &Cast<'_>, wallet: &mut Open, story: &mut Story)
 pub(super) async fn offline(cast: &Cast<'_>, wallet: &mut Open, story: &mut Story) -> Result<PathBuf, Failure> {
     let (bundle, root) = (cast.home.join("bundle.jwt"), cast.home.join("root.pem"));
     checking::fetch_root(&cast.anyone, &root).await?;
-    checking::fetch_bundle(&cast.anyone, &bundle, &root).await?;
+    checking::fetch_bundle(&cast.anyone, &bundle, &root, &Progress::hidden()).await?;
     let answer = check_offline(cast, wallet, &root, 1)?;
     must_check("it checks as valid offline", &answer, "valid", "receipt_ok")?;
     let age = text(&answer, "/bundle/age");
@@ -226,7 +227,7 @@ pub(super) async fn revoke(
         "revoked",
     )?;
     story.done("The airline checked once more: invalid.", &[("reason", reason)]);
-    checking::fetch_bundle(&cast.anyone, &cast.home.join("bundle.jwt"), root).await?;
+    checking::fetch_bundle(&cast.anyone, &cast.home.join("bundle.jwt"), root, &Progress::hidden()).await?;
     let answer = check_offline(cast, wallet, root, 2)?;
     let reason = must_check(
         "a revoked certificate is invalid offline",

@@ -2,7 +2,8 @@
 
 use crate::{
     app::copies::SEAL_INFO,
-    cli::{Exit, Failure, Output, client::Server, clock, passphrase::PassphraseArguments, with_causes},
+    causes::with_causes,
+    cli::{Exit, Failure, Output, client::Server, clock, passphrase::PassphraseArguments, progress::Progress},
 };
 use serde_json::json;
 use std::{
@@ -286,7 +287,7 @@ impl Open {
     }
 
     /// Asks a server for the receipts that are missing; how many came.
-    pub async fn fetch_receipts(&mut self, server: &Server) -> Result<usize, Failure> {
+    pub async fn fetch_receipts(&mut self, server: &Server, progress: &Progress) -> Result<usize, Failure> {
         let missing: Vec<_> = self
             .wallet
             .held()
@@ -295,8 +296,10 @@ impl Open {
             .filter(|(_, held)| held.envelope().receipt.is_none())
             .filter_map(|(place, held)| Some((place + 1, held.commitment()?)))
             .collect();
+        progress.of(missing.len() as u64);
         let mut came = 0;
         for (number, commitment) in missing {
+            progress.more(1);
             let value = match server.get(&format!("/v1/receipts/{commitment}")).await {
                 Err(failure) if failure.exit == Exit::Refused => continue,
                 answered => answered?,
