@@ -67,7 +67,8 @@ pub enum Change {
     Resumed,
     /// Out for good, with a code that says why.
     Revoked(String),
-    /// Its DID has another owner (ERC-1056), whose account key signs from now on: the owner before said so on the chain. Zero: nobody's.
+    /// Its DID has another owner (ERC-1056), whose account key signs from now on: the owner before said so on the chain. Zero: nobody's,
+    /// for ever.
     OwnerChanged(Address),
 }
 
@@ -396,6 +397,8 @@ impl Registry {
             Change::Suspended(_) => participant.standing.push((time, Standing::Suspended)),
             Change::Resumed => participant.standing.push((time, Standing::Active)),
             Change::Revoked(_) => participant.standing.push((time, Standing::Revoked)),
+            // Zero gives a DID up for ever, whatever is said of it later (ERC-1056): resolvers read no further either.
+            Change::OwnerChanged(_) if participant.account().is_none() => {}
             Change::OwnerChanged(owner) => {
                 if let Some(before) = participant.accounts.last_mut() {
                     before.until.get_or_insert(time);

@@ -81,7 +81,7 @@ pub(super) fn of_vc<'a>(
                     .provider
                     .verify_digest(Algorithm::Es256, key, digest, &copy.signature)
                 {
-                    Ok(()) => in_time(record, times, context),
+                    Ok(()) => in_time(participant, key, times, context),
                     Err(_) => Reason::SignatureInvalid,
                 };
                 if reason != Reason::SignatureInvalid {
@@ -113,7 +113,7 @@ pub(super) fn of_hcert<'a>(
             let Some(key) = &record.keys.p256 else { continue };
             let reason = match verify(copy, digest, key, context) {
                 Reason::SignatureOk => match registry.certificate(record) {
-                    Some(certificate) => match in_time(record, times, context) {
+                    Some(certificate) => match in_time(participant, key, times, context) {
                         Reason::SignatureOk => certificate_permits(certificate, usage, times, context),
                         other => other,
                     },
@@ -121,11 +121,18 @@ pub(super) fn of_hcert<'a>(
                 },
                 other => other,
             };
-            if reason != Reason::SignatureInvalid {
-                return (reason, Who::Own(registry, participant));
+            let found = (reason, Who::Own(registry, participant));
+            match best {
+                _ if reason == Reason::SignatureOk => return found,
+                // Whose key verifies has signed it, and that key is not good; another who names the same may still be.
+                Some((before, _)) if before != Reason::SignatureInvalid => {}
+                _ => best = Some(found),
             }
-            best = Some((reason, Who::Own(registry, participant)));
         }
+    }
+    // What a key of the registry signed is not the trust list's to make good.
+    if let Some(found) = best.filter(|(reason, _)| *reason != Reason::SignatureInvalid) {
+        return found;
     }
     for signer in context.trust.into_iter().flat_map(|trust| trust.find(kid)) {
         let reason = match verify(copy, digest, &signer.certificate.public_key, context) {
@@ -170,9 +177,14 @@ fn verify(copy: &Parsed, digest: &Digest, key: &PublicKey, context: &Context<'_>
     }
 }
 
-/// Whether this version of the keys counted when the copy was signed.
-fn in_time(record: &KeyRecord, times: Times, context: &Context<'_>) -> Reason {
-    if let Some(from) = record.revoked_from {
+/// Whether this key of the participant counted when the copy was signed. It may stand under several versions: it held while any of them did,
+/// and is revoked from the earliest time that any of them is, for whoever has the key has it under every version.
+fn in_time(participant: &Participant, key: &PublicKey, times: Times, context: &Context<'_>) -> Reason {
+    let versions = || {
+        let keys = participant.keys().iter();
+        keys.filter(|record| record.keys.p256.as_ref() == Some(key))
+    };
+    if let Some(from) = versions().filter_map(|record| record.revoked_from).min() {
         match times.anchored_at {
             Some(anchored_at) if anchored_at < from => {}
             Some(_) => return Reason::KeyRevoked,
@@ -180,7 +192,12 @@ fn in_time(record: &KeyRecord, times: Times, context: &Context<'_>) -> Reason {
             None => return Reason::KeyRevokedSince,
         }
     }
-    held(Some(record.from), record.until, times, context)
+    let holds = |record: &KeyRecord| held(Some(record.from), record.until, times, context) == Reason::SignatureOk;
+    if versions().any(holds) {
+        Reason::SignatureOk
+    } else {
+        Reason::KeyExpired
+    }
 }
 
 /// Whether a key that held from then until then was in force when the copy was signed.

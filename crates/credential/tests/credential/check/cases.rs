@@ -2,6 +2,7 @@
 
 mod accept;
 mod malformed;
+mod odd;
 mod paper;
 mod reject;
 mod undetermined;
@@ -38,6 +39,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(malformed::cases());
     cases.extend(paper::cases());
     cases.extend(undetermined::cases());
+    cases.extend(odd::cases());
     cases
 }
 

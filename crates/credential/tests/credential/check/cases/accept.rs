@@ -117,27 +117,6 @@ pub fn cases() -> Vec<Case> {
         });
     }
     add(
-        "signed-before-the-same-key-again",
-        "Signed in January with keys that the registry took in a second time in February.",
-        &|setup| {
-            setup.labs = Some(vec![&LABS.kept]);
-            let statement = vaccination(&LABS.kept, "2026-01-20T10:00:00Z");
-            shown(
-                setup,
-                &vc(&statement, Version::V1_1, Algorithm::Es256, &LABS.kept.keys[0].0),
-            )
-        },
-    );
-    add(
-        "paper-before-the-same-key-again",
-        "The same on paper: one certificate under two versions of the keys.",
-        &|setup| {
-            setup.labs = Some(vec![&LABS.kept]);
-            let statement = vaccination(&LABS.kept, "2026-01-20T10:00:00Z");
-            paper(setup, &statement, &LABS.kept, 1).copy
-        },
-    );
-    add(
         "key-revoked-after-anchor",
         "The key was stolen later; the anchor shows that the copy is older.",
         &|setup| {

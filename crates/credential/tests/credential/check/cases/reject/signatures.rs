@@ -227,19 +227,6 @@ pub fn cases(add: Add<'_>) {
         });
     }
     add(
-        "did-given-up",
-        "Signed by the account that a DID was handed to after it had been given up for ever.",
-        &[SignatureInvalid],
-        &|setup| {
-            setup.labs = Some(vec![&LABS.gone]);
-            let statement = vaccination(&LABS.gone, "2026-02-20T10:00:00Z");
-            shown(
-                setup,
-                &vc(&statement, Version::V1_1, Algorithm::Es256kR, &LABS.moved_to),
-            )
-        },
-    );
-    add(
         "key-revoked",
         "Signed after the key was stolen.",
         &[KeyRevoked],
