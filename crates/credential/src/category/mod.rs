@@ -4,8 +4,10 @@
 //! certificate is valid and acceptable, what makes it unique, what a verifier may be permitted to see, which tests a check requires, how it
 //! becomes a EU digital COVID certificate, and how it is read from HL7 FHIR. Adding a category means adding a file.
 
+mod consistent;
 mod dcc;
 mod file;
+mod files;
 mod rule;
 mod schema;
 mod set;
@@ -16,6 +18,7 @@ mod value_set;
 
 pub use dcc::{Dcc, DccError, Strictness, check_dcc};
 pub use file::{Disclosure, Texts};
+pub use files::{Added, Source};
 pub use set::Categories;
 pub use value_set::{Concept, ValueSet, ValueSets};
 

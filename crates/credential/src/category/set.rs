@@ -1,12 +1,12 @@
 //! The categories a deployment knows: those built in, and those its files add.
 
 use super::{
-    Category, CategoryError, ValueSet, ValueSets,
-    file::{File, Group},
-    rule::{Condition, Term},
+    Category, CategoryError, ValueSets,
+    consistent::{consistent, escape},
+    file::File,
     schema::Schema,
 };
-use crate::statement::{CategoryId, Format};
+use crate::statement::CategoryId;
 use std::{
     collections::BTreeMap,
     sync::{Arc, LazyLock},
@@ -129,12 +129,12 @@ impl Categories {
                 error(
                     &place,
                     format!("there is no value set {name}"),
-                    "load the value set's file first",
+                    "add the value set's file beside the category's",
                 )
             })?;
             value_sets.push((pointer.clone(), Arc::clone(set)));
         }
-        consistent(&parsed, &value_sets)
+        consistent(&parsed)
             .map_err(|(pointer, message)| error(&pointer, message, "make the two places of the file agree"))?;
         let id = parsed.id.clone();
         let times = parsed.schema["properties"]
@@ -153,132 +153,6 @@ impl Categories {
         self.categories.insert(id.clone(), Arc::new(category));
         Ok(id)
     }
-}
-
-fn escape(pointer: &str) -> String {
-    pointer.replace('~', "~0").replace('/', "~1")
-}
-
-/// What one part of a file says about another: every claim that is named exists, and the renderings fit.
-fn consistent(file: &File, value_sets: &[(String, Arc<ValueSet>)]) -> Result<(), (String, String)> {
-    let known = |place: String, claim: &str| {
-        let path = claim.split('/').skip(1).collect::<Vec<_>>().join("/properties/");
-        match file.schema.pointer(&format!("/properties/{path}")) {
-            Some(_) => Ok(()),
-            None => Err((place, format!("the schema has no claim {claim}"))),
-        }
-    };
-    let condition = |place: &str, condition: &Condition| {
-        let mut pointers = Vec::new();
-        condition.pointers(&mut pointers);
-        pointers
-            .into_iter()
-            .try_for_each(|claim| known(place.to_owned(), claim))
-    };
-    // A certificate whose times cannot be computed could not be issued: what they are computed from has to be there and be a time.
-    let required = |name: &str| {
-        file.schema["required"]
-            .as_array()
-            .is_some_and(|all| all.iter().any(|one| one == name))
-    };
-    let timed = |place: String, claim: &str| {
-        known(place.clone(), claim)?;
-        let name = claim.trim_start_matches('/');
-        let format = file.schema["properties"][name]["format"].as_str();
-        if required(name) && matches!(format, Some("date" | "date-time")) {
-            Ok(())
-        } else {
-            Err((
-                place,
-                format!("the schema has to require {claim}, with the format date or date-time"),
-            ))
-        }
-    };
-    let term = |place: String, term: &Term| match term.of.as_str() {
-        Term::ISSUED_AT => Ok(()),
-        claim => timed(place, claim),
-    };
-    for (pointer, _) in value_sets {
-        known(format!("/value_sets/{}", escape(pointer)), pointer)?;
-    }
-    for name in file.constants.keys() {
-        known(format!("/constants/{name}"), &format!("/{name}"))?;
-    }
-    for (name, default) in &file.defaults {
-        known(format!("/defaults/{name}"), &format!("/{name}"))?;
-        timed(format!("/defaults/{name}/of"), &default.of)?;
-    }
-    for (i, claim) in file.past.iter().enumerate() {
-        known(format!("/past/{i}"), claim)?;
-    }
-    for (part, rules) in [("constraints", &file.constraints), ("acceptance", &file.acceptance)] {
-        for (i, rule) in rules.iter().enumerate() {
-            condition(&format!("/{part}/{i}/holds"), &rule.holds)?;
-            if let Some(claim) = &rule.claim {
-                known(format!("/{part}/{i}/claim"), claim)?;
-            }
-        }
-    }
-    for (i, window) in file.validity.iter().enumerate() {
-        if let Some(when) = &window.when {
-            condition(&format!("/validity/{i}/when"), when)?;
-        }
-        for (part, terms) in [("from", &window.from), ("until", &window.until)] {
-            terms
-                .iter()
-                .try_for_each(|inner| term(format!("/validity/{i}/{part}"), inner))?;
-        }
-    }
-    if file.validity.last().is_some_and(|window| window.when.is_some()) {
-        let place = format!("/validity/{}/when", file.validity.len() - 1);
-        return Err((
-            place,
-            "the last window is for whatever meets no other condition, so it has none".to_owned(),
-        ));
-    }
-    for (i, claim) in file.uniqueness.claims.iter().enumerate() {
-        known(format!("/uniqueness/claims/{i}"), claim)?;
-    }
-    for (i, disclosure) in file.disclosures.iter().enumerate() {
-        if let Some(claim) = disclosure.pointer.strip_prefix("/claims") {
-            known(format!("/disclosures/{i}/pointer"), claim)?;
-        }
-        if file.disclosures[..i].iter().any(|other| other.name == disclosure.name) {
-            return Err((format!("/disclosures/{i}/name"), "named twice".to_owned()));
-        }
-    }
-    match (&file.hcert, file.formats.contains(&Format::Hcert)) {
-        (None, true) => return Err(("/formats".to_owned(), "hcert needs the mapping at /hcert".to_owned())),
-        (Some(_), false) => return Err(("/hcert".to_owned(), "hcert is not among the formats".to_owned())),
-        (None, false) => {}
-        (Some(hcert), true) => {
-            let required: &[&str] = match hcert.group {
-                Group::V => &["tg", "vp", "mp", "ma", "dn", "sd", "dt", "co", "is"],
-                Group::T => &["tg", "tt", "sc", "tr", "co", "is"],
-                Group::R => &["tg", "fr", "co", "is", "df", "du"],
-            };
-            if let Some(missing) = required.iter().find(|key| !hcert.fields.contains_key(**key)) {
-                return Err((
-                    "/hcert/fields".to_owned(),
-                    format!("the group's required key {missing} is not mapped"),
-                ));
-            }
-            for (key, claim) in &hcert.fields {
-                known(format!("/hcert/fields/{key}"), claim)?;
-            }
-        }
-    }
-    for (i, mapping) in file.fhir.iter().enumerate() {
-        for name in mapping.claims.keys() {
-            known(format!("/fhir/{i}/claims/{name}"), &format!("/{name}"))?;
-        }
-        for (j, meaning) in mapping.codes.iter().enumerate() {
-            for name in meaning.claims.keys() {
-                known(format!("/fhir/{i}/codes/{j}/claims/{name}"), &format!("/{name}"))?;
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

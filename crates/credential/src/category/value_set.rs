@@ -1,6 +1,6 @@
 //! Value sets: the codes that a claim may hold, with the words for people.
 
-use super::CategoryError;
+use super::{CategoryError, consistent::escape, files::MAX_FILE};
 use serde::Deserialize;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -70,8 +70,7 @@ impl ValueSets {
             message,
             next: "correct the value set's file".to_owned(),
         };
-        // A list of all medicinal products of a country stays well below this.
-        let value = crate::json::parse(json.as_bytes(), 16 * 1024 * 1024).map_err(|e| error("/", e.to_string()))?;
+        let value = crate::json::parse(json.as_bytes(), MAX_FILE).map_err(|e| error("/", e.to_string()))?;
         let set: ValueSet = serde_json::from_value(value).map_err(|e| error("/", e.to_string()))?;
         if let Some((code, _)) = set
             .concepts
@@ -79,7 +78,7 @@ impl ValueSets {
             .find(|(_, concept)| !concept.display.contains_key("en"))
         {
             return Err(error(
-                &format!("/concepts/{code}/display/en"),
+                &format!("/concepts/{}/display/en", escape(code)),
                 "every concept has an English text".to_owned(),
             ));
         }

@@ -3,7 +3,7 @@
 //! A compact JWS (`typ` `vidimus-bundle+jwt`) signed with ES256 by a key whose certificate (`x5c`) leads to the deployment's root and may sign
 //! JSON Web Tokens (RFC 9509). It carries the registries' whole event histories, so that a checker rebuilds them with the same code as the server; the roots
 //! that were anchored; the status lists as they are served, each with its own signature; document signers' certificates, profiles, and the
-//! category files that are not built in.
+//! category and value set files that are not built in.
 //!
 //! Whoever signs a bundle decides what its readers believe until it is stale: hence the root that the reader keeps, and the version that only
 //! goes up.
@@ -13,7 +13,11 @@ use super::{
     registry::{Event, Head},
     roots::Root,
 };
-use crate::{card::members, category::Categories, json, jws, x509};
+use crate::{
+    card::members,
+    category::{Categories, CategoryError},
+    json, jws, x509,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use vidimus_core::{Address, Algorithm, Provider, Timestamp, encoding};
@@ -159,7 +163,7 @@ pub enum BundleError {
     Events(#[source] super::registry::EventError),
     /// A category that does not load.
     #[error("the bundle holds a category that does not load")]
-    Category(#[source] crate::category::CategoryError),
+    Category(#[source] CategoryError),
 }
 
 impl Content {
@@ -169,6 +173,18 @@ impl Content {
         let header = members(json!({"alg": "ES256", "typ": TYPE, "x5c": chain}));
         let payload = serde_json::to_vec(self).expect("numbers, texts and P-256 keys are JSON");
         jws::Unsigned::new(&header, &payload)
+    }
+
+    /// The categories built in, and those it brings, value sets first.
+    fn categories(&self) -> Result<Categories, CategoryError> {
+        let mut categories = Categories::built_in();
+        for (i, json) in self.value_sets.iter().enumerate() {
+            categories.load_value_set(&format!("value set {i} of the bundle"), json)?;
+        }
+        for (i, json) in self.categories.iter().enumerate() {
+            categories.load(&format!("category {i} of the bundle"), json)?;
+        }
+        Ok(categories)
     }
 }
 
@@ -235,15 +251,7 @@ impl Bundle {
                 ListKind::Bitstring => status.add_bitstring_list(uri, token, trusted, content.made_at, provider),
             };
         }
-        let mut categories = Categories::built_in();
-        for json in &content.value_sets {
-            categories
-                .load_value_set("bundle", json)
-                .map_err(BundleError::Category)?;
-        }
-        for json in &content.categories {
-            categories.load("bundle", json).map_err(BundleError::Category)?;
-        }
+        let categories = content.categories().map_err(BundleError::Category)?;
         let anchors = &content.anchors;
         let read_at = anchors.read_at.min(content.made_at);
         let roots = Roots::new(

@@ -4,9 +4,12 @@ use crate::{
     app::keys::Keys,
     config::{Config, Database},
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use vidimus_core::{Address, Entropy, PublicKey, Signer, Timestamp, id::KeyId};
-use vidimus_credential::category::Categories;
+use vidimus_credential::category::{Added, Categories, Source};
 use vidimus_crypto::{
     KeyKind, Native, OsEntropy, RootKey, SigningKey,
     ca::{Authority, Subject, Validity},
@@ -57,7 +60,7 @@ pub enum Refusal {
     /// The blob store cannot be opened.
     #[error("{0}")]
     Blobs(#[source] vidimus_store::blobs::Error),
-    /// A category file is wrong.
+    /// A category's or value set's file is wrong.
     #[error("{0}")]
     Category(#[from] vidimus_credential::category::CategoryError),
     /// The directory of category files cannot be read.
@@ -123,31 +126,32 @@ pub async fn open_store(config: &Config, provider: Arc<Native>, missing: Missing
     Ok(Store::open(which, provider).await?)
 }
 
-/// The categories built in, and those of `categories_dir` with the text of their files.
-pub fn categories(config: &Config) -> Result<(Categories, Vec<String>), Refusal> {
+/// The categories built in, and those of `categories_dir` with the text of their files, value sets among them.
+pub fn categories(config: &Config) -> Result<(Categories, Added), Refusal> {
     let mut categories = Categories::built_in();
-    let mut texts = Vec::new();
     let Some(directory) = &config.categories_dir else {
-        return Ok((categories, texts));
+        return Ok((categories, Added::default()));
     };
-    let unreadable = |path: &PathBuf| {
-        let path = path.clone();
+    let unreadable = |path: &Path| {
+        let path = path.to_owned();
         move |source| Refusal::Categories { path, source }
     };
-    let mut files = Vec::new();
+    let mut paths = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(unreadable(directory))? {
         let path = entry.map_err(unreadable(directory))?.path();
         if path.extension().is_some_and(|extension| extension == "json") {
-            files.push(path);
+            paths.push(path);
         }
     }
-    files.sort();
-    for path in files {
+    paths.sort();
+    let mut files = Vec::new();
+    for path in paths {
         let text = std::fs::read_to_string(&path).map_err(unreadable(&path))?;
-        categories.load(&path.display().to_string(), &text)?;
-        texts.push(text);
+        let name = path.display().to_string();
+        files.push(Source { name, text });
     }
-    Ok((categories, texts))
+    let added = categories.add(files)?;
+    Ok((categories, added))
 }
 
 /// Makes a deployment: the root key (which must not be there), the database, the deployment's own keys and its certificate authority.

@@ -40,7 +40,7 @@ use std::{
 use tokio::sync::Notify;
 use vidimus_core::{Entropy, Provider, Timestamp, id::KeyId, time::Clock};
 use vidimus_credential::{
-    category::Categories,
+    category::{Added, Categories},
     check::{Registry, StatusLists},
     x509,
 };
@@ -102,8 +102,8 @@ pub struct App {
     pub keys: Keys,
     /// The categories, built in and from `categories_dir`.
     pub categories: Arc<Categories>,
-    /// The files of the categories that are not built in, for offline bundles.
-    pub extra_categories: Vec<String>,
+    /// The files of categories and value sets that are not built in, for offline bundles.
+    pub added: Added,
     /// The deployment's facts.
     pub facts: deployment::Facts,
     /// Addresses of the contracts.
@@ -189,7 +189,7 @@ impl App {
         let provider = Arc::new(Native::new());
         let store = deployment::open_store(&config, provider.clone(), vidimus_store::Missing::Refuse).await?;
         let facts = deployment::load(&store, &keys, &config, &provider).await?;
-        let (categories, extra_categories) = deployment::categories(&config)?;
+        let (categories, added) = deployment::categories(&config)?;
         let blobs = Blobs::local(&config.blobs.path, provider.clone()).map_err(Refusal::Blobs)?;
         let (ledger, steady_blocks) = open_ledger(&config, clock.clone()).await?;
         let most_per_gas = config.ledger.network.max_fee_per_gas.into();
@@ -209,7 +209,7 @@ impl App {
             blobs,
             keys,
             categories: Arc::new(categories),
-            extra_categories,
+            added,
             facts,
             contracts,
             roots,

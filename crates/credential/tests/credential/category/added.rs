@@ -6,7 +6,7 @@ use serde_json::json;
 use vidimus_core::{Algorithm, Provider, Signer};
 use vidimus_credential::{
     Format,
-    category::DccError,
+    category::{DccError, Source},
     format::{self, Content, Unsigned, vc_jwt, vc_jwt::Version},
     intake,
 };
@@ -70,6 +70,53 @@ fn a_clinic_reports_issues_and_anyone_reads_a_kind_of_certificate_that_no_code_k
     };
     assert_eq!(*read, statement);
     assert_eq!(category.validate(&read.claims), Ok(()));
+}
+
+fn source(name: &str, text: impl Into<String>) -> Source {
+    let (name, text) = (name.to_owned(), text.into());
+    Source { name, text }
+}
+
+#[test]
+fn a_deployments_files_are_told_apart_by_their_form_in_any_order() {
+    let (category, set) = (
+        file("samples/categories/yellow-fever-vaccination.json"),
+        file("samples/value-sets/yellow-fever-vaccine.json"),
+    );
+    let mut categories = Categories::built_in();
+    let files = vec![source("a.json", category.clone()), source("b.json", set.clone())];
+    let added = categories.add(files).unwrap();
+    assert_eq!(
+        (added.categories, added.value_sets),
+        (vec![category.clone()], vec![set.clone()])
+    );
+    assert!(categories.category(&id("yellow-fever-vaccination")).is_some());
+
+    let refused = |files: Vec<Source>| Categories::built_in().add(files).unwrap_err();
+    let alone = refused(vec![source("a.json", category.clone())]);
+    assert_eq!(
+        alone.to_string(),
+        "a.json: /value_sets/~1product: there is no value set yellow-fever-vaccine; add the value set's file beside the category's"
+    );
+    let twice = refused(vec![
+        source("a.json", set.clone()),
+        source("b.json", category),
+        source("c.json", set.clone()),
+    ]);
+    assert_eq!(
+        twice.to_string(),
+        "c.json: /id: yellow-fever-vaccine is the id of a.json too; keep one of the two files"
+    );
+    let other = refused(vec![source("a.json", r#"{"name": "vidimus"}"#)]);
+    assert_eq!((other.file.as_str(), other.pointer.as_str()), ("a.json", "/"));
+    assert!(other.message.starts_with("neither a category"), "{other}");
+    let cut = refused(vec![source("a.json", &set[..200])]);
+    assert!(cut.to_string().starts_with("a.json: /: not valid JSON"), "{cut}");
+    let wordless = refused(vec![source("a.json", set.replace("\"en\"", "\"fr\""))]);
+    assert_eq!(
+        (wordless.file.as_str(), wordless.pointer.as_str()),
+        ("a.json", "/concepts/STAMARIL/display/en")
+    );
 }
 
 #[test]
