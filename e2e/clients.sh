@@ -20,7 +20,19 @@ cleanup() {
 }
 trap cleanup EXIT
 log=$work/clients.log
-run() { "$@" 2>&1 | tee -a "$log"; local status=${PIPESTATUS[0]}; [ "$status" -eq 0 ] || grep -q '^FAILED' "$log" || echo "FAILED: $1 $2 ended with $status" | tee -a "$log"; }
+missing() { echo "FAILED: $1" | tee -a "$log"; }
+# run LEAST COMMAND…: one part, and how many tests it has at least; a part that ends early, badly or without its tests has failed.
+run() {
+  local least=$1 part=$work/part.log status passed
+  shift
+  "$@" 2>&1 | tee "$part"
+  status=${PIPESTATUS[0]}
+  cat "$part" >>"$log"
+  passed=$(grep -c '^ok' "$part")
+  if grep -q '^FAILED' "$part"; then return; fi
+  if [ "$status" -ne 0 ]; then missing "$1 $2 ended with $status"
+  elif [ "$passed" -lt "$least" ]; then missing "$1 $2 has $passed tests, and should have at least $least"; fi
+}
 
 port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })')
 base=http://127.0.0.1:$port
@@ -32,19 +44,23 @@ for _ in $(seq 300); do [ -s "$work/serve.out" ] && break; kill -0 "$server" 2>/
 [ -s "$work/serve.out" ] || { tail -n 5 "$work/serve.log"; echo 'FAILED: the server did not start'; echo '0 passed, 1 failed'; exit 1; }
 
 cd e2e || exit 1
-run node issue.mjs "$base" "$(jq -r .setup.token "$work/serve.out")" "$work"
+run 3 node issue.mjs "$base" "$(jq -r .setup.token "$work/serve.out")" "$work"
 if [ -s "$work/facts.json" ]; then
   fact() { jq -r ".$1" "$work/facts.json"; }
   mapfile -t jwts < <(jq -r '.jwts[]' "$work/facts.json" | sed "s|^|$work/|")
-  run node verify-vc.mjs "$base/rpc" "$(fact chainId)" "$(fact dids)" "${jwts[@]}"
-  run node foreign.mjs "$base" "$work/facts.json" "$work"
+  run 6 node verify-vc.mjs "$base/rpc" "$(fact chainId)" "$(fact dids)" "${jwts[@]}"
+  run 17 node foreign.mjs "$base" "$work/facts.json" "$work"
   if [ -s "$work/own.txt" ]; then
     mapfile -t jwts < <(sed "s|^|$work/|" "$work/own.txt")
-    run node verify-vc.mjs "$base/rpc" "$(fact chainId)" "$(fact dids)" "${jwts[@]}"
+    run 6 node verify-vc.mjs "$base/rpc" "$(fact chainId)" "$(fact dids)" "${jwts[@]}"
+  else
+    missing 'an issuer with its own keys left no certificates for did-jwt-vc'
   fi
-  run node ethers.mjs "$base/rpc" "$(fact chainId)" "$(fact registry)" "$(fact anchors)" "$(fact laboratory)" "$(fact category)"
+  run 10 node ethers.mjs "$base/rpc" "$(fact chainId)" "$(fact registry)" "$(fact anchors)" "$(fact laboratory)" "$(fact category)"
+else
+  missing 'nothing was issued for the clients to read'
 fi
-run node envelope.mjs "$target/debug/examples/eip1098"
+run 14 node envelope.mjs "$target/debug/examples/eip1098"
 cd "$here" || exit 1
 
 python=.cache/venv/bin/python
@@ -52,7 +68,7 @@ python=.cache/venv/bin/python
   python3 -m venv .cache/venv && .cache/venv/bin/pip install --quiet --disable-pip-version-check -r e2e/requirements.txt
 } >"$work/pip.log" 2>&1
 if "$python" -c 'import cwt, base45' 2>/dev/null; then
-  run "$python" e2e/hcert.py "$work/signer.pem" "$work/hcert.txt"
+  run 5 "$python" e2e/hcert.py "$work/signer.pem" "$work/hcert.txt"
 else
   tail -n 3 "$work/pip.log"
   echo 'SKIPPED: cwt could not be installed from PyPI; our HCERT was not read by it'
