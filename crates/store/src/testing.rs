@@ -28,6 +28,21 @@ pub fn query(tx: &mut Tx<'_>, statement: &'static str, params: &[Param<'_>]) -> 
     tx.query(statement, params)
 }
 
+/// Says that a test cannot run here, and why; with `CI=true` that is a failure.
+pub fn skip(why: &str) {
+    let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(!ci, "{why} (with CI=true nothing is skipped)");
+    tell(&format!("SKIPPED: {why}"));
+}
+
+/// A line of its own for whoever reads the run: the harness drops what a passed test prints, but not what is written to standard error itself.
+pub fn tell(line: &str) {
+    let line = format!("\n{line}\n");
+    std::io::stderr()
+        .write_all(line.as_bytes())
+        .expect("standard error takes a line");
+}
+
 /// An empty database of its own.
 #[derive(Debug)]
 pub struct Place {
@@ -102,12 +117,7 @@ impl Server {
     /// Starts a server; none where PostgreSQL is not installed.
     pub fn start() -> Option<Self> {
         let Some(programs) = programs() else {
-            let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-            assert!(
-                !ci,
-                "PostgreSQL is not installed (apt-get install postgresql), and CI=true"
-            );
-            eprintln!("SKIPPED: PostgreSQL is not installed; apt-get install postgresql");
+            skip("PostgreSQL is not installed; apt-get install postgresql");
             return None;
         };
         let mut command = if is_root() {

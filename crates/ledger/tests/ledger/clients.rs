@@ -1,6 +1,6 @@
 //! Clients from npm (ethers, ethr-did-resolver) against an embedded ledger that is served. The packages are those of `e2e/`.
 
-use crate::support::{open, serve};
+use crate::support::{open, serve, skip};
 use std::path::Path;
 use std::sync::Arc;
 use vidimus_ledger::conformance::Chain;
@@ -15,11 +15,7 @@ const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../e2e/package.j
 async fn ethers_and_the_did_resolver_read_and_write_it() {
     let modules = Path::new(PACKAGES).with_file_name("node_modules");
     if !modules.join("ethr-did-resolver").exists() || !modules.join("ethers").exists() {
-        assert!(
-            std::env::var("CI").as_deref() != Ok("true"),
-            "ethers is not installed: run `npm ci` in e2e/"
-        );
-        eprintln!("SKIPPED: ethers and ethr-did-resolver are not installed; run `npm ci` in e2e/");
+        skip("ethers and ethr-did-resolver are not installed; run `npm ci` in e2e/");
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -304,9 +304,7 @@ impl SmallDisk {
         if mounted.is_ok_and(|status| status.success()) {
             return Some(Self(directory));
         }
-        let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-        assert!(!ci, "a small disk cannot be mounted (that takes root), and CI=true");
-        eprintln!("SKIPPED: a small disk cannot be mounted here (that takes root)");
+        testing::skip("a small disk cannot be mounted here (that takes root)");
         None
     }
 }
