@@ -39,6 +39,28 @@ pub fn corpora(entries: &[Entry]) -> usize {
     runs
 }
 
+/// Holds the files `NAME` and `refused-NAME` of a corpus to what makes them, and that the first are read and the second are not. With
+/// `VIDIMUS_WRITE_CORPUS` set it writes them.
+pub fn seeds(corpus: &str, reads: fn(&[u8]) -> bool, read: &[(&str, Vec<u8>)], refused: &[(&str, Vec<u8>)]) {
+    let folder = folder("corpus").join(corpus);
+    let named = |name: &str, (file, data): &(&str, Vec<u8>)| (format!("{name}{file}"), data.clone());
+    let read = read.iter().map(|seed| (named("", seed), true));
+    let refused = refused.iter().map(|seed| (named("refused-", seed), false));
+    for ((file, data), is_read) in read.chain(refused) {
+        assert_eq!(reads(&data), is_read, "{corpus}/{file}");
+        let path = folder.join(&file);
+        if std::env::var_os("VIDIMUS_WRITE_CORPUS").is_some() {
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(&path, &data).unwrap();
+        }
+        let kept = fs::read(&path).unwrap_or_else(|_| panic!("{corpus}/{file} is missing: set VIDIMUS_WRITE_CORPUS"));
+        assert!(
+            kept == data,
+            "{corpus}/{file} is not what makes it: set VIDIMUS_WRITE_CORPUS"
+        );
+    }
+}
+
 struct SplitMix(u64);
 
 impl SplitMix {

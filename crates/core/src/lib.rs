@@ -4,6 +4,7 @@
 //! Pure: no clock, no random source, no IO. Callers pass `now` ([`time::Timestamp`]), entropy ([`crypto::Entropy`]) and a
 //! provider ([`crypto::Provider`]).
 
+pub mod api_key;
 pub mod canonical;
 pub mod commitment;
 pub mod crypto;
@@ -15,6 +16,7 @@ pub mod receipt;
 pub mod secret;
 pub mod time;
 
+pub use api_key::ApiKey;
 pub use canonical::Transcript;
 pub use commitment::{Commitment, Salt};
 pub use crypto::{Address, Algorithm, Entropy, Provider, PublicKey, SignError, SignatureError, Signer};

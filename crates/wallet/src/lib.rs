@@ -5,6 +5,7 @@
 
 mod held;
 mod record;
+pub mod request;
 
 pub use held::Held;
 pub use record::Shown;
@@ -50,6 +51,9 @@ pub enum WalletError {
     /// An HCERT names no holder, so there is nobody whose signature would mean anything.
     #[error("a health certificate for a QR code names no holder and carries no counter-signature")]
     NoHolder,
+    /// What was to be answered is no verifier's request.
+    #[error("this is no request: {0}; ask the verifier for another")]
+    Request(&'static str),
     /// A key did not sign.
     #[error("a key of this wallet does not sign")]
     Sign(#[from] SignError),

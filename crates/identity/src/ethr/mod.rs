@@ -18,7 +18,8 @@
 //! it. ES256K and ES256K-R by the account go on verifying beside it.
 //!
 //! # Where documents differ from the npm resolver's
-//! Its `keyAgreement` goes on naming a revoked encryption key whose method is gone; ours does not. A DID is written back in lower case,
+//! Its `keyAgreement` goes on naming a revoked encryption key whose method is gone; ours does not. A key of more than 2048 bytes that is to be
+//! shown in base58 is left out of ours, and counted. A DID is written back in lower case,
 //! and chain 1 without its number.
 
 mod attribute;

@@ -17,6 +17,10 @@ const CONTEXTS: [&str; 3] = [
     "https://w3id.org/security/v3-unstable",
 ];
 
+/// Most bytes that are written in base58, which takes the square of their number: anybody may log what no key is, as long as a block. An RSA
+/// key of 8192 bits has half of them.
+const LONGEST_BASE58: usize = 2048;
+
 /// Which version of a document is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum At {
@@ -111,15 +115,30 @@ enum Part {
         number: u64,
         kind: String,
         material: Material,
-        signs: bool,
-        logs_in: bool,
-        is_encrypted_to: bool,
+        uses: Uses,
     },
     Service {
         number: u64,
         kind: String,
         endpoint: serde_json::Value,
     },
+}
+
+/// What a key is for.
+#[derive(Clone, Copy)]
+struct Uses {
+    signs: bool,
+    logs_in: bool,
+    is_encrypted_to: bool,
+}
+
+impl Uses {
+    /// Of the keys that the identity has by itself.
+    const OWNER: Self = Self {
+        signs: true,
+        logs_in: true,
+        is_encrypted_to: false,
+    };
 }
 
 enum Material {
@@ -205,9 +224,11 @@ impl State {
             number: self.keys,
             kind: MethodType::RECOVERY.into(),
             material: Material::Account(delegate),
-            signs: true,
-            logs_in,
-            is_encrypted_to: false,
+            uses: Uses {
+                signs: true,
+                logs_in,
+                is_encrypted_to: false,
+            },
         };
         self.put(subject, part);
     }
@@ -228,6 +249,7 @@ impl State {
                 let material = match encoding {
                     None | Some("hex") => KeyMaterial::PublicKeyHex(hex(value)),
                     Some("base64") => KeyMaterial::PublicKeyBase64(base64(value)),
+                    Some("base58") if value.len() > LONGEST_BASE58 => return,
                     Some("base58") => KeyMaterial::PublicKeyBase58(base58::encode(value)),
                     Some("pem") => match std::str::from_utf8(value) {
                         Ok(text) => KeyMaterial::PublicKeyPem(text.into()),
@@ -239,9 +261,11 @@ impl State {
                     number: self.keys,
                     kind: method_type(algorithm, purpose).into(),
                     material: Material::Written(material),
-                    signs: purpose != Some("enc"),
-                    logs_in: purpose == Some("sigAuth"),
-                    is_encrypted_to: purpose == Some("enc"),
+                    uses: Uses {
+                        signs: purpose != Some("enc"),
+                        logs_in: purpose == Some("sigAuth"),
+                        is_encrypted_to: purpose == Some("enc"),
+                    },
                 };
                 self.put(subject, part);
             }
@@ -290,44 +314,18 @@ impl State {
         let account = |address: &Address| {
             KeyMaterial::BlockchainAccountId(format!("eip155:{}:{}", self.chain_id, checksum(address, provider)))
         };
-        let mut add = |fragment: String, kind: &str, material: KeyMaterial, signs, logs_in, is_encrypted_to| {
-            let key = format!("{id}#{fragment}");
-            for (_, list) in [
-                (logs_in, &mut document.authentication),
-                (signs, &mut document.assertion_method),
-                (is_encrypted_to, &mut document.key_agreement),
-            ]
-            .into_iter()
-            .filter(|(listed, _)| *listed)
-            {
-                list.push(key.clone());
-            }
-            document.verification_method.push(VerificationMethod {
-                id: key,
-                kind: MethodType(kind.into()),
-                controller: id.into(),
-                material,
-            });
-        };
-        add(
-            "controller".into(),
-            MethodType::RECOVERY,
-            account(&self.owner),
-            true,
-            true,
-            false,
-        );
+        let owner = account(&self.owner);
+        list(&mut document, "controller", MethodType::RECOVERY, owner, Uses::OWNER);
         if let EthrKey::PublicKey(key) = did.key
             && self.owner == self.identity
         {
             let material = KeyMaterial::PublicKeyHex(hex(&key));
-            add(
-                "controllerKey".into(),
+            list(
+                &mut document,
+                "controllerKey",
                 MethodType::SECP256K1,
                 material,
-                true,
-                true,
-                false,
+                Uses::OWNER,
             );
         }
         for entry in self.entries {
@@ -336,22 +334,13 @@ impl State {
                     number,
                     kind,
                     material,
-                    signs,
-                    logs_in,
-                    is_encrypted_to,
+                    uses,
                 } => {
                     let material = match material {
                         Material::Account(address) => account(&address),
                         Material::Written(written) => written,
                     };
-                    add(
-                        format!("delegate-{number}"),
-                        &kind,
-                        material,
-                        signs,
-                        logs_in,
-                        is_encrypted_to,
-                    );
+                    list(&mut document, &format!("delegate-{number}"), &kind, material, uses);
                 }
                 Part::Service { number, kind, endpoint } => document.service.push(Service {
                     id: format!("{id}#service-{number}"),
@@ -362,6 +351,27 @@ impl State {
         }
         document
     }
+}
+
+/// Puts a key into a document, and its id under what it is for.
+fn list(document: &mut Document, fragment: &str, kind: &str, material: KeyMaterial, uses: Uses) {
+    let key = format!("{}#{fragment}", document.id);
+    for (_, list) in [
+        (uses.logs_in, &mut document.authentication),
+        (uses.signs, &mut document.assertion_method),
+        (uses.is_encrypted_to, &mut document.key_agreement),
+    ]
+    .into_iter()
+    .filter(|(listed, _)| *listed)
+    {
+        list.push(key.clone());
+    }
+    document.verification_method.push(VerificationMethod {
+        id: key,
+        kind: MethodType(kind.into()),
+        controller: document.id.clone(),
+        material,
+    });
 }
 
 /// The verification method's type: old pairs of algorithm and purpose have names of their own, any other algorithm is its own name.
