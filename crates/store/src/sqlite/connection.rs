@@ -7,6 +7,7 @@ use crate::{
 };
 use rusqlite::{
     OpenFlags,
+    config::DbConfig,
     ffi::{self, ErrorCode},
     types::{ToSqlOutput, ValueRef},
 };
@@ -50,6 +51,11 @@ impl Connection {
             "PRAGMA journal_size_limit = 67108864",
         ];
         connection.inner.set_prepared_statement_cache_capacity(512);
+        // A plan holds whatever is bound. Without this every statement that might use an index with a condition is prepared anew at each use.
+        connection
+            .inner
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+            .map_err(|e| connection.error("query planner", &e))?;
         connection
             .inner
             .busy_timeout(BUSY)
