@@ -135,6 +135,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Largest body of the operations that take documents (results, checks, JSON-RPC).
     pub large_body_bytes: usize,
+    /// Largest trust list that a check may bring, beside that.
+    pub trust_list_bytes: usize,
     /// Within this a client must have sent its headers (and finished its TLS handshake).
     pub header_seconds: u64,
     /// Within this a request is answered, body included.
@@ -158,6 +160,7 @@ impl Default for Limits {
         Self {
             body_bytes: 64 * 1024,
             large_body_bytes: 1024 * 1024,
+            trust_list_bytes: 4 * 1024 * 1024,
             header_seconds: 10,
             request_seconds: 30,
             drain_seconds: 10,

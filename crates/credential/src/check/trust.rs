@@ -8,6 +8,9 @@ use vidimus_core::{Digest, Provider, Timestamp, encoding};
 /// The most bytes a trust list may have; the EU's holds some thousand certificates of a kilobyte each.
 pub const MAX_TRUST_LIST: usize = 16 << 20;
 
+/// The most certificates under one `kid`. Eight bytes can collide by chance, not that often: more is somebody who wants each of them tried.
+const MOST_OF_A_KID: usize = 16;
+
 /// A document signer of somebody else.
 #[derive(Debug, Clone)]
 pub struct Signer {
@@ -68,7 +71,7 @@ impl TrustList {
         };
         for kid in [Some(own), kid.filter(|kid| *kid != own)].into_iter().flatten() {
             let signers = self.signers.entry(kid.to_vec()).or_default();
-            if signers.iter().all(|known| known.digest != digest) {
+            if signers.len() < MOST_OF_A_KID && signers.iter().all(|known| known.digest != digest) {
                 signers.push(signer.clone());
             }
         }

@@ -8,10 +8,11 @@ use crate::app::{
     once::Once,
     participants,
     principal::Principal,
-    requests::{CheckAnswer, CheckRequest, NewPresentationRequest, PresentationRequestView},
+    requests::{CheckAnswer, CheckRequest, NewPresentationRequest, PresentationRequestView, TrustListView},
     status,
 };
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 use vidimus_core::{
     Digest, Provider, Timestamp,
     encoding::base64url,
@@ -22,7 +23,9 @@ use vidimus_core::{
 use vidimus_credential::{
     CategoryId, Statement,
     category::Category,
-    check::{self, Certificate, Context, Expected, Input, Policy, Report, Root, Roots, Verdict, registry::Grant},
+    check::{
+        self, Certificate, Context, Expected, Input, Policy, Report, Root, Roots, TrustList, Verdict, registry::Grant,
+    },
 };
 use vidimus_store::{Scope, chain, checks as rows, requests};
 
@@ -112,6 +115,10 @@ pub async fn check(app: &App, caller: &Principal, request: CheckRequest) -> Resu
     }
     let wanted = request.attributes.unwrap_or_else(|| admitted.attributes.clone());
     let now = app.now();
+    let trust = match request.trust_list {
+        Some(text) => Some(trust_list(app, text, request.trust_list_read_at.as_deref(), now).await?),
+        None => None,
+    };
     let policy = Policy {
         paper_without_evidence: request.accept_without_evidence,
         ..policy(app)
@@ -120,7 +127,7 @@ pub async fn check(app: &App, caller: &Principal, request: CheckRequest) -> Resu
         Err(reason) => Report::refused(reason, now),
         Ok(input) => {
             let expected = expected(app, caller, &input, &admitted.did, &request.purpose, now).await?;
-            evaluate(app, input, expected.as_ref(), policy, now).await?
+            evaluate(app, input, expected.as_ref(), trust.as_ref(), policy, now).await?
         }
     };
     let id = CheckId::generate(&mut *app.entropy());
@@ -139,15 +146,56 @@ pub async fn check(app: &App, caller: &Principal, request: CheckRequest) -> Resu
     };
     let scope = Scope::authenticated(caller.participant);
     app.store.write(move |tx| rows::insert(tx, &scope, &row)).await?;
-    Ok(answer(app, id, &report, &wanted))
+    Ok(CheckAnswer {
+        trust_list: trust.map(|list| TrustListView {
+            signers: list.len(),
+            read_at: list.read_at().to_rfc3339(),
+            age: now.since(list.read_at()),
+        }),
+        ..answer(app, id, &report, &wanted)
+    })
+}
+
+/// Reads the list of signers that a caller trusts, away from the threads that answer others.
+async fn trust_list(app: &App, text: String, read_at: Option<&str>, now: Timestamp) -> Result<TrustList, Error> {
+    // While it is read a list takes many times its size.
+    static AT_ONCE: Semaphore = Semaphore::const_new(2);
+    let refused = |detail: String| {
+        Error::invalid(
+            "trust-list",
+            detail,
+            "send PEM, or JSON with X.509 certificates in base64, and the time it was fetched in RFC 3339",
+        )
+    };
+    let read_at = match read_at {
+        // A list from the future would never grow old.
+        Some(text) => Timestamp::parse_rfc3339(text)
+            .map_err(|_| refused("/trust_list_read_at: not a time".to_owned()))?
+            .min(now),
+        None => now,
+    };
+    let most = app.config.server.limits.trust_list_bytes;
+    if text.len() > most {
+        return Err(refused(format!("/trust_list: larger than {most} bytes")));
+    }
+    let _turn = AT_ONCE
+        .acquire()
+        .await
+        .map_err(|_| Error::Internal("a closed semaphore"))?;
+    let provider = app.provider.clone();
+    tokio::task::spawn_blocking(move || TrustList::parse(text.as_bytes(), read_at, &*provider))
+        .await
+        .map_err(|_| Error::Internal("reading a trust list ended"))?
+        .map_err(|error| refused(format!("/trust_list: {error}")))
 }
 
 /// One check on this server's own evidence: the registry and anchors as read from the chain, the status table, and, for copies that carry
-/// none, the receipt by digest.
+/// none, the receipt by digest. `trust` holds signers of others whom the caller trusts.
 pub async fn evaluate(
     app: &App,
     mut input: Input,
     expected: Option<&Expected>,
+    trust: Option<&TrustList>,
     policy: Policy,
     now: Timestamp,
 ) -> Result<Report, Error> {
@@ -167,7 +215,7 @@ pub async fn evaluate(
         registry: Some(&registries.issuers),
         status: &lists,
         roots: Some(&roots),
-        trust: None,
+        trust,
         policy,
         expected,
     };
@@ -274,6 +322,7 @@ fn answer(app: &App, id: CheckId, report: &Report, wanted: &[String]) -> CheckAn
                 .unwrap_or_else(|| certificate.issuer.id.clone())
         }),
         accepted_without_evidence: waived(report),
+        trust_list: None,
         checked_at: report.checked_at.to_rfc3339(),
     }
 }

@@ -338,6 +338,13 @@ pub struct CheckRequest {
     /// `accepted_without_evidence` and names the tests that were waived.
     #[serde(default)]
     pub accept_without_evidence: bool,
+    /// Health certificates of others: the signers that the caller trusts, as the text of a trust list: PEM, or JSON as the EU gateway and
+    /// national backends give it. At most `server.limits.trust_list_bytes`, and never more than 16 MiB.
+    #[serde(default)]
+    pub trust_list: Option<String>,
+    /// When that list was fetched, RFC 3339; default now. After a week it is too old to say *valid*.
+    #[serde(default)]
+    pub trust_list_read_at: Option<String>,
     /// What the check is for; must be among the verifier's purposes.
     pub purpose: String,
     /// Attributes wanted; default all that the verifier is admitted for.
@@ -366,8 +373,22 @@ pub struct CheckAnswer {
     pub issuer: Option<String>,
     /// Whether this is paper that the verifier chose to accept without evidence of its anchor.
     pub accepted_without_evidence: bool,
+    /// The list of signers that the caller trusts, where one was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust_list: Option<TrustListView>,
     /// When it was checked, RFC 3339.
     pub checked_at: String,
+}
+
+/// What was read of a caller's trust list.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct TrustListView {
+    /// How many signers were taken from it; entries that are no document signers, or do not read, are left out.
+    pub signers: usize,
+    /// When it was fetched, RFC 3339.
+    pub read_at: String,
+    /// Its age in seconds.
+    pub age: i64,
 }
 
 /// Asks for what belongs to a copy and is not in it.

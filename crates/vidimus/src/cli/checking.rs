@@ -67,8 +67,9 @@ pub struct CheckArguments {
     /// Offline: the request that a presentation answers; it is used once.
     #[arg(long, value_name = "FILE", requires = "bundle")]
     request: Option<PathBuf>,
-    /// Health certificates of others: their signers, PEM or JSON. Its age is that of the file.
-    #[arg(long, value_name = "FILE", conflicts_with = "purpose")]
+    /// Health certificates of others: their signers, PEM or JSON. Its age is that of the file. With --purpose the server checks, and knows
+    /// the deployment's own categories; without, nobody is asked.
+    #[arg(long, value_name = "FILE")]
     trust_list: Option<PathBuf>,
 }
 
@@ -104,7 +105,7 @@ pub(super) async fn check(arguments: CheckArguments, output: Output) -> Result<E
             };
             offline(&shown, bundle, root, arguments.request.as_deref(), &arguments.attribute)?
         }
-        (_, _, Some(list)) => foreign(&input, list, &arguments.attribute)?,
+        (_, _, Some(list)) if arguments.purpose.is_none() => foreign(&input, list, &arguments.attribute)?,
         _ => {
             let purpose = arguments.purpose.ok_or_else(|| {
                 let text = "say how to check: --purpose on a server, --bundle and --root offline, or --trust-list";
@@ -117,6 +118,10 @@ pub(super) async fn check(arguments: CheckArguments, output: Output) -> Result<E
                 "input": input.trim(), "purpose": purpose, "evidence": evidence,
                 "accept_without_evidence": arguments.accept_without_evidence,
             });
+            if let Some(list) = &arguments.trust_list {
+                body["trust_list"] = json!(read_text(list)?);
+                body["trust_list_read_at"] = json!(fetched_at(list, clock().now()).to_rfc3339());
+            }
             if !arguments.attribute.is_empty() {
                 body["attributes"] = json!(arguments.attribute);
             }
@@ -218,15 +223,20 @@ const OFFLINE: Policy = Policy {
     paper_without_evidence: false,
 };
 
+/// When a list was fetched: what its file says.
+fn fetched_at(list: &Path, now: Timestamp) -> Timestamp {
+    std::fs::metadata(list)
+        .and_then(|file| file.modified())
+        .ok()
+        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
+        .map_or(now, |since| Timestamp(i64::try_from(since.as_secs()).unwrap_or(now.0)))
+}
+
 /// A check of somebody else's health certificate, with a list of signers that the caller trusts.
 fn foreign(input: &[u8], list: &Path, wanted: &[String]) -> Result<Value, Failure> {
     let now = clock().now();
     let provider = Native::new();
-    let read_at = std::fs::metadata(list)
-        .and_then(|file| file.modified())
-        .ok()
-        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
-        .map_or(now, |since| Timestamp(i64::try_from(since.as_secs()).unwrap_or(now.0)));
+    let read_at = fetched_at(list, now);
     let trust = TrustList::parse(&read(list)?, read_at, &provider)
         .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", list.display())))?;
     let categories = Categories::built_in();

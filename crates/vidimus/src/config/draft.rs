@@ -11,6 +11,7 @@ use std::{
 };
 use toml::{Table, Value};
 use vidimus_core::Secret;
+use vidimus_credential::check::MAX_TRUST_LIST;
 
 /// The file as it is written, before the values are held against each other.
 #[derive(Default, Deserialize)]
@@ -205,6 +206,7 @@ impl DraftServer {
         for (key, value) in [
             ("server.limits.body_bytes", limits.body_bytes as u64),
             ("server.limits.large_body_bytes", limits.large_body_bytes as u64),
+            ("server.limits.trust_list_bytes", limits.trust_list_bytes as u64),
             ("server.limits.header_seconds", limits.header_seconds),
             ("server.limits.request_seconds", limits.request_seconds),
             ("server.limits.concurrency", limits.concurrency as u64),
@@ -219,6 +221,12 @@ impl DraftServer {
             ),
         ] {
             at_least_one(key, value)?;
+        }
+        if limits.trust_list_bytes > MAX_TRUST_LIST {
+            return Err(wrong(
+                "server.limits.trust_list_bytes",
+                format!("may be at most {MAX_TRUST_LIST}: a larger list is not read"),
+            ));
         }
         Ok(Server {
             listen,

@@ -17,6 +17,7 @@ pub(super) const KEYS: &[(&str, Kind)] = &[
     ("server.tls.key", Kind::Text),
     ("server.limits.body_bytes", Kind::Number),
     ("server.limits.large_body_bytes", Kind::Number),
+    ("server.limits.trust_list_bytes", Kind::Number),
     ("server.limits.header_seconds", Kind::Number),
     ("server.limits.request_seconds", Kind::Number),
     ("server.limits.drain_seconds", Kind::Number),

@@ -39,6 +39,8 @@ pub enum BodyLimit {
     Small,
     /// `server.limits.large_body_bytes`.
     Large,
+    /// The same and `server.limits.trust_list_bytes`.
+    TrustList,
 }
 
 /// One row of the authorization matrix.
@@ -170,7 +172,7 @@ operations! {
     DrawPaper = GET "/v1/copies/{copy}/paper", Only(ISSUER, Issue), Own, Empty;
 
     /// Checks a certificate or a presentation.
-    Check = POST "/v1/checks", Only(VERIFIER, Permission::Check), None, Large;
+    Check = POST "/v1/checks", Only(VERIFIER, Permission::Check), None, TrustList;
     /// Makes a request that a presentation answers.
     RequestPresentation = POST "/v1/presentation-requests", Only(VERIFIER, Permission::Check), None, Small;
 

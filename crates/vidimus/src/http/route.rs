@@ -91,6 +91,7 @@ impl Routes {
                 BodyLimit::Empty => 0,
                 BodyLimit::Small => limits.body_bytes,
                 BodyLimit::Large => limits.large_body_bytes,
+                BodyLimit::TrustList => limits.large_body_bytes.saturating_add(limits.trust_list_bytes),
             };
             let path = row.path;
             let gate = Gate {

@@ -1,5 +1,6 @@
 //! The command line as each role uses it: the real program against a real server that it serves itself.
 
+mod added;
 mod mistakes;
 mod own_keys;
 mod place;

@@ -68,7 +68,7 @@ async fn what_earlier_releases_made_opens_and_checks() {
         assert!(app.registries().issuers.participants().count() > 0, "{name}");
         for check in expected.checks {
             let input = Input::parse(check.input.as_bytes()).unwrap();
-            let report = checks::evaluate(&app, input, None, checks::policy(&app), now)
+            let report = checks::evaluate(&app, input, None, None, checks::policy(&app), now)
                 .await
                 .unwrap();
             let reasons: Vec<_> = report.reasons().iter().map(|reason| reason.code()).collect();

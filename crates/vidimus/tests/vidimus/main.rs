@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that does not get what it needs has failed")]
 #![allow(clippy::disallowed_methods, reason = "tests look at the real clock")]
 
+mod added;
 mod api;
 mod canary;
 mod cli;
@@ -20,3 +21,4 @@ mod participants;
 mod program;
 mod readiness;
 mod start;
+mod trust_list;

@@ -105,6 +105,34 @@ fn the_airline_checks_without_a_network_until_its_bundle_is_stale() {
 }
 
 #[test]
+fn a_bundle_brings_categories_with_the_value_sets_they_need() {
+    let file = |path: &str| {
+        let samples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/samples");
+        std::fs::read_to_string(samples.join(path)).unwrap()
+    };
+    let with = |value_sets: Vec<String>| {
+        let categories = vec![file("categories/yellow-fever-vaccination.json")];
+        let content = Content {
+            value_sets,
+            categories,
+            ..content(7, Vec::new())
+        };
+        open(&sign(&content, &DEPLOYMENT), None)
+    };
+    let bundle = with(vec![file("value-sets/yellow-fever-vaccine.json")]).unwrap();
+    let id = vidimus_credential::CategoryId::new("yellow-fever-vaccination").unwrap();
+    let category = bundle.categories.category(&id).unwrap();
+    assert!(category.value_sets().any(|(_, set)| set.id == "yellow-fever-vaccine"));
+    let Err(BundleError::Category(error)) = with(Vec::new()) else {
+        panic!("a category without its value set")
+    };
+    assert_eq!(
+        (error.file.as_str(), error.pointer.as_str()),
+        ("category 0 of the bundle", "/value_sets/~1product")
+    );
+}
+
+#[test]
 fn a_bundle_is_refused_unless_it_is_the_deployments_and_newer() {
     let text = sign(&content(7, Vec::new()), &DEPLOYMENT);
     assert!(open(&text, None).is_ok());

@@ -153,17 +153,23 @@ impl std::ops::Deref for Deployment {
 
 impl Deployment {
     pub fn serve() -> Self {
+        Self::serve_with("", |_| {})
+    }
+
+    /// With more at the top of the configuration, and what `prepare` puts beside it.
+    pub fn serve_with(more: &str, prepare: impl FnOnce(&Place)) -> Self {
         let mut place = Place::new();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         place.url = format!("http://127.0.0.1:{port}");
         place.write(
             "vidimus.toml",
             &format!(
-                "data_dir = \"data\"\nroot_key = \"keys/root.key\"\n[server]\nlisten = \"127.0.0.1:{port}\"\n\
+                "data_dir = \"data\"\nroot_key = \"keys/root.key\"\n{more}[server]\nlisten = \"127.0.0.1:{port}\"\n\
                  [anchor]\ninterval_seconds = 1\n"
             ),
         );
         place.ask(&["init"]).json();
+        prepare(&place);
         let mut child = place
             .command(&["--json", "serve"])
             .stdout(Stdio::piped())
@@ -188,8 +194,8 @@ impl Deployment {
         Self { place, token, child }
     }
 
-    /// Authority, laboratory and airline, each with an API key in a file; the ids of the two.
-    pub fn with_participants(&self) -> (String, String) {
+    /// The authority, with an API key in a file.
+    pub fn set_up(&self) {
         let setup = [
             "setup",
             "--token-file",
@@ -203,6 +209,11 @@ impl Deployment {
         ];
         let made = self.with_input(&setup, &self.token).json();
         assert_eq!(made["api_key"], "in authority.key");
+    }
+
+    /// Authority, laboratory and airline, each with an API key in a file; the ids of the two.
+    pub fn with_participants(&self) -> (String, String) {
+        self.set_up();
         let admit = |role: &str, name: &str, more: &[&str]| {
             let key = format!("{role}.key");
             let base = [
