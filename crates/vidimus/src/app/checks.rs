@@ -160,10 +160,10 @@ pub async fn check(app: &App, caller: &Principal, request: CheckRequest) -> Resu
 async fn trust_list(app: &App, text: String, read_at: Option<&str>, now: Timestamp) -> Result<TrustList, Error> {
     // While it is read a list takes many times its size.
     static AT_ONCE: Semaphore = Semaphore::const_new(2);
-    let refused = |detail: String| {
+    let refused = |why: String| {
         Error::invalid(
             "trust-list",
-            detail,
+            format!("the trust list is not used, and nothing was checked: {why}"),
             "send PEM, or JSON with X.509 certificates in base64, and the time it was fetched in RFC 3339",
         )
     };
