@@ -1,6 +1,7 @@
 use super::*;
 use crate::check::world::{
-    LABS, REVOCATION_LIST, Setup, TRAVELLER, at, bitstring_list, foreign, now, token_list_of, vaccination,
+    FOREIGN_RSA, LABS, REVOCATION_LIST, Setup, TRAVELLER, at, bitstring_list, foreign, foreign_with, now,
+    token_list_of, vaccination,
 };
 use vidimus_credential::status::bitstring::Purpose;
 
@@ -238,6 +239,16 @@ pub fn cases() -> Vec<Case> {
             let mut envelope = setup.anchor_at(&copy, now());
             envelope.counter_signature = Some(TRAVELLER.countersign(&copy));
             TRAVELLER.present(&envelope)
+        },
+    );
+    add(
+        "hcert-foreign-ps256",
+        "An HCERT with PS256 of a foreign document signer with an RSA key in the caller's trust list.",
+        &|setup| {
+            setup.trust_list = Some((foreign_with(&[&FOREIGN_RSA]), now().plus(-3600)));
+            let mut content = hcert_content(&statement(lab));
+            content.status = None;
+            FOREIGN_RSA.hcert(&content, FOREIGN_RSA.kid())
         },
     );
     cases

@@ -5,6 +5,7 @@ mod hcerts;
 mod holders;
 mod issuers;
 mod receipts;
+mod rsa;
 mod signatures;
 mod status;
 
@@ -31,5 +32,6 @@ pub fn cases() -> Vec<Case> {
     receipts::cases(&mut add);
     holders::cases(&mut add);
     hcerts::cases(&mut add);
+    rsa::cases(&mut add);
     cases
 }

@@ -6,6 +6,7 @@ mod keys;
 mod lists;
 mod parties;
 mod registry;
+mod rsa;
 mod setup;
 
 pub use self::content::*;
@@ -13,6 +14,7 @@ pub use self::keys::*;
 pub use self::lists::*;
 pub use self::parties::*;
 pub use self::registry::*;
+pub use self::rsa::*;
 pub use self::setup::*;
 
 use p256::ecdsa::signature::Signer as _;
