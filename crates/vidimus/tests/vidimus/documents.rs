@@ -116,7 +116,7 @@ fn every_problem_is_listed() {
     is_fresh("errors.md", &text);
 }
 
-/// Name and status of each `Error::invalid("name", "detail", "next")` and its like, with the first wording found.
+/// Name and status of every problem that the application makes, with the first wording found.
 fn problems_in_sources() -> BTreeMap<(String, u16), (String, String)> {
     let mut found = BTreeMap::new();
     let mut directories = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];
@@ -132,61 +132,108 @@ fn problems_in_sources() -> BTreeMap<(String, u16), (String, String)> {
         }
     }
     files.sort();
+    // Where the constructors are: they take any name.
+    files.retain(|path| !path.ends_with("app/error.rs"));
     for path in files {
-        let source = std::fs::read_to_string(path).unwrap();
-        for (call, status) in [
-            ("Error::invalid(", 422),
-            ("Error::forbidden(", 403),
-            ("Error::conflict(", 409),
-            ("Error::NotReady(Problem::new(", 503),
-        ] {
+        let source = std::fs::read_to_string(&path).unwrap();
+        let spelled = source.matches("Problem {").count();
+        assert_eq!(spelled, 0, "{}: a problem is made by `Problem::new`", path.display());
+        for call in ["::invalid(", "::forbidden(", "::conflict(", "Problem::new("] {
             for (start, _) in source.match_indices(call) {
-                let literals = literals(&source[start + call.len()..]);
-                if let [name, detail, next] = &literals[..] {
-                    found
-                        .entry((name.clone(), status))
-                        .or_insert((detail.clone(), next.clone()));
-                }
+                let place = format!("{}:{}", path.display(), source[..start].lines().count());
+                let status = status(&source, start, call).unwrap_or_else(|| panic!("{place}: no status is to be seen"));
+                let arguments = arguments(&source[start + call.len()..]);
+                let [name, detail, next] = &arguments[..] else {
+                    panic!("{place}: a problem has a name, a cause and a next step: {arguments:?}")
+                };
+                let name = name
+                    .strip_prefix('"')
+                    .and_then(|rest| rest.strip_suffix('"'))
+                    .unwrap_or_else(|| {
+                        panic!("{place}: the name of a problem is a literal, so that it is listed: {name}")
+                    });
+                let text =
+                    |argument: &str| literal(argument).unwrap_or_else(|| panic!("{place}: no text in {argument}"));
+                found
+                    .entry((name.to_owned(), status))
+                    .or_insert_with(|| (text(detail), text(next)));
             }
         }
     }
-    assert!(found.len() > 20, "{} problems found", found.len());
+    assert!(found.len() > 75, "{} problems found", found.len());
     found
 }
 
-/// The first three string literals of a call's arguments; values in format strings become `{}`.
-fn literals(arguments: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut chars = arguments.chars().peekable();
-    let mut depth = 1;
-    while let Some(c) = chars.next() {
+/// The status of a problem that is made at `start`: by the constructor's name, by the variant around it, or by the variant that the variable is
+/// put into.
+fn status(source: &str, start: usize, call: &str) -> Option<u16> {
+    const KINDS: [(&str, u16); 4] = [
+        ("Invalid", 422),
+        ("Forbidden", 403),
+        ("Conflict", 409),
+        ("NotReady", 503),
+    ];
+    let before = source[..start].trim_end();
+    if call != "Problem::new(" {
+        let kind = KINDS
+            .iter()
+            .find(|(kind, _)| call[2..call.len() - 1].eq_ignore_ascii_case(kind));
+        return kind.map(|(_, status)| *status);
+    }
+    KINDS.iter().find_map(|(kind, status)| {
+        let around = before.ends_with(&format!("::{kind}("));
+        let later = before.strip_suffix('=').is_some_and(|left| {
+            let variable = left.trim_end().rsplit([' ', '\n']).next().unwrap();
+            let function = &source[start..][..source[start..].find("\n}\n").unwrap()];
+            function.contains(&format!("::{kind}({variable})"))
+        });
+        (around || later).then_some(*status)
+    })
+}
+
+/// The arguments of a call, as they are written; `rest` begins behind its parenthesis.
+fn arguments(rest: &str) -> Vec<String> {
+    let (mut found, mut argument) = (Vec::new(), String::new());
+    let (mut depth, mut quoted, mut escaped) = (0, false, false);
+    for c in rest.chars() {
         match c {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            '"' => {
-                let mut text = String::new();
-                while let Some(c) = chars.next() {
-                    match c {
-                        '"' => break,
-                        '\\' => match chars.next() {
-                            Some('\n') => while chars.next_if(|c| c.is_whitespace()).is_some() {},
-                            Some(c) => text.push(c),
-                            None => {}
-                        },
-                        '{' => {
-                            text.push_str("{}");
-                            while chars.next().is_some_and(|c| c != '}') {}
-                        }
-                        c => text.push(c),
-                    }
-                }
-                found.push(text.replace('|', "\\|"));
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ if quoted => {}
+            '(' | '[' | '{' => depth += 1,
+            ')' if depth == 0 => break,
+            ')' | ']' | '}' => depth -= 1,
+            ',' if depth == 0 => {
+                found.push(std::mem::take(&mut argument).trim().to_owned());
+                continue;
             }
             _ => {}
         }
-        if depth == 0 || found.len() == 3 {
-            break;
+        argument.push(c);
+    }
+    found.extend(Some(argument.trim().to_owned()).filter(|argument| !argument.is_empty()));
+    found
+}
+
+/// The first string literal of an argument; values in format strings become `{}`.
+fn literal(argument: &str) -> Option<String> {
+    let mut chars = argument[argument.find('"')? + 1..].chars().peekable();
+    let mut text = String::new();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => break,
+            '\\' => match chars.next() {
+                Some('\n') => while chars.next_if(|c| c.is_whitespace()).is_some() {},
+                Some(c) => text.push(c),
+                None => {}
+            },
+            '{' => {
+                text.push_str("{}");
+                while chars.next().is_some_and(|c| c != '}') {}
+            }
+            c => text.push(c),
         }
     }
-    found
+    Some(text.replace('|', "\\|"))
 }

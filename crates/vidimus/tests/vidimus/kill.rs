@@ -21,6 +21,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     net::TcpListener,
+    os::unix::process::ExitStatusExt,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -38,6 +39,8 @@ const CLIENTS: u64 = 6;
 const FORMATS: [&str; 2] = ["vc-jwt-1.1", "hcert"];
 /// Longer than an abandoned intent waits before a job takes it up, and than a key's lease.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// How a fail-point ends a process.
+const SIGABRT: i32 = 6;
 
 /// The whole of a run.
 struct Run {
@@ -113,23 +116,25 @@ async fn whatever_is_killed_when_what_was_acknowledged_holds_once() {
     })
     .await;
 
-    let (mut kills, mut aborts, mut looked) = (0_u64, 0_u64, 0_u64);
+    let (mut kills, mut looked) = (0_u64, 0_u64);
+    let mut aborts: BTreeMap<&str, u64> = BTreeMap::new();
     for round in 0..rounds {
         let failpoint = (round % 2 == 1).then(|| {
             let name = fault::ALL[(round / 2) as usize % fault::ALL.len()];
             // Requests pass the first three often, batches and transactions pass the others once or twice in a round.
             let often = [fault::AFTER_INTENT, fault::AFTER_SIGN, fault::AFTER_COMPLETE].contains(&name);
             let passes = 1 + choices.next(if often { 20 } else { 2 });
-            format!("{name}:{passes}")
+            (name, format!("{name}:{passes}"))
         });
-        if failpoint.is_some() {
+        if let Some((name, failpoint)) = &failpoint {
             drop(server);
             kills += 1;
             // It may abort before it serves: there is work left from the round before.
-            match Server::start(directory.path(), failpoint.as_deref(), false) {
+            match Server::start(directory.path(), Some(failpoint), false) {
                 Some(started) => server = started,
                 None => {
-                    aborts += 1;
+                    *aborts.entry(name).or_default() += 1;
+                    println!("round {round}: aborted at {failpoint} before it served");
                     server = Server::start(directory.path(), None, false).unwrap();
                     continue;
                 }
@@ -141,22 +146,20 @@ async fn whatever_is_killed_when_what_was_acknowledged_holds_once() {
             let (run, choices) = (run.clone(), Choices(choices.next(u64::MAX)));
             clients.spawn(async move { run.client(round, number, choices).await });
         }
-        let delay = if failpoint.is_some() {
-            6_000
+        let delay = 200 + choices.next(1_800);
+        if let Some((name, failpoint)) = &failpoint {
+            let what = format!("the server comes to {failpoint}");
+            program::until_async(&what, PATIENCE, async || server.child.try_wait().unwrap().is_some()).await;
+            let ended = server.child.wait().unwrap();
+            assert_eq!(ended.signal(), Some(SIGABRT), "{failpoint}: {ended}");
+            *aborts.entry(name).or_default() += 1;
         } else {
-            200 + choices.next(1_800)
-        };
-        let gone = async {
-            while let Some(client) = clients.join_next().await {
-                client.unwrap();
-            }
-        };
-        let aborted = tokio::time::timeout(Duration::from_millis(delay), gone).await.is_ok();
-        server.child.kill().unwrap();
-        server.child.wait().unwrap();
-        if aborted {
-            aborts += 1;
-        } else {
+            let gone = async { while clients.join_next().await.transpose().unwrap().is_some() {} };
+            let _ = tokio::time::timeout(Duration::from_millis(delay), gone).await;
+            let ended = server.child.try_wait().unwrap();
+            assert!(ended.is_none(), "the server ended by itself: {ended:?}");
+            server.child.kill().unwrap();
+            server.child.wait().unwrap();
             kills += 1;
         }
         run.over.store(true, Ordering::Relaxed);
@@ -169,8 +172,7 @@ async fn whatever_is_killed_when_what_was_acknowledged_holds_once() {
             "round {round}: {} acknowledgements, {}",
             run.outside.lock().unwrap().acknowledgements,
             match failpoint {
-                Some(failpoint) if aborted => format!("aborted at {failpoint}"),
-                Some(failpoint) => format!("killed before it came to {failpoint}"),
+                Some((_, failpoint)) => format!("aborted at {failpoint}"),
                 None => format!("killed after {delay} ms"),
             }
         );
@@ -185,9 +187,18 @@ async fn whatever_is_killed_when_what_was_acknowledged_holds_once() {
         .filter(|state| **state == Revocation::Acknowledged)
         .count();
     println!(
-        "{rounds} rounds, {kills} kills, {aborts} aborts at fail-points; {} acknowledgements: {certificates} certificates, {revoked} \
+        "{rounds} rounds, {kills} kills, {} aborts at fail-points; {} acknowledgements: {certificates} certificates, {revoked} \
          revocations; {receipts} receipts in {batches} batches; looked at {looked} times; lost 0, doubled 0",
+        aborts.values().sum::<u64>(),
         outside.acknowledgements
     );
-    assert!(kills + aborts >= rounds && certificates > 0);
+    assert!(certificates > 0);
+    assert_eq!(
+        aborts.values().sum::<u64>(),
+        rounds / 2,
+        "every second round: {aborts:?}"
+    );
+    if rounds >= 2 * fault::ALL.len() as u64 {
+        assert!(fault::ALL.iter().all(|name| aborts.contains_key(name)), "{aborts:?}");
+    }
 }
