@@ -71,6 +71,11 @@ pub trait Ledger: Send + Sync {
     async fn receipt(&self, hash: TxHash) -> Result<Option<TransactionReceipt>>;
     /// The next nonce of an account. At `pending` it counts transactions that wait.
     async fn nonce(&self, account: Address, at: BlockId) -> Result<u64>;
+    /// The next nonce of an account in the newest final block: what comes after this cannot be taken back. A backend that asks others has it
+    /// proven, and fails where it is not.
+    async fn settled_nonce(&self, account: Address) -> Result<u64> {
+        self.nonce(account, BlockId::finalized()).await
+    }
     /// Wei held by an account.
     async fn balance(&self, account: Address, at: BlockId) -> Result<U256>;
     /// Code at an address; empty for accounts without.

@@ -292,6 +292,26 @@ pub fn set_published(tx: &mut Tx<'_>, id: CopyId) -> Result<bool, Error> {
     Ok(rows == 1)
 }
 
+/// Copies whose payload is in the blob store, in the order of their ids, after one of them: id, content id. Those that were erased are not
+/// among them.
+pub fn published(tx: &mut Tx<'_>, after: Option<CopyId>, limit: u32) -> Result<Vec<(CopyId, String)>, Error> {
+    tx.list(
+        "SELECT id, content FROM copies WHERE state = 'published' AND payload IS NOT NULL AND content IS NOT NULL AND id > $1 \
+         ORDER BY id LIMIT $2",
+        params![after.unwrap_or(CopyId::from_bytes([0; 16])), limit],
+        |mut row| Ok((row.take(0)?, row.take(1)?)),
+    )
+}
+
+/// The payload of a copy with this content id; none where it was erased.
+pub fn payload(tx: &mut Tx<'_>, id: CopyId, content: &str) -> Result<Option<Vec<u8>>, Error> {
+    tx.find(
+        "SELECT payload FROM copies WHERE id = $1 AND content = $2 AND payload IS NOT NULL",
+        params![id, *content],
+        |mut row| row.take(0),
+    )
+}
+
 /// Keeps the holder's signature that it has the copy; the first one stays.
 pub fn counter_sign(tx: &mut Tx<'_>, id: CopyId, holder: &str, signature: &[u8]) -> Result<bool, Error> {
     let rows = tx.execute(

@@ -111,20 +111,29 @@ fn read(mut row: Row) -> Result<Outbound, Error> {
     })
 }
 
-/// Queues a call with the account's next nonce, which is at least `floor` (what the chain says). When there is one for this purpose and
-/// object already, gives that one back instead; its id tells.
+/// Queues a call with the account's next nonce: the one after our own newest, and at least `floor`, of which the caller is sure (a nonce that
+/// is too high is never mined). When there is one for this purpose and object already, gives that one back instead; its id tells.
 pub fn enqueue(tx: &mut Tx<'_>, call: &Call, floor: u64, now: Timestamp) -> Result<Outbound, Error> {
     if let Some(there) = find_by_object(tx, &call.purpose, &call.object)? {
         return Ok(there);
     }
-    // The row is locked until the commit, and a rollback gives the nonce back: no gaps, no doubles.
-    let nonce: u64 = tx
+    // The row is locked until the commit, and a rollback gives the nonce back: no gaps, no doubles. What was next before is not asked: only
+    // what we have queued counts, so that a floor that was once too high is not kept.
+    tx.execute(
+        "INSERT INTO nonces (chain, account, next) VALUES ($1, $2, 0) ON CONFLICT (chain, account) DO UPDATE SET next = nonces.next",
+        params![call.chain, call.account],
+    )?;
+    let newest: Option<u64> = tx
         .query_exactly(
-            "INSERT INTO nonces (chain, account, next) VALUES ($1, $2, $3 + 1) ON CONFLICT (chain, account) DO UPDATE \
-             SET next = CASE WHEN nonces.next < $3 THEN $3 ELSE nonces.next END + 1 RETURNING next - 1",
-            params![call.chain, call.account, floor],
+            "SELECT MAX(account_nonce) FROM transactions WHERE chain = $1 AND account = $2",
+            params![call.chain, call.account],
         )?
         .take(0)?;
+    let nonce = newest.map_or(0, |newest| newest + 1).max(floor);
+    tx.execute(
+        "UPDATE nonces SET next = $3 + 1 WHERE chain = $1 AND account = $2",
+        params![call.chain, call.account, nonce],
+    )?;
     tx.execute(
         "INSERT INTO transactions (id, chain, account, account_nonce, purpose, object, recipient, data, gas, state, created, updated) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $10)",
@@ -238,6 +247,16 @@ pub fn finish(tx: &mut Tx<'_>, id: RequestId, failure: Option<&str>, now: Timest
     let rows = tx.execute(
         "UPDATE transactions SET state = $1, reason = $2, updated = $3 WHERE id = $4 AND state = 'mined'",
         params![state, failure, now, id],
+    )?;
+    Ok(rows == 1)
+}
+
+/// It will never be mined: its account's nonce was used by something that is not ours to know, such as what was sent before the database was
+/// restored from a backup.
+pub fn displaced(tx: &mut Tx<'_>, id: RequestId, now: Timestamp) -> Result<bool, Error> {
+    let rows = tx.execute(
+        "UPDATE transactions SET state = 'failed', reason = 'displaced', updated = $1 WHERE id = $2 AND state IN ('signed', 'sent')",
+        params![now, id],
     )?;
     Ok(rows == 1)
 }

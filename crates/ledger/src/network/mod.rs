@@ -8,6 +8,9 @@
 //! Reorganisations show as another hash at a known height ([`Head::parent`]). Answers are bounded in size and time.
 
 mod answer;
+#[cfg(feature = "conformance")]
+pub mod heard;
+mod proof;
 mod refusal;
 mod verify;
 
@@ -342,6 +345,18 @@ impl Ledger for Network {
 
     async fn estimate_gas(&self, request: TransactionRequest, at: BlockId) -> Result<u64> {
         self.ask::<U64>("eth_estimateGas", (request, at))
+    async fn settled_nonce(&self, account: Address) -> Result<u64> {
+        let head = self.finalized().await?;
+        let at = BlockId::number(head.number);
+        if !self.settings.verify {
+            return self.nonce(account, at).await;
+        }
+        let by_hash = BlockId::hash(convert::to_hash(head.hash));
+        let header = self.block(by_hash, false).await?.ok_or_else(no_block)?.header;
+        let proof = self.proof(account, Vec::new(), at).await?;
+        proof::nonce(header.state_root, account, &proof.account_proof)
+    }
+
             .await
             .map(|gas| gas.to())
     }

@@ -12,7 +12,7 @@ const BYZANTINE: B256 = b256!("63746963616c2062797a616e74696e65206661756c7420746
 /// Most bytes of such extra data that are looked at.
 const EXTRA: usize = 64 << 10;
 
-const fn unproven(what: &'static str) -> LedgerError {
+pub(super) const fn unproven(what: &'static str) -> LedgerError {
     LedgerError::Fatal(FatalError::Unproven(what))
 }
 
@@ -86,7 +86,7 @@ pub(super) fn receipts(header: &Header, receipts: &[TransactionReceipt]) -> Resu
     }
 }
 
-fn consensus(receipt: &TransactionReceipt) -> ReceiptEnvelope {
+pub(super) fn consensus(receipt: &TransactionReceipt) -> ReceiptEnvelope {
     receipt.inner.clone().map_logs(|log| log.inner)
 }
 

@@ -252,6 +252,51 @@ async fn a_log_that_nobody_asked_for_is_not_believed() {
 }
 
 #[tokio::test]
+async fn a_nonce_that_the_state_does_not_hold_is_not_believed() {
+    let liar = Liar::new().await;
+    let [authority, other] = [0, 1].map(|place| convert::to_address(Chain::accounts()[place].address));
+    let counts: Lie = |method, answer| {
+        if method == "eth_getTransactionCount" {
+            *answer = json!("0x3e8");
+        }
+    };
+    let network = liar.client(counts).await;
+    assert_eq!(network.settled_nonce(authority).await.unwrap(), 3);
+    assert_eq!(network.settled_nonce(other).await.unwrap(), 0);
+    assert_eq!(
+        network.settled_nonce(EthAddress::repeat_byte(9)).await.unwrap(),
+        0,
+        "not there"
+    );
+    let lies: [(&str, Lie); 4] = [
+        ("no proof", |method, answer| {
+            if method == "eth_getProof" {
+                answer["accountProof"] = json!([]);
+            }
+        }),
+        ("another account's", |method, answer| {
+            if method == "eth_getProof" {
+                answer["accountProof"].as_array_mut().unwrap().pop();
+            }
+        }),
+        ("a leaf of its own", |method, answer| {
+            if method == "eth_getProof" {
+                let last = answer["accountProof"].as_array_mut().unwrap().last_mut().unwrap();
+                *last = json!(format!("{}00", last.as_str().unwrap()));
+            }
+        }),
+        ("of another state", |method, answer| {
+            if method.starts_with("eth_getBlock") {
+                answer["stateRoot"] = json!(TxHash::repeat_byte(1));
+            }
+        }),
+    ];
+    for (what, lie) in lies {
+        unproven(what, liar.client(lie).await.settled_nonce(authority).await);
+    }
+}
+
+#[tokio::test]
 async fn a_receipt_that_its_block_does_not_hold_is_not_believed() {
     let liar = Liar::new().await;
     let truth = liar.receipt(|_, _| {}).await.unwrap().unwrap();

@@ -82,6 +82,21 @@ on_both! {
         assert_eq!(nonces, (10..10 + (MANY - MANY / 3) as u64).collect());
     }
 
+    async fn a_nonce_that_was_once_said_too_high_leaves_no_gap(setting: Setting) {
+        let call = |object: u8| transactions::Call {
+            id: RequestId::from_bytes(random()), chain: CHAIN, account: Address([1; 20]), purpose: "approve".into(),
+            object: vec![object], to: None, data: vec![], gas: 1,
+        };
+        let mut taken = Vec::new();
+        for (object, floor) in [(1, 3), (2, 0), (3, 4), (4, 9)] {
+            let call = call(object);
+            taken.push(setting.store.write(move |tx| transactions::enqueue(tx, &call, floor, NOW)).await.unwrap().nonce);
+            let raise = "UPDATE nonces SET next = 1000";
+            setting.store.write(move |tx| vidimus_store::testing::execute(tx, raise, &[])).await.unwrap();
+        }
+        assert_eq!(taken, [3, 4, 5, 9], "after our own newest, and where the caller is sure");
+    }
+
     async fn one_decision_is_one_transaction(setting: Setting) {
         let results = at_once(&setting, |_| {
             let call = transactions::Call {

@@ -4,7 +4,7 @@
 use crate::{
     app::{
         App, Error,
-        chain::{CALL_GAS, dispatch},
+        chain::{CALL_GAS, dispatch, floor},
     },
     fault,
 };
@@ -13,7 +13,7 @@ use vidimus_core::{
     id::{BatchId, RequestId},
     merkle::Tree,
 };
-use vidimus_ledger::{contracts::anchors, convert, eth};
+use vidimus_ledger::contracts::anchors;
 use vidimus_store::{
     batches::{self, Batch, Place, State},
     transactions::{self, Outbound},
@@ -61,11 +61,7 @@ async fn advance(app: &App, batch: Batch) -> Result<(), Error> {
     if batch.state == State::Gathered {
         let (_, tree) = tree(app, id).await?;
         let root = tree.root();
-        let account = app.facts.anchorer;
-        let floor = app
-            .ledger
-            .nonce(convert::to_address(account), eth::BlockId::latest())
-            .await?;
+        let floor = floor(app, app.facts.anchorer).await;
         let call = call(app, &batch, 0, anchors::anchor(root, tree.size()));
         let now = app.now();
         let queued = app
@@ -81,23 +77,18 @@ async fn advance(app: &App, batch: Batch) -> Result<(), Error> {
         return Ok(());
     }
     let (attempt, queued) = latest(app, id).await?;
-    if !matches!(queued.state, transactions::State::Final | transactions::State::Failed) {
-        return Ok(());
-    }
-    let (commitments, tree) = tree(app, id).await?;
-    let place = match (queued.state, queued.hash, queued.block) {
-        (transactions::State::Final, Some(transaction), Some((block_number, block_hash, block_time))) => Place {
+    let place = match (standing(app, &batch).await?, queued.state, queued.hash, queued.block) {
+        (Some(place), ..) => place,
+        (None, transactions::State::Final, Some(transaction), Some((block_number, block_hash, block_time))) => Place {
             transaction,
             block_number,
             block_hash,
             block_time,
         },
-        (transactions::State::Failed, ..) => match reverted(app, &batch, attempt, &queued, &tree).await? {
-            Some(place) => place,
-            None => return Ok(()),
-        },
+        (None, transactions::State::Failed, ..) => return again(app, &batch, attempt, &queued).await,
         _ => return Ok(()),
     };
+    let (commitments, tree) = tree(app, id).await?;
     fault::point(fault::AFTER_MINED);
     for (part, chunk) in commitments.chunks(PROOFS_AT_ONCE).enumerate() {
         let proofs: Vec<_> = chunk
@@ -156,46 +147,43 @@ async fn latest(app: &App, id: BatchId) -> Result<(u8, Outbound), Error> {
         .await
 }
 
-/// What to do about an anchor that reverted: where the root stands after all, that is its place (the database was restored from before it was
-/// sent); else it is sent again, once a minute, until the cause (the anchorer's permission, most likely) is mended.
-async fn reverted(
-    app: &App,
-    batch: &Batch,
-    attempt: u8,
-    queued: &Outbound,
-    tree: &Tree,
-) -> Result<Option<Place>, Error> {
-    let (chain, root, now) = (batch.chain, tree.root(), app.now());
-    if let Some(stands) = app
+/// Where a batch's root stands already, by whatever transaction: the database may have been restored from before it was sent, and then no row
+/// knows of it.
+async fn standing(app: &App, batch: &Batch) -> Result<Option<Place>, Error> {
+    let (chain, Some(root)) = (batch.chain, batch.root) else {
+        return Ok(None);
+    };
+    let stands = app
         .store
         .read(move |tx| vidimus_store::chain::root(tx, chain, &root))
-        .await?
-    {
-        return Ok(Some(Place {
-            transaction: stands.transaction,
-            block_number: stands.block_number,
-            block_hash: stands.block_hash,
-            block_time: stands.block_time,
-        }));
-    }
+        .await?;
+    Ok(stands.map(|stands| Place {
+        transaction: stands.transaction,
+        block_number: stands.block_number,
+        block_hash: stands.block_hash,
+        block_time: stands.block_time,
+    }))
+}
+
+/// An anchor that reverted, or whose nonce something else took, is sent again, once a minute, until the cause (the anchorer's permission, most
+/// likely) is mended.
+async fn again(app: &App, batch: &Batch, attempt: u8, queued: &Outbound) -> Result<(), Error> {
+    let now = app.now();
     let Some(next) = attempt.checked_add(1).filter(|_| queued.updated < now.plus(-STUCK)) else {
-        return Ok(None);
+        return Ok(());
     };
     tracing::error!(
         attempt,
-        "an anchor reverted and is sent again: may the anchoring account still anchor?"
+        reason = queued.reason.as_deref().unwrap_or_default(),
+        "an anchor failed and is sent again: may the anchoring account still anchor?"
     );
-    let floor = app
-        .ledger
-        .nonce(convert::to_address(app.facts.anchorer), eth::BlockId::latest())
-        .await?;
-    let call = call(app, batch, next, anchors::anchor(root, tree.size()));
+    let floor = floor(app, app.facts.anchorer).await;
+    let call = call(app, batch, next, queued.call.data.clone());
     let again = app
         .store
         .write(move |tx| transactions::enqueue(tx, &call, floor, now))
         .await?;
-    dispatch(app, again).await?;
-    Ok(None)
+    dispatch(app, again).await.map(drop)
 }
 
 /// A batch's commitments and the tree over them. Hashing many takes a while: not on a thread that serves requests.

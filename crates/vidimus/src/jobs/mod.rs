@@ -2,6 +2,7 @@
 //! started again at any point. Several instances may run the same jobs.
 
 mod anchor;
+pub mod blobs;
 mod transactions;
 
 use crate::app::{App, Error, chain, copies};
@@ -60,6 +61,7 @@ pub fn start(app: Arc<App>, stop: CancellationToken) -> Jobs {
         |app| &app.wake.anchor_now,
         |app| async move { anchor::run(&app).await },
     );
+    let passed_by = Arc::new(blobs::PassedBy::default());
     repeat(
         &mut tasks,
         &app,
@@ -67,7 +69,10 @@ pub fn start(app: Arc<App>, stop: CancellationToken) -> Jobs {
         "publish",
         interval,
         |app| &app.wake.outbox,
-        |app| async move { publish(&app).await },
+        move |app| {
+            let passed_by = passed_by.clone();
+            async move { blobs::publish(&app, &passed_by).await }
+        },
     );
     repeat(
         &mut tasks,
@@ -105,6 +110,19 @@ pub fn start(app: Arc<App>, stop: CancellationToken) -> Jobs {
         |app| &app.wake.never,
         |app| async move { crate::app::status::repair(&app).await.map(drop) },
     );
+    let stopped = stop.clone();
+    repeat(
+        &mut tasks,
+        &app,
+        &stop,
+        "repair-blobs",
+        second * 86_400,
+        |app| &app.wake.never,
+        move |app| {
+            let stopped = stopped.clone();
+            async move { blobs::repair(&app, &stopped).await.map(drop) }
+        },
+    );
     Jobs { tasks }
 }
 
@@ -141,40 +159,6 @@ fn repeat<F>(
             }
         }
     });
-}
-
-/// Puts sealed payloads into the blob store. Until then reads are served from the row, so no request is worth waiting for this: while more
-/// wait than go in one step, it rests four times as long as it works.
-#[allow(clippy::disallowed_methods, reason = "measures its own work; orders no data")]
-async fn publish(app: &App) -> Result<(), Error> {
-    const STEP: u32 = 100;
-    loop {
-        let begun = std::time::Instant::now();
-        let waiting = app.store.read(|tx| copy_rows::unpublished(tx, STEP)).await?;
-        let more = waiting.len() >= STEP as usize;
-        let mut published = Vec::with_capacity(waiting.len());
-        for (id, content, payload) in waiting {
-            let kept = app.blobs.put(payload).await?;
-            if kept.to_string() != content {
-                return Err(Error::Internal("a payload has another content id than its row says"));
-            }
-            published.push(id);
-        }
-        if !published.is_empty() {
-            app.store
-                .write(move |tx| {
-                    for id in &published {
-                        copy_rows::set_published(tx, *id)?;
-                    }
-                    Ok::<_, vidimus_store::Error>(())
-                })
-                .await?;
-        }
-        if !more {
-            return Ok(());
-        }
-        tokio::time::sleep(begun.elapsed() * 4).await;
-    }
 }
 
 /// Takes up what a crash left between intent and signature. Copies whose issuer signs itself wait for it, for a week.

@@ -5,6 +5,7 @@ use crate::app::{
     App, Error,
     chain::{dispatch, replace},
 };
+use std::collections::HashSet;
 use vidimus_core::{Timestamp, receipt::BlockHash};
 use vidimus_ledger::{Blame, Ledger, convert, eth};
 use vidimus_store::{
@@ -12,7 +13,12 @@ use vidimus_store::{
     transactions::{self, Outbound, State},
 };
 
-/// Looks after all open transactions once. What is wrong with one does not keep the others; a ledger that does not answer ends the round.
+/// Seconds after which a transaction whose nonce is used up, and which is nowhere, counts as displaced: nodes behind one address may not all
+/// know the newest block at once.
+const DISPLACED: i64 = 60;
+
+/// Looks after all open transactions once. What is wrong with one does not keep the others: one that the ledger refuses is passed by, any other
+/// failure ends its account's queue only; a ledger or a database that does not answer ends the round.
 pub async fn settle(app: &App) -> Result<(), Error> {
     let chain = app.facts.chain;
     let open = app.store.read(move |tx| transactions::open(tx, chain, 1_000)).await?;
@@ -22,14 +28,25 @@ pub async fn settle(app: &App) -> Result<(), Error> {
     let finalized = app.ledger.finalized().await?.number;
     let mut settled = false;
     let mut failed = None;
+    let mut ended = HashSet::new();
     for outbound in open {
+        let account = outbound.call.account;
+        if ended.contains(&account) {
+            continue;
+        }
         match step(app, outbound, finalized).await {
             Ok(done) => settled |= done,
             Err(error) => {
-                let this_one = matches!(&error, Error::Ledger(error) if error.blame() == Blame::Caller);
+                let blame = match &error {
+                    Error::Ledger(error) => Some(error.blame()),
+                    Error::Store(_) => Some(Blame::Retry),
+                    _ => None,
+                };
                 failed = Some(error);
-                if !this_one {
-                    break;
+                match blame {
+                    Some(Blame::Caller) => {}
+                    Some(Blame::Retry) => break,
+                    _ => drop(ended.insert(account)),
                 }
             }
         }
@@ -51,6 +68,14 @@ async fn step(app: &App, outbound: Outbound, finalized: u64) -> Result<bool, Err
     let Some((place, success)) = any_place(app, &outbound, hash).await? else {
         if outbound.state == State::Mined {
             app.store.write(move |tx| transactions::unmined(tx, id, now)).await?;
+        } else if is_displaced(app, &outbound, hash).await? {
+            app.store.write(move |tx| transactions::displaced(tx, id, now)).await?;
+            tracing::error!(
+                purpose = outbound.call.purpose,
+                nonce = outbound.nonce,
+                "a transaction of ours cannot be mined any more: another one used its nonce (was the database restored from a backup?)"
+            );
+            return Ok(true);
         }
         let replaced = replace(app, &outbound).await?;
         dispatch(app, replaced.unwrap_or(outbound)).await?;
@@ -69,6 +94,20 @@ async fn step(app: &App, outbound: Outbound, finalized: u64) -> Result<bool, Err
         tracing::error!(purpose = outbound.call.purpose, hash = %place.transaction, "a transaction of ours reverted");
     }
     Ok(place.block_number <= finalized)
+}
+
+/// Whether the final chain has used the nonce for something else: it is beyond it, and none of what was signed under it is anywhere.
+async fn is_displaced(app: &App, outbound: &Outbound, hash: BlockHash) -> Result<bool, Error> {
+    if outbound.updated > app.now().plus(-DISPLACED) {
+        return Ok(false);
+    }
+    let account = convert::to_address(outbound.call.account);
+    // A node that cannot show it is one that does not say so.
+    let Ok(next) = app.ledger.settled_nonce(account).await else {
+        return Ok(false);
+    };
+    // Looked for again: it may have been mined since.
+    Ok(next > outbound.nonce && any_place(app, outbound, hash).await?.is_none())
 }
 
 /// Where a transaction is mined: as it is sent now, or as it was sent before it was replaced.

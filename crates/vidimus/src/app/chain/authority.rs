@@ -33,16 +33,37 @@ pub async fn hand_over(app: &App) -> Result<(), Error> {
         let kept = |(key, account): &(key_rows::Key, Address)| *account == held_by && key.secret.is_some();
         if held_by == app.facts.operator || accounts.iter().any(kept) {
             let call = Call::new(contract, registry::offer_authority(*account), "offer-authority");
-            let offer = send(app, held_by, call, object.clone()).await?;
+            let numbered = attempt(app, "offer-authority", object.clone()).await?;
+            let offer = send(app, held_by, call, numbered).await?;
             await_success(app, &offer).await?;
         }
         if next.secret.is_some() {
             let call = Call::new(contract, registry::accept_authority(), "accept-authority");
-            let accepted = send(app, *account, call, object).await?;
+            let numbered = attempt(app, "accept-authority", object).await?;
+            let accepted = send(app, *account, call, numbered).await?;
             await_success(app, &accepted).await?;
         }
     }
     Ok(())
+}
+
+/// The object of the newest attempt at something, or of the next one where that failed: what reverted once must not stand in the way for ever.
+async fn attempt(app: &App, purpose: &'static str, object: Vec<u8>) -> Result<Vec<u8>, Error> {
+    app.store
+        .read(move |tx| {
+            for attempt in 0..=u16::MAX {
+                let mut numbered = object.clone();
+                if attempt > 0 {
+                    numbered.extend(attempt.to_be_bytes());
+                }
+                match transactions::find_by_object(tx, purpose, &numbered)? {
+                    Some(found) if found.state == transactions::State::Failed => {}
+                    _ => return Ok(numbered),
+                }
+            }
+            Err(Error::Internal("the contracts were handed over in vain too often"))
+        })
+        .await
 }
 
 /// Whether the authority's account holds all contracts. Where that is a new account, it acts from now on.
@@ -157,10 +178,13 @@ pub async fn changes_under_way(app: &App, identity: Address) -> Result<u64, Erro
         if call.to != Some(app.contracts.dids) || call.data.get(16..36) != Some(&identity.0[..]) {
             continue;
         }
-        let mined = match outbound.hash {
-            Some(hash) => app.ledger.receipt(convert::to_hash(hash)).await?.is_some(),
-            None => false,
-        };
+        // It may be mined as it was sent before it was replaced, too.
+        let id = call.id;
+        let offers = app.store.read(move |tx| transactions::offers(tx, id)).await?;
+        let mut mined = false;
+        for hash in outbound.hash.into_iter().chain(offers) {
+            mined = mined || app.ledger.receipt(convert::to_hash(hash)).await?.is_some();
+        }
         count += u64::from(!mined);
     }
     Ok(count)

@@ -17,6 +17,8 @@ pub(super) const ISSUER: &str = "issuer";
 pub(super) const VERIFIER: &str = "verifier";
 /// Of the DID registry: an owner's change.
 const DID: &str = "did";
+/// The place of what is known as of the end of a block: after each log in it.
+const AFTER_BLOCK: u64 = 1 << 32;
 /// Blocks whose logs are asked for at once; fewer, where the ledger says that this is too much.
 const BLOCKS_AT_ONCE: u64 = 2_000;
 
@@ -149,6 +151,11 @@ async fn read_logs(app: &App, from: u64, to: u64) -> Result<(Vec<rows::Event>, V
         };
         let (at, contract) = placed;
         let block_time = time_of(app, &at).await?;
+        // Its DID may have been given to another account between the look at it and this block.
+        let given_to = match change {
+            Change::Approved(_) => owner_by(app, participant, at.block_number).await?,
+            _ => None,
+        };
         events.push(rows::Event {
             block_number: at.block_number,
             log_index: at.log_index,
@@ -160,8 +167,57 @@ async fn read_logs(app: &App, from: u64, to: u64) -> Result<(Vec<rows::Event>, V
             subject: participant,
             payload: serde_json::to_string(&change).expect("a change serialises"),
         });
+        if let Some(owner) = given_to {
+            events.push(rows::Event {
+                block_number: at.block_number,
+                log_index: AFTER_BLOCK + at.log_index,
+                block_hash: at.block_hash,
+                block_time,
+                transaction: at.transaction,
+                contract: app.contracts.dids,
+                kind: DID.to_owned(),
+                subject: participant,
+                payload: serde_json::to_string(&Change::OwnerChanged(owner)).expect("a change serialises"),
+            });
+        }
     }
     Ok((events, roots))
+}
+
+/// To whom an account had given its DID by the end of a block; `None` when it is its own. Read from logs: they are proven, and there when the
+/// states of old blocks are not.
+async fn owner_by(app: &App, identity: Address, block: u64) -> Result<Option<Address>, Error> {
+    let filter = eth::Filter::new()
+        .address(convert::to_address(app.contracts.dids))
+        .topic1(convert::to_address(identity).into_word());
+    let (mut to, mut at_once) = (block, u64::MAX);
+    // Backwards: the newest change counts.
+    loop {
+        let from = to.saturating_sub(at_once);
+        let logs = match app.ledger.logs(&filter.clone().from_block(from).to_block(to)).await {
+            Err(error) if error.asks_too_much() && to > from => {
+                at_once = (to - from) / 2;
+                continue;
+            }
+            answer => answer?,
+        };
+        let changes = logs.iter().filter_map(dids::decode);
+        let newest = changes
+            .filter_map(|placed| match placed.event {
+                dids::DidEvent::OwnerChanged { owner, .. } => {
+                    Some((placed.at.block_number, placed.at.log_index, owner))
+                }
+                _ => None,
+            })
+            .max_by_key(|(block, index, _)| (*block, *index));
+        if let Some((.., owner)) = newest {
+            return Ok((owner != identity).then_some(owner));
+        }
+        if from == 0 {
+            return Ok(None);
+        }
+        to = from - 1;
+    }
 }
 
 async fn time_of(app: &App, at: &Position) -> Result<Timestamp, Error> {

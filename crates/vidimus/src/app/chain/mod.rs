@@ -21,7 +21,7 @@ pub use authority::{
 };
 pub use creation::ensure_contracts;
 pub use follow::{catch_up, rebuild};
-pub use outbound::{Call, Plan, account_key, await_success, dispatch, enqueue, send, submit_signed};
+pub use outbound::{Call, Plan, account_key, await_success, dispatch, enqueue, floor, send, submit_signed};
 pub use registries::empty_registries;
 pub use replacement::replace;
 

@@ -168,11 +168,12 @@ pub fn enqueue(
     Ok(())
 }
 
-/// The least nonce an account may use next: what the chain says, and for the operator that its first ones created the contracts.
-async fn floor(app: &App, account: Address) -> u64 {
+/// The least nonce an account may use next: what the final chain says, where it shows it, and for the operator that its first ones created the
+/// contracts. Beyond that our own rows count, which know of all that we sent: a node's word alone would leave a gap that nothing fills.
+pub async fn floor(app: &App, account: Address) -> u64 {
     let least = if account == app.facts.operator { CREATIONS } else { 0 };
     app.ledger
-        .nonce(convert::to_address(account), eth::BlockId::latest())
+        .settled_nonce(convert::to_address(account))
         .await
         .unwrap_or(0)
         .max(least)

@@ -206,15 +206,15 @@ pub async fn admit(
 }
 
 /// What an account did before it is admitted does not count here: one whose DID belongs to another already would be admitted in vain. Where the
-/// ledger does not answer, the admission waits for it anyway.
+/// ledger does not say, nobody is admitted.
 async fn require_own_did(app: &App, account: Address) -> Result<(), Error> {
-    let owner = dids::owner(&*app.ledger, app.contracts.dids, account, eth::BlockId::latest()).await;
-    match owner {
-        Ok(owner) if owner != account => Err(Error::conflict(
+    let owner = dids::owner(&*app.ledger, app.contracts.dids, account, eth::BlockId::latest()).await?;
+    if owner != account {
+        return Err(Error::conflict(
             "did-given-away",
             "the account of this card has given its DID to another account",
             "make new keys (`vidimus keys new`), and a card with them",
-        )),
-        _ => Ok(()),
+        ));
     }
+    Ok(())
 }
