@@ -89,6 +89,15 @@ pub fn revoke(tx: &mut Tx<'_>, scope: &Scope, id: ApiKeyId, now: Timestamp) -> R
     Ok(rows == 1)
 }
 
+/// Keeps a key from being revoked until this transaction has ended; `false` when it is revoked already.
+pub fn hold(tx: &mut Tx<'_>, id: ApiKeyId) -> Result<bool, Error> {
+    let rows = tx.execute(
+        "UPDATE api_keys SET name = name WHERE id = $1 AND revoked IS NULL",
+        params![id],
+    )?;
+    Ok(rows == 1)
+}
+
 /// Notes the day of use; writes at most once a day and key. Ask [`ApiKey::last_used_day`] first.
 pub fn touch(tx: &mut Tx<'_>, id: ApiKeyId, day: i64) -> Result<(), Error> {
     tx.execute(

@@ -9,10 +9,10 @@ use crate::app::{
     principal::{Permission, Principal, Role},
     requests::{ApiKeyView, NewApiKey},
 };
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, sync::Arc};
 use subtle::ConstantTimeEq;
 use vidimus_core::{
-    Digest, Entropy, Secret, Timestamp, encoding,
+    ApiKey, Digest, Entropy, Secret, Timestamp,
     id::{ApiKeyId, ParticipantId},
 };
 use vidimus_credential::check::registry::Standing;
@@ -22,36 +22,6 @@ use vidimus_store::{Scope, api_keys, audit, participants};
 pub(super) const MOST_DAYS: u32 = 730;
 
 const DAY: i64 = 86_400;
-
-/// An API key as a caller presents it.
-#[derive(Debug)]
-pub struct Presented {
-    id: ApiKeyId,
-    secret: Secret<[u8; 32]>,
-}
-
-/// The text is not an API key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotAnApiKey;
-
-impl FromStr for Presented {
-    type Err = NotAnApiKey;
-
-    fn from_str(text: &str) -> Result<Self, NotAnApiKey> {
-        let (id, secret) = text
-            .strip_prefix("vk_")
-            .and_then(|rest| rest.split_once('_'))
-            .ok_or(NotAnApiKey)?;
-        let exact = id.len() == 32 && secret.len() == 64 && !text.bytes().any(|byte| byte.is_ascii_uppercase());
-        if !exact {
-            return Err(NotAnApiKey);
-        }
-        Ok(Self {
-            id: ApiKeyId::from_bytes(encoding::from_hex_exact(id).map_err(|_| NotAnApiKey)?),
-            secret: Secret::new(encoding::from_hex_exact(secret).map_err(|_| NotAnApiKey)?),
-        })
-    }
-}
 
 /// A key that was just made: its row, and the text that is shown this once.
 pub struct Made {
@@ -97,22 +67,21 @@ pub(super) fn make_with(
     permissions: &[Permission],
     days: u32,
 ) -> Made {
-    let id = ApiKeyId::generate(entropy);
     let mut secret = [0; 32];
+    let id = ApiKeyId::generate(entropy);
     entropy.fill(&mut secret);
-    let secret = Secret::new(secret);
+    let key = ApiKey {
+        id,
+        secret: Secret::new(secret),
+    };
     let names: Vec<_> = permissions.iter().map(|permission| permission.name()).collect();
     Made {
-        text: Secret::new(format!(
-            "vk_{}_{}",
-            encoding::hex(id.as_bytes()),
-            encoding::hex(secret.expose())
-        )),
+        text: key.text(),
         row: api_keys::ApiKey {
             id,
             participant,
             name: label.to_owned(),
-            secret_hash: hash(keys, &secret),
+            secret_hash: hash(keys, &key.secret),
             permissions: names.join(" "),
             created: now,
             expires: now.plus(i64::from(days) * DAY),
@@ -139,7 +108,7 @@ pub const fn permissions_of(role: Role) -> &'static [Permission] {
 /// Who presents this key; `None` when it is unknown, wrong, expired or revoked, which all take the same time and answer alike.
 ///
 /// With it comes where its participant stands in the registry on the chain; `None` while the chain does not have its admission yet.
-pub async fn authenticate(app: &App, presented: &Presented) -> Result<Option<(Principal, Option<Standing>)>, Error> {
+pub async fn authenticate(app: &App, presented: &ApiKey) -> Result<Option<(Principal, Option<Standing>)>, Error> {
     let id = presented.id;
     let found = app
         .store
@@ -292,8 +261,19 @@ async fn store(app: &App, caller: &Principal, scope: Scope, made: Made, once: On
     let note = once.note(&answer)?;
     let row = made.row.clone();
     let entry = app.audit_entry(Some(caller.participant), "create-api-key", row.id.as_bytes());
+    let with = caller.api_key;
     app.store
         .write(move |tx| {
+            // Revoked since it was let in: what it makes now would outlive it.
+            if let Some(with) = with
+                && !api_keys::hold(tx, with)?
+            {
+                return Err(Error::forbidden(
+                    "api-key-revoked",
+                    "the API key of this request was revoked meanwhile",
+                    "use another API key",
+                ));
+            }
             api_keys::insert(tx, &scope, &row)?;
             audit::append(tx, &entry)?;
             note.keep(tx)
@@ -339,29 +319,5 @@ fn view(row: &api_keys::ApiKey) -> ApiKeyView {
         expires: row.expires.0,
         revoked: row.revoked.is_some(),
         secret: None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_one_spelling_is_a_key() {
-        let good = format!("vk_{}_{}", "0a".repeat(16), "5f".repeat(32));
-        assert!(good.parse::<Presented>().is_ok());
-        assert!(!format!("{:?}", good.parse::<Presented>().unwrap()).contains("5f5f"));
-        for bad in [
-            "",
-            "vk_",
-            "vk__",
-            &good[3..],
-            &good[..good.len() - 1],
-            &good.to_uppercase(),
-            &format!("{good}0"),
-            &good.replace("5f", "zz"),
-        ] {
-            assert!(bad.parse::<Presented>().is_err(), "{bad}");
-        }
     }
 }

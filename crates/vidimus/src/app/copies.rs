@@ -312,6 +312,10 @@ fn finish(
     })
 }
 
+fn signed_already() -> Error {
+    Error::conflict("signed-already", "this copy is signed already", "read it")
+}
+
 /// Takes the signature that an issuer made with its own key.
 pub async fn commit_signature(
     app: &App,
@@ -326,11 +330,7 @@ pub async fn commit_signature(
         .await?
         .ok_or(Error::NotFound("copy"))?;
     if copy.state != State::Intent {
-        return Err(Error::conflict(
-            "signed-already",
-            "this copy is signed already",
-            "read it",
-        ));
+        return Err(signed_already());
     }
     let loaded = load(app, scope, copy.certificate).await?;
     let category = CategoryId::new(loaded.certificate.category.as_str()).map_err(|_| Error::Internal("a category"))?;
@@ -360,8 +360,12 @@ pub async fn commit_signature(
     let entry = app.audit_entry(Some(caller.participant), "sign-copy", id.as_bytes());
     app.store
         .write(move |tx| {
-            rows::complete(tx, &scope, &signed, chain, now)?;
-            audit::append(tx, &entry).map(drop)
+            // Signed, or given up, by another request meanwhile: nothing was done here, and nothing is said to have been.
+            if !rows::complete(tx, &scope, &signed, chain, now)? {
+                return Err(signed_already());
+            }
+            audit::append(tx, &entry)?;
+            Ok(())
         })
         .await?;
     app.wake.outbox.notify_one();

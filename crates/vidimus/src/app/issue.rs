@@ -131,6 +131,7 @@ pub async fn report(
         card.as_ref(),
         now,
     )?;
+    keys.require_settled(app, &issuer.row, &plans).await?;
 
     let (result, certificate) = (
         ResultId::generate(&mut *app.entropy()),
@@ -273,14 +274,16 @@ pub async fn add_copies(
     let category = render::category(&app.categories, &category_id)?;
     let card = card(app, new.card.as_deref(), now)?;
     let formats = formats(category, &new.formats, card.is_some())?;
+    let keys = copies::issuer_keys(app, &issuer.row).await?;
     let plans = plans(
-        &copies::issuer_keys(app, &issuer.row).await?,
+        &keys,
         &formats,
         new.algorithm.as_deref(),
         new.envelope.as_deref(),
         card.as_ref(),
         now,
     )?;
+    keys.require_settled(app, &issuer.row, &plans).await?;
     let data_key = copies::data_key(app, &found.person).await?;
     let intents = intents(app, found.id, issuer.row.id, &plans, &data_key, now)?;
     let certificate = found.id;

@@ -103,7 +103,8 @@ where
     };
     let participant = caller.participant;
     let text =
-        serde_json::to_vec(&(operation, request)).map_err(|_| Error::Internal("a request does not serialise"))?;
+        // Another key of the same participant may not do what this one may, and is not given what this one was.
+        serde_json::to_vec(&(operation, caller.api_key.map(|key| key.to_string()), request)).map_err(|_| Error::Internal("a request does not serialise"))?;
     let digest = Digest(app.keys.credential_hash("idempotency", &text));
     let place = place_of(participant, key, "response");
     let now = app.now();

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use vidimus_core::{Secret, Timestamp, id::ApiKeyId};
 use vidimus_crypto::{Native, OsEntropy, RootKey};
 use vidimus_store::{
-    Missing, Scope, Store,
+    Missing, Scope, Store, Tx,
     api_keys::{self as rows, ApiKey},
     audit, participants,
 };
@@ -61,7 +61,7 @@ pub async fn recover(config: &Config, now: Timestamp, recovery: Recovery) -> Res
         )));
     }
     let root = RootKey::load(&config.root_key).map_err(Refusal::RootKey)?;
-    let keys = Keys::derive(&root);
+    let keys = Arc::new(Keys::derive(&root));
     drop(root);
     let provider = Arc::new(Native::new());
     let store = deployment::open_store(config, provider.clone(), Missing::Refuse).await?;
@@ -72,7 +72,7 @@ pub async fn recover(config: &Config, now: Timestamp, recovery: Recovery) -> Res
 
 async fn with_store(
     store: &Store,
-    keys: &Keys,
+    keys: &Arc<Keys>,
     config: &Config,
     provider: &Native,
     now: Timestamp,
@@ -94,37 +94,45 @@ async fn with_store(
     let permissions = permissions_of(Role::Authority);
     let made = make_with(keys, now, &mut entropy, id, "recovered", permissions, recovery.days);
     let scope = Scope::authenticated(id);
-    let known = store.read(move |tx| rows::list(tx, &scope, id)).await?;
-    let lost: Vec<_> = match recovery.lost {
-        Lost::All => known
-            .iter()
-            .filter(|key| key.revoked.is_none())
-            .map(|key| key.id)
-            .collect(),
-        Lost::Named(named) => named,
-    };
-    if lost.iter().any(|lost| !known.iter().any(|key| key.id == *lost)) {
-        return Err(Refusal::Start(Error::invalid(
-            "unknown-api-key",
-            "one of the ids is of no API key of the authority",
-            "run the command without --revoke: it lists the keys that there are",
-        )));
-    }
-    let mut entry =
-        |operation: &str, key: &ApiKeyId| keys.audit_entry(now, None, operation, key.as_bytes(), &mut entropy);
-    let recovered = entry("recover-api-key", &made.row.id);
-    let ended: Vec<_> = lost.iter().map(|key| (*key, entry("revoke-api-key", key))).collect();
+    let recovered = keys.audit_entry(now, None, "recover-api-key", made.row.id.as_bytes(), &mut entropy);
     let row = made.row.clone();
+    let sealer = keys.clone();
     store
         .write(move |tx| {
+            let known = rows::list(tx, &scope, id)?;
+            if let Lost::Named(named) = &recovery.lost
+                && named.iter().any(|lost| !known.iter().any(|key| key.id == *lost))
+            {
+                return Err(Refusal::Start(Error::invalid(
+                    "unknown-api-key",
+                    "one of the ids is of no API key of the authority",
+                    "run the command without --revoke: it lists the keys that there are",
+                )));
+            }
+            let end = |tx: &mut Tx<'_>, key: ApiKeyId| -> Result<(), vidimus_store::Error> {
+                if rows::revoke(tx, &scope, key, now)? {
+                    let entry = sealer.audit_entry(now, None, "revoke-api-key", key.as_bytes(), &mut OsEntropy);
+                    audit::append(tx, &entry)?;
+                }
+                Ok(())
+            };
+            match &recovery.lost {
+                Lost::Named(named) => named.iter().try_for_each(|key| end(tx, *key))?,
+                // Until none is left: a key that is being revoked may just have made another. One that is revoked makes none.
+                Lost::All => loop {
+                    let listed = rows::list(tx, &scope, id)?;
+                    let valid: Vec<_> = listed.iter().filter(|key| key.revoked.is_none()).collect();
+                    if valid.is_empty() {
+                        break;
+                    }
+                    for key in valid {
+                        end(tx, key.id)?;
+                    }
+                },
+            }
             rows::insert(tx, &scope, &row)?;
             audit::append(tx, &recovered)?;
-            for (key, entry) in &ended {
-                if rows::revoke(tx, &scope, *key, now)? {
-                    audit::append(tx, entry)?;
-                }
-            }
-            Ok::<_, vidimus_store::Error>(())
+            Ok::<_, Refusal>(())
         })
         .await?;
     let mut others = store.read(move |tx| rows::list(tx, &scope, id)).await?;

@@ -114,8 +114,9 @@ pub struct KeyView {
     pub id: String,
     /// `account`, `signing` or `sealing`.
     pub purpose: String,
-    /// The version its participant's registry entry has it under; 0 for the account.
-    pub version: u32,
+    /// The version its participant's registry entry has it under, which is what is revoked; none while the ledger does not have it, 0 for an
+    /// account.
+    pub version: Option<u32>,
     /// The key as a JSON Web Key.
     #[schema(value_type = Object)]
     pub jwk: Value,

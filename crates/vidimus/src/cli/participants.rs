@@ -326,9 +326,9 @@ pub(super) async fn participant(arguments: ParticipantArguments, output: Output)
                 Some(id) => id,
                 None => text(&server.get("/v1/profile").await?, "/id"),
             };
-            server
-                .post(&format!("/v1/participants/{id}/account"), &json!({"card": card}))
-                .await?
+            let body = json!({"card": card});
+            let answer = server.post(&format!("/v1/participants/{id}/account"), &body).await?;
+            asked(answer, "rotate-account", Some(&id), body)
         }
         ParticipantCommand::RotateKeys { id, card } => {
             let card = card.as_deref().map(read_text).transpose()?;
@@ -448,11 +448,11 @@ fn describe(participant: &Value) -> String {
     }
     for key in participant["keys"].as_array().into_iter().flatten() {
         if key["purpose"] == "signing" {
-            lines.push(format!(
-                "  signing key: version {}, {}",
-                key["version"],
-                text(key, "/state")
-            ));
+            let state = text(key, "/state");
+            lines.push(match key["version"].as_u64() {
+                Some(version) => format!("  signing key: version {version}, {state}"),
+                None => format!("  signing key: {state}"),
+            });
         }
     }
     lines.push(format!(

@@ -6,13 +6,14 @@ use super::{
     operation::{Access, Row},
 };
 use crate::app::{
-    api_keys::{self, Presented},
+    api_keys,
     principal::{Permission, Principal, Role},
 };
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, header, request::Parts},
 };
+use vidimus_core::ApiKey;
 use vidimus_credential::check::registry::Standing;
 
 /// The authenticated caller; only operations whose row asks for one have it.
@@ -90,7 +91,7 @@ async fn authenticate(guard: &Guard, headers: &HeaderMap) -> Result<Principal, F
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Failure::bad_key());
     }
-    let presented: Presented = key.trim().parse().map_err(|_| Failure::bad_key())?;
+    let presented: ApiKey = key.trim().parse().map_err(|_| Failure::bad_key())?;
     let found = api_keys::authenticate(&guard.app, &presented).await?;
     let (principal, standing) = found.ok_or_else(Failure::bad_key)?;
     if let Some(Err(seconds)) = principal

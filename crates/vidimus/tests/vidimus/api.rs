@@ -150,6 +150,23 @@ async fn what_else_is_made_twice_is_made_once() {
         send("/v1/api-keys", "key-1", &new).await.expect(StatusCode::CREATED),
         made
     );
+
+    // Another key of the same participant is not given the secret that this one made.
+    let restricted = json!({"permissions": ["read", "admin"], "days": 1});
+    let other = app
+        .post("/v1/api-keys", Some(&authority), &restricted)
+        .await
+        .expect(StatusCode::CREATED);
+    let request = Request::post("/v1/api-keys")
+        .header(
+            header::AUTHORIZATION,
+            format!("Bearer {}", other["secret"].as_str().unwrap()),
+        )
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("idempotency-key", "key-1")
+        .body(Body::from(new.to_string()))
+        .unwrap();
+    assert_eq!(app.send(request).await.problem(), "idempotency-key-reused");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -259,13 +276,22 @@ async fn the_ledger_is_read_by_anybody_and_written_with_a_key() {
     let send = rpc("eth_sendRawTransaction", json!(["0x02"]));
     let anonymous = app.post("/rpc", None, &send).await.expect(StatusCode::OK);
     let with_key = app.post("/rpc", Some(&authority), &send).await.expect(StatusCode::OK);
-    let without_permission = app.post("/rpc", Some(&laboratory.key), &send).await;
-    assert!(anonymous["error"].is_object() && with_key["error"].is_object());
+    let reading = json!({"permissions": ["read"], "days": 1});
+    let reading = app.post("/v1/api-keys", Some(&laboratory.key), &reading).await;
+    let reading = reading.expect(StatusCode::CREATED)["secret"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let without_permission = app.post("/rpc", Some(&reading), &send).await.expect(StatusCode::OK);
+    assert!(anonymous["error"]["code"].is_i64() && with_key["error"]["code"].is_i64());
     assert_ne!(
-        anonymous["error"]["message"], with_key["error"]["message"],
+        anonymous["error"], with_key["error"],
         "the guard speaks before the ledger does"
     );
-    let _ = without_permission;
+    assert_eq!(
+        without_permission["error"], anonymous["error"],
+        "a key without the permission sends nothing"
+    );
     assert_eq!(
         app.post("/rpc", Some("vk_wrong"), &send).await.problem(),
         "api-key-not-accepted"

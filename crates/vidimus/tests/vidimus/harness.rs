@@ -186,6 +186,11 @@ impl TestApp {
         }
     }
 
+    /// Ends the jobs: what the ledger has from now on is not seen as final until somebody reads it.
+    pub fn end_jobs(&self) {
+        self.stop.cancel();
+    }
+
     /// Sends a request as it is.
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let response = self

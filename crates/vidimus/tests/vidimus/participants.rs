@@ -7,15 +7,22 @@ use crate::{
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use vidimus::app::{chain, copies::SEAL_INFO};
-use vidimus_core::{Address, Signer as _, Timestamp, encoding::hex, time::Clock as _};
+use vidimus_core::{
+    Address, Algorithm, Signer as _, Timestamp,
+    encoding::{base64url, from_base64, from_base64url, hex},
+    id::KeyId,
+    time::Clock as _,
+};
 use vidimus_credential::check::bundle::Bundle;
 use vidimus_crypto::envelope;
+use vidimus_identity::{Did, ethr};
 use vidimus_ledger::{
     await_mined,
     contracts::{dids, registry},
     convert, eth,
     transaction::Fields,
 };
+use vidimus_store::{Scope, keys as key_rows};
 
 fn now() -> Timestamp {
     vidimus::clock::SystemClock.now()
@@ -55,6 +62,45 @@ impl Scene {
             .iter()
             .find(|key| key["purpose"] == purpose && key["state"] == state);
         found.map(|key| key["version"].as_u64().unwrap())
+    }
+
+    /// The P-256 keys of the laboratory's DID document.
+    async fn document_keys(&self) -> Vec<Value> {
+        let profile = self.profile(&self.laboratory.key).await;
+        let (account, did) = (profile["account"].as_str().unwrap(), profile["did"].as_str().unwrap());
+        let app = &self.app.app;
+        let latest = eth::BlockId::latest();
+        let history = dids::history(&*app.ledger, app.contracts.dids, account.parse().unwrap(), latest, 100);
+        let events: Vec<_> = history
+            .await
+            .unwrap()
+            .into_iter()
+            .filter_map(|placed| match placed.event {
+                dids::DidEvent::AttributeChanged {
+                    name,
+                    value,
+                    valid_to,
+                    previous,
+                    ..
+                } => Some(ethr::Event {
+                    block: placed.at.block_number,
+                    time: now(),
+                    previous_change: previous,
+                    change: ethr::Change::Attribute { name, value, valid_to },
+                }),
+                _ => None,
+            })
+            .collect();
+        let Did::Ethr(did) = did.parse().unwrap() else {
+            panic!("did:ethr")
+        };
+        let resolved = ethr::resolve(&did, &events, ethr::At::Now(now()), &*app.provider).unwrap();
+        let document = serde_json::to_value(&resolved.did_document).unwrap();
+        let methods = document["verificationMethod"].as_array().unwrap().iter();
+        methods
+            .filter(|method| method["id"].as_str().unwrap().contains("delegate"))
+            .cloned()
+            .collect()
     }
 
     async fn report(&self, body: &Value) -> crate::harness::Answer {
@@ -141,7 +187,7 @@ async fn what_a_leaked_key_signs_is_refused_and_what_an_anchor_proves_older_stay
         .post(&revoke(1), authority, &body(theft))
         .await
         .expect(StatusCode::OK);
-    assert_eq!(revoked["transactions"].as_array().unwrap().len(), 1);
+    assert_eq!(revoked["transactions"].as_array().unwrap().len(), 2);
     app.until("the revocation is on the ledger", async || {
         scene.version_at("signing", "revoked").await == Some(1)
     })
@@ -150,6 +196,12 @@ async fn what_a_leaked_key_signs_is_refused_and_what_an_anchor_proves_older_stay
     Scene::says(scene.check(&after).await, "invalid", "key_revoked");
     let again = app.post(&revoke(1), authority, &body(theft)).await;
     assert_eq!(again.problem(), "key-revoked-already");
+
+    // Those who know nothing of our registry do not find the key in the laboratory's DID document any more.
+    app.until("the key has left the document", async || {
+        scene.document_keys().await.is_empty()
+    })
+    .await;
 
     // The laboratory is told what to ask for, and issues again when it has it.
     let refused = scene.report(&result("P1000003")).await;
@@ -162,6 +214,10 @@ async fn what_a_leaked_key_signs_is_refused_and_what_an_anchor_proves_older_stay
     app.post(&rotate, authority, &json!({})).await.expect(StatusCode::OK);
     app.until("the new keys are on the ledger", async || {
         scene.version_at("signing", "active").await == Some(2)
+    })
+    .await;
+    app.until("the new key is in the document", async || {
+        scene.document_keys().await.len() == 1
     })
     .await;
     let (new, _) = scene.paper("P1000003").await;
@@ -340,4 +396,152 @@ async fn the_authority_s_account_takes_the_contracts_with_it() {
     let suspend = registry::suspend(issuer, "fraud");
     assert!(!acts(app, old, app.app.contracts.issuers, suspend.clone()).await);
     assert!(acts(app, account, app.app.contracts.issuers, suspend).await);
+}
+
+/// A rotation that was begun and never came to the ledger: the rows of its keys alone.
+async fn abandon_rotation(scene: &Scene) {
+    let id = scene.laboratory.id.parse().unwrap();
+    let store = &scene.app.app.store;
+    let rows = store.read(move |tx| key_rows::list(tx, &Scope::system(), Some(id)));
+    let rows: Vec<_> = rows.await.unwrap();
+    let begun: Vec<_> = rows
+        .into_iter()
+        .filter(|key| key.purpose != "account")
+        .map(|key| key_rows::Key {
+            id: KeyId::generate(&mut *scene.app.app.entropy()),
+            version: 2,
+            public: key.public.iter().rev().copied().collect(),
+            state: key_rows::State::Pending,
+            ..key
+        })
+        .collect();
+    let written = store.write(move |tx| begun.iter().try_for_each(|key| key_rows::insert(tx, key)));
+    written.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keys_that_are_shown_are_the_keys_that_are_revoked() {
+    let scene = Scene::new().await;
+    let (app, authority) = (&scene.app, Some(scene.authority.as_str()));
+    abandon_rotation(&scene).await;
+    let profile = scene.profile(&scene.laboratory.key).await;
+    let mut pending = profile["keys"].as_array().unwrap().iter();
+    let pending = pending.find(|key| key["state"] == "pending").unwrap();
+    assert_eq!(pending["version"], Value::Null, "the ledger has no such keys");
+    // What came to nothing keeps nobody from issuing.
+    scene.report(&result("P1000001")).await.expect(StatusCode::CREATED);
+
+    let rotate = format!("/v1/participants/{}/keys", scene.laboratory.id);
+    app.post(&rotate, authority, &json!({})).await.expect(StatusCode::OK);
+    app.until("the new keys are on the ledger", async || {
+        scene.version_at("signing", "retired").await == Some(1)
+    })
+    .await;
+    assert_eq!(scene.version_at("signing", "active").await, Some(2));
+    let path = format!("/v1/participants/{}/keys/2/revoke", scene.laboratory.id);
+    app.post(&path, authority, &json!({})).await.expect(StatusCode::OK);
+    app.until("the revocation is on the ledger", async || {
+        scene.version_at("signing", "revoked").await.is_some()
+    })
+    .await;
+    assert_eq!(scene.version_at("signing", "revoked").await, Some(2));
+    assert_eq!(scene.version_at("signing", "retired").await, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_signed_with_keys_that_the_ledger_may_have_replaced() {
+    let scene = Scene::new().await;
+    let (app, authority) = (&scene.app, Some(scene.authority.as_str()));
+    app.end_jobs();
+    chain::catch_up(&app.app).await.unwrap();
+    let holder = Holder::new();
+    let mut digital = result("P1000002");
+    digital["formats"] = json!(["vc-jwt-1.1"]);
+    digital["algorithm"] = json!("ES256K");
+    digital["card"] = json!(holder.card);
+
+    let path = format!("/v1/participants/{}", scene.laboratory.id);
+    let rotated = app.post(&format!("{path}/keys"), authority, &json!({})).await;
+    rotated.expect(StatusCode::OK);
+    let refused = scene.report(&result("P1000001")).await;
+    assert_eq!(
+        (refused.status, refused.problem().as_str()),
+        (StatusCode::CONFLICT, "key-rotation")
+    );
+    scene.report(&digital).await.expect(StatusCode::CREATED);
+    app.until("the ledger has the new keys", async || {
+        chain::catch_up(&app.app).await.unwrap();
+        scene.report(&result("P1000001")).await.status == StatusCode::CREATED
+    })
+    .await;
+
+    let rotated = app.post(&format!("{path}/account"), authority, &json!({})).await;
+    rotated.expect(StatusCode::OK);
+    let mut another = digital.clone();
+    another["document"]["number"] = json!("P1000003");
+    let refused = scene.report(&another).await;
+    assert_eq!(
+        (refused.status, refused.problem().as_str()),
+        (StatusCode::CONFLICT, "account-rotation")
+    );
+    scene.report(&result("P1000004")).await.expect(StatusCode::CREATED);
+    app.until("the ledger has the new account", async || {
+        chain::catch_up(&app.app).await.unwrap();
+        scene.report(&another).await.status == StatusCode::CREATED
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_names_the_did_whichever_account_acts() {
+    let scene = Scene::new().await;
+    let (app, authority) = (&scene.app, Some(scene.authority.as_str()));
+    let path = format!("/v1/participants/{}/keys", scene.airline.id);
+    app.post(&path, authority, &json!({})).await.expect(StatusCode::OK);
+    let profile = scene.profile(&scene.airline.key).await;
+    let did = profile["did"].as_str().unwrap();
+    let keys = profile["keys"].as_array().unwrap().iter();
+    let certificates: Vec<_> = keys.filter_map(|key| key["certificate"].as_str()).collect();
+    assert_eq!(certificates.len(), 2);
+    for certificate in certificates {
+        let der = from_base64(certificate).unwrap();
+        assert!(der.windows(did.len()).any(|part| part == did.as_bytes()), "{did}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn own_keys_are_not_registered_twice_and_a_copy_is_signed_once() {
+    let app = TestApp::new().await;
+    let authority = app.set_up().await;
+    let laboratory_keys = Holder::new();
+    let mut admission = laboratory("Laboratory");
+    admission["card"] = json!(laboratory_keys.card);
+    let admitted = app.admit(&authority, &admission).await;
+    let rotate = format!("/v1/participants/{}/keys", admitted.id);
+    let same = json!({"card": laboratory_keys.card});
+    let refused = app.post(&rotate, Some(&authority), &same).await;
+    assert_eq!(
+        (refused.status, refused.problem().as_str()),
+        (StatusCode::CONFLICT, "same-keys")
+    );
+
+    let mut body = result("P1000001");
+    body["formats"] = json!(["vc-jwt-1.1"]);
+    body["algorithm"] = json!("ES256K");
+    body["card"] = json!(Holder::new().card);
+    let made = app.post("/v1/results", Some(&admitted.key), &body).await;
+    let made = made.expect(StatusCode::CREATED);
+    let copy = &made["copies"][0];
+    let message = from_base64url(copy["to_sign"]["message"].as_str().unwrap()).unwrap();
+    let signature = laboratory_keys.account.sign(Algorithm::Es256k, &message).unwrap();
+    let path = format!("/v1/copies/{}/signature", copy["id"].as_str().unwrap());
+    let signed = json!({"signature": base64url(&signature)});
+    let send = || app.post(&path, Some(&admitted.key), &signed);
+    let answers = tokio::join!(send(), send(), send(), send());
+    let mut statuses = [answers.0.status, answers.1.status, answers.2.status, answers.3.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses[..2], [StatusCode::OK, StatusCode::CONFLICT]);
+    let audit = app.get("/v1/audit", Some(&authority)).await.expect(StatusCode::OK);
+    let entries = audit["items"].as_array().unwrap().iter();
+    assert_eq!(entries.filter(|entry| entry["operation"] == "sign-copy").count(), 1);
 }

@@ -122,15 +122,26 @@ pub struct Owner<'k> {
 
 /// Plans to put an issuer's P-256 key into its DID document, so that clients that know nothing of our registry verify ES256.
 pub async fn announce_signing_key(app: &App, owner: Owner<'_>, key: &PublicKey, plan: &mut Plan) -> Result<(), Error> {
-    let name = AttributeName::p256_issuer_key()
-        .encode()
-        .map_err(|_| Error::Internal("the attribute's name does not fit"))?;
     let attribute = dids::Change::SetAttribute {
-        name,
+        name: signing_key_name()?,
         value: key.as_bytes().to_vec(),
         validity: ATTRIBUTE_VALIDITY,
     };
     change_did(app, owner, &attribute, "announce-signing-key", plan).await
+}
+
+/// Plans to take an issuer's P-256 key out of its DID document again.
+pub async fn withdraw_signing_key(app: &App, owner: Owner<'_>, key: &PublicKey, plan: &mut Plan) -> Result<(), Error> {
+    let attribute = dids::Change::RevokeAttribute {
+        name: signing_key_name()?,
+        value: key.as_bytes().to_vec(),
+    };
+    change_did(app, owner, &attribute, "withdraw-signing-key", plan).await
+}
+
+fn signing_key_name() -> Result<[u8; 32], Error> {
+    let name = AttributeName::p256_issuer_key().encode();
+    name.map_err(|_| Error::Internal("the attribute's name does not fit"))
 }
 
 /// Plans to give a participant's DID another owner.
@@ -169,13 +180,23 @@ async fn change_did(
 
 /// Changes of an identity that the operator relays and the chain does not have yet: each takes a nonce of the owner's.
 pub async fn changes_under_way(app: &App, identity: Address) -> Result<u64, Error> {
+    under_way(app, identity, |call| call.to == Some(app.contracts.dids)).await
+}
+
+/// Whether new keys of an issuer are on their way to its registry.
+pub async fn rotation_under_way(app: &App, issuer: Address) -> Result<bool, Error> {
+    let rotates = |call: &transactions::Call| call.to == Some(app.contracts.issuers) && call.purpose == "rotate-keys";
+    Ok(under_way(app, issuer, rotates).await? > 0)
+}
+
+async fn under_way(app: &App, subject: Address, is_meant: impl Fn(&transactions::Call) -> bool) -> Result<u64, Error> {
     let chain = app.facts.chain;
     let open = app.store.read(move |tx| transactions::open(tx, chain, 1_000)).await?;
     let mut count = 0;
     for outbound in open {
         let call = &outbound.call;
-        // Every change names its identity first: after the selector, padded to a word.
-        if call.to != Some(app.contracts.dids) || call.data.get(16..36) != Some(&identity.0[..]) {
+        // Every call that is meant here names whom it is about first: after the selector, padded to a word.
+        if !is_meant(call) || call.data.get(16..36) != Some(&subject.0[..]) {
             continue;
         }
         // It may be mined as it was sent before it was replaced, too.

@@ -2,6 +2,7 @@
 
 use super::accounts;
 use crate::app::{App, Registries, error::Error};
+use vidimus_core::Provider as _;
 use vidimus_credential::check::registry::{self, KeyRecord};
 use vidimus_store::{keys as key_rows, participants as rows};
 
@@ -39,9 +40,8 @@ pub(super) async fn participants(
             .iter()
             .filter(|key| key.participant == Some(participant.id))
             .collect();
-        let newest = entry.keys().last().and_then(|record| record.keys.p256.as_ref());
-        if let Some(point) = newest {
-            activate(app, &own, point.as_bytes()).await?;
+        if let Some(newest) = entry.keys().last() {
+            activate(app, &own, newest).await?;
         }
         revoke(app, &own, entry.keys()).await?;
         if let Some(owner) = entry.account() {
@@ -52,8 +52,19 @@ pub(super) async fn participants(
 }
 
 /// New keys sign from the moment the registry holds them, and not before: what was signed earlier would be by a key that nobody knows.
-async fn activate(app: &App, own: &[&key_rows::Key], point: &[u8]) -> Result<(), Error> {
-    let signing = own.iter().find(|key| key.purpose == "signing" && key.public == point);
+async fn activate(app: &App, own: &[&key_rows::Key], newest: &KeyRecord) -> Result<(), Error> {
+    let Some(point) = &newest.keys.p256 else {
+        return Ok(());
+    };
+    let is_certified = |key: &key_rows::Key| {
+        let certificate = key.certificate.as_deref();
+        certificate.map(|der| app.provider.sha256(&[der])) == newest.keys.certificate
+    };
+    // One key may have several rows, each with a certificate of its own, where it was asked for again: the row that the registry names.
+    let signing = own
+        .iter()
+        .filter(|key| key.purpose == "signing" && key.public == point.as_bytes())
+        .max_by_key(|key| (is_certified(key), key.version));
     let Some(version) = signing
         .filter(|key| key.state == key_rows::State::Pending)
         .map(|key| key.version)

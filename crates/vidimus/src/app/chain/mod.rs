@@ -17,7 +17,7 @@ mod replacement;
 
 pub use authority::{
     ATTRIBUTE_VALIDITY, Owner, announce_signing_key, change_owner, changes_under_way, hand_over, is_handed_over,
-    is_rotating,
+    is_rotating, rotation_under_way, withdraw_signing_key,
 };
 pub use creation::ensure_contracts;
 pub use follow::{catch_up, rebuild};

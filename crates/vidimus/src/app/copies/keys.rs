@@ -1,11 +1,19 @@
 //! Which of an issuer's keys sign now.
 
+use super::Plan;
 use crate::app::{
-    App,
-    chain::accounts::{self, account_of},
+    App, Registries,
+    chain::{
+        self,
+        accounts::{self, account_of},
+    },
     error::Error,
 };
-use vidimus_core::{Algorithm, Provider as _, PublicKey, SignatureError, id::KeyId};
+use vidimus_core::{Address, Algorithm, Provider as _, PublicKey, SignatureError, id::KeyId};
+use vidimus_ledger::{
+    contracts::{dids, registry},
+    eth,
+};
 use vidimus_store::{
     Scope,
     keys::{self as rows, State},
@@ -20,6 +28,10 @@ pub type Refusal = fn() -> Error;
 pub struct IssuerKeys {
     account: (KeyId, Option<Refusal>),
     signing: (KeyId, Option<Refusal>),
+    /// The account that acts, where another is to take its place.
+    leaving: Option<Address>,
+    /// Whether newer signing keys wait for the ledger.
+    renewed: bool,
 }
 
 impl IssuerKeys {
@@ -32,11 +44,57 @@ impl IssuerKeys {
             .ok_or(Error::Internal("an issuer without keys"))?;
         // The account key that acts is not always the newest: an account may come back.
         let account = accounts::acting_of(rows).ok_or(Error::Internal("a participant without account key"))?;
+        let waits = |purpose: &str, version: u32| {
+            let mut pending = rows.iter().filter(|key| key.state == State::Pending);
+            pending.any(|key| key.purpose == purpose && key.version > version)
+        };
         let with_refusal = |key: &rows::Key| (key.id, refusal(app, issuer, key));
         Ok(Self {
             account: with_refusal(account),
             signing: with_refusal(signing),
+            leaving: if waits(accounts::PURPOSE, 0) {
+                account_of(app, account)
+            } else {
+                None
+            },
+            renewed: waits("signing", signing.version),
         })
+    }
+
+    /// Refuses to sign with keys whose rotation the ledger may have while we do not see it as final yet: what they signed then would check as
+    /// too late. A rotation that came to nothing refuses nothing.
+    pub async fn require_settled(&self, app: &App, issuer: &Participant, plans: &[Plan]) -> Result<(), Error> {
+        let (mut account, mut signing) = (false, false);
+        for plan in plans {
+            match plan.algorithm {
+                Algorithm::Es256k | Algorithm::Es256kR => account = true,
+                _ => signing = true,
+            }
+        }
+        let latest = eth::BlockId::latest();
+        if account && let Some(acting) = self.leaving {
+            let begun = chain::changes_under_way(app, issuer.account).await? > 0;
+            if begun || dids::owner(&*app.ledger, app.contracts.dids, issuer.account, latest).await? != acting {
+                return Err(accounts::under_way());
+            }
+        }
+        if signing && self.renewed {
+            let entry = |registries: &Registries| {
+                let entry = registries.issuers.participant(&issuer.account)?;
+                entry.keys().last().map(|record| record.version)
+            };
+            let ours = entry(&app.registries());
+            let begun = chain::rotation_under_way(app, issuer.account).await?;
+            let theirs = registry::keys(&*app.ledger, app.contracts.issuers, issuer.account, latest).await?;
+            if begun || theirs.map(|(version, _)| version) != ours {
+                return Err(Error::conflict(
+                    "key-rotation",
+                    "your signing keys are being rotated",
+                    "try again in a few seconds, when the ledger has the new ones",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The key that signs with `algorithm`, if it may.

@@ -33,7 +33,7 @@ const FIRST_KEY_DAYS: u32 = 90;
 pub async fn create_authority(app: &App, setup: Setup) -> Result<ParticipantChange, Error> {
     let hash = crate::app::setup::token_hash(app, &setup.token);
     let profile = Profile::new(&setup.name, &setup.country, None)?;
-    let made = Made::new(app, setup.card.as_deref(), &profile, rows::Role::Authority, None)?;
+    let made = Made::new(app, setup.card.as_deref(), &profile, rows::Role::Authority, None, None)?;
     let mut participant = made.participant(app, rows::Role::Authority, &profile, "{}".into());
     // The authority is in no registry: it is in force from the moment it exists.
     participant.state = State::Active;
@@ -133,7 +133,7 @@ pub async fn admit(
         }
     };
     let authority = authority(app).await?;
-    let made = Made::new(app, admission.card.as_deref(), &profile, role, Some(&authority))?;
+    let made = Made::new(app, admission.card.as_deref(), &profile, role, Some(&authority), None)?;
     let participant = made.participant(app, role, &profile, permits.to_string());
     require_own_did(app, participant.account).await?;
     let permissions = api_keys::permissions_of(admission.role);

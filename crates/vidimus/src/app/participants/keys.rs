@@ -1,7 +1,7 @@
 //! A participant's keys: new ones, and an end to those that leaked.
 
 use super::{
-    carry_out, change, find,
+    carry_out_plan, change, find,
     made::{Made, authority},
     not_in_a_registry, pending,
     profile::Profile,
@@ -15,7 +15,7 @@ use crate::app::{
     requests::ParticipantChange,
 };
 use std::sync::Arc;
-use vidimus_core::{Address, Timestamp, id::ParticipantId};
+use vidimus_core::{Address, PublicKey, Timestamp, id::ParticipantId};
 use vidimus_crypto::SigningKey;
 use vidimus_ledger::contracts::registry;
 use vidimus_store::{Scope, audit, keys as key_rows, participants as rows};
@@ -34,7 +34,8 @@ pub async fn rotate_keys(
     let profile = Profile::of(&participant)?;
     let authority = authority(app).await?;
     refuse_custody(&participant, card)?;
-    let mut made = Made::new(app, card, &profile, participant.role, Some(&authority))?;
+    let did = Some(participant.did.as_str());
+    let mut made = Made::new(app, card, &profile, participant.role, Some(&authority), did)?;
     let (_, account) = chain::accounts::acting(app, id).await?;
     if card.is_some() && made.account != account {
         return Err(Error::invalid(
@@ -45,7 +46,8 @@ pub async fn rotate_keys(
     }
     let scope = Scope::system();
     let before = app.store.read(move |tx| key_rows::list(tx, &scope, Some(id))).await?;
-    // As the registry counts them: the account's key has versions of its own.
+    refuse_known(app, &participant, &made.signing, &before)?;
+    // The account's key has versions of its own.
     let versions = before.iter().filter(|key| key.purpose != chain::accounts::PURPOSE);
     let version = versions.map(|key| key.version).max().unwrap_or(0) + 1;
     made.keys.retain(|key| key.purpose != chain::accounts::PURPOSE);
@@ -119,20 +121,69 @@ pub async fn revoke_keys(
     }
     let known = with_entry(app, &participant, |entry| {
         let record = entry.keys().iter().find(|record| record.version == version);
-        record.map(|record| record.revoked_from)
+        record.map(|record| (record.revoked_from, record.keys.p256.clone()))
     });
     match known.ok_or_else(pending)? {
         None => Err(Error::NotFound("version of the keys")),
-        Some(Some(before)) if before <= from => Err(Error::conflict(
+        Some((Some(before), _)) if before <= from => Err(Error::conflict(
             "key-revoked-already",
             format!("these keys count as revoked from {before} on already"),
             "give an earlier time to move the revocation back; it cannot be taken back",
         )),
-        Some(_) => {
+        Some((_, key)) => {
             let calldata = registry::revoke_keys(participant.account, version, from);
-            carry_out(app, caller, &participant, "revoke-keys", vec![calldata]).await
+            let call = Call::new(registry_contract(app, &participant), calldata, "revoke-keys");
+            let mut plan = chain::Plan::default();
+            plan.as_authority(app, call).await?;
+            if let (rows::Role::Issuer, Some(key)) = (participant.role, &key) {
+                withdraw(app, &participant, key, &mut plan).await?;
+            }
+            carry_out_plan(app, caller, &participant, "revoke-keys", plan).await
         }
     }
+}
+
+/// Plans to take a key out of the DID document of its issuer, for those who know nothing of our registry.
+async fn withdraw(
+    app: &App,
+    participant: &rows::Participant,
+    key: &PublicKey,
+    plan: &mut chain::Plan,
+) -> Result<(), Error> {
+    chain::accounts::require_settled(app, participant.id).await?;
+    let (_, account) = chain::accounts::acting(app, participant.id).await?;
+    let kept = kept_account_key(app, participant, account).await?;
+    let owner = chain::Owner {
+        identity: participant.account,
+        account,
+        key: kept.as_deref(),
+    };
+    chain::withdraw_signing_key(app, owner, key, plan).await
+}
+
+/// Refuses a card with a signing key that was the participant's before: its times would become those of the rotation, and what leaked would
+/// come back. The same card again, because the answer was lost, is another matter.
+fn refuse_known(
+    app: &App,
+    participant: &rows::Participant,
+    signing: &PublicKey,
+    before: &[key_rows::Key],
+) -> Result<(), Error> {
+    let is_row = before.iter().any(|key| {
+        key.purpose == "signing" && key.public == signing.as_bytes() && key.state != key_rows::State::Pending
+    });
+    let is_recorded = with_entry(app, participant, |entry| {
+        let mut keys = entry.keys().iter();
+        keys.any(|record| record.keys.p256.as_ref() == Some(signing))
+    });
+    if !is_row && is_recorded != Some(true) {
+        return Ok(());
+    }
+    Err(Error::conflict(
+        "same-keys",
+        "the card's signing key is or was the participant's already",
+        "make another signing key, and a card with it that the account that acts now signs",
+    ))
 }
 
 /// The key of a participant's account, where it is kept here.

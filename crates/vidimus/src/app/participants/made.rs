@@ -46,12 +46,14 @@ pub(super) struct Made {
 }
 
 impl Made {
+    /// `known_as` is the DID of a participant that has one already: it stays, whichever account acts.
     pub(super) fn new(
         app: &App,
         card: Option<&str>,
         profile: &Profile,
         role: rows::Role,
         authority: Option<&Authority>,
+        known_as: Option<&str>,
     ) -> Result<Self, Error> {
         let now = app.now();
         let mut entropy = app.entropy();
@@ -118,7 +120,10 @@ impl Made {
         let certificate = match authority {
             None => None,
             Some(authority) => {
-                let certificate = certify(app, authority, &signing, profile, &did(app, account), role, now)?;
+                let certificate = {
+                    let did = known_as.map_or_else(|| did(app, account), str::to_owned);
+                    certify(app, authority, &signing, profile, &did, role, now)?
+                };
                 let row = keys
                     .iter_mut()
                     .find(|key| key.purpose == "signing")

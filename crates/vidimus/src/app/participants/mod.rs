@@ -52,6 +52,17 @@ async fn carry_out(
         plan.as_authority(app, Call::new(registry_contract(app, participant), calldata, operation))
             .await?;
     }
+    carry_out_plan(app, caller, participant, operation, plan).await
+}
+
+/// Records a change, with all that carries it out, and sends it.
+async fn carry_out_plan(
+    app: &App,
+    caller: &Principal,
+    participant: &rows::Participant,
+    operation: &'static str,
+    plan: chain::Plan,
+) -> Result<ParticipantChange, Error> {
     let (queued, now) = (plan.queued(), app.now());
     let entry = app.audit_entry(Some(caller.participant), operation, participant.id.as_bytes());
     app.store
@@ -198,7 +209,7 @@ pub fn account_of(app: &App, did: &str) -> Result<Address, Error> {
             Error::invalid(
                 "other-chain",
                 format!("the card's DID is not on this deployment's chain ({})", app.facts.chain),
-                "make the card for this deployment (`vidimus wallet card --chain-id …`)",
+                "make keys for this deployment's chain (`vidimus keys new --chain-id NUMBER`) and give their card (`vidimus keys card`)",
             )
         })
 }

@@ -9,7 +9,7 @@ use crate::app::{
     requests::{Custody, KeyView, ParticipantView},
 };
 use vidimus_core::{encoding::base64, id::ParticipantId};
-use vidimus_credential::check::registry::{Grant, Standing};
+use vidimus_credential::check::registry::{Grant, KeyRecord, Standing};
 use vidimus_store::{Scope, keys as key_rows, participants as rows};
 
 /// Everybody who takes part, as the registry has them.
@@ -44,6 +44,7 @@ async fn view(app: &App, participant: rows::Participant) -> Result<ParticipantVi
         }
         [categories, attributes, purposes]
     });
+    let records = with_entry(app, &participant, |entry| entry.keys().to_vec()).unwrap_or_default();
     let [categories, attributes, purposes] =
         granted.unwrap_or_else(|| ["categories", "attributes", "purposes"].map(|list| permits(&participant, list)));
     let profile = Profile::of(&participant)?;
@@ -67,18 +68,34 @@ async fn view(app: &App, participant: rows::Participant) -> Result<ParticipantVi
         categories,
         attributes,
         purposes,
-        keys: keys.iter().map(key_view).collect(),
+        keys: keys
+            .iter()
+            .map(|key| key_view(key, registry_version(key, &keys, &records)))
+            .collect(),
     })
 }
 
-fn key_view(key: &key_rows::Key) -> KeyView {
+/// Under which version the registry has a key: the newest with the signing key that was made with it. Our rows count on where a rotation came
+/// to nothing, and the registry does not.
+fn registry_version(key: &key_rows::Key, rows: &[key_rows::Key], records: &[KeyRecord]) -> Option<u32> {
+    let signing = rows
+        .iter()
+        .find(|row| row.purpose == "signing" && row.version == key.version)?;
+    let holds = |record: &&KeyRecord| {
+        let point = record.keys.p256.as_ref();
+        point.is_some_and(|point| point.as_bytes() == signing.public)
+    };
+    records.iter().rfind(holds).map(|record| record.version)
+}
+
+fn key_view(key: &key_rows::Key, version: Option<u32>) -> KeyView {
     let jwk = public_key(key).and_then(|key| key.to_jwk()).unwrap_or_else(
         || serde_json::json!({"crv": "X25519", "kty": "OKP", "x": vidimus_core::encoding::base64url(&key.public)}),
     );
     KeyView {
         id: key.id.to_string(),
         purpose: key.purpose.clone(),
-        version: if key.purpose == "account" { 0 } else { key.version },
+        version: if key.purpose == "account" { Some(0) } else { version },
         jwk,
         certificate: key.certificate.as_deref().map(base64),
         state: key.state.name().to_owned(),

@@ -129,6 +129,7 @@ pub(super) fn expected(answer: &Value, pinned: Pinned, own: &Own) -> Result<Vec<
     let asked = &answer["asked"];
     let request = &asked["request"];
     let participant = &answer["participant"];
+    let is_about_oneself = participant["account"] == own.identity.to_string().as_str();
     if asked["id"].as_str().is_some_and(|id| participant["id"] != id) {
         return Err("it is about another participant than was asked");
     }
@@ -148,8 +149,9 @@ pub(super) fn expected(answer: &Value, pinned: Pinned, own: &Own) -> Result<Vec<
         None => {}
         Some("admit") => calls.push(admission(request, participant, contracts)?),
         Some("rotate-keys") => {
-            let (account, keys) = keys_of(request, participant)?;
-            calls.push((registry_contract, registry::rotate_keys(account, &keys)));
+            // The card is of the account that acts now; the registry knows the participant by the one it was admitted with.
+            let (_, keys) = keys_of(request, participant)?;
+            calls.push((registry_contract, registry::rotate_keys(about()?, &keys)));
         }
         Some("change") => {
             type Made = fn(Address, &[String]) -> Vec<u8>;
@@ -168,7 +170,11 @@ pub(super) fn expected(answer: &Value, pinned: Pinned, own: &Own) -> Result<Vec<
                 }
             }
         }
+        Some("rotate-account") => calls.extend(rotation(contracts, own)),
         Some("revoke-keys") => {
+            if is_about_oneself {
+                calls.extend(withdrawals(request, participant, contracts, own)?);
+            }
             let version = request["version"]
                 .as_u64()
                 .and_then(|version| u32::try_from(version).ok());
@@ -192,28 +198,56 @@ pub(super) fn expected(answer: &Value, pinned: Pinned, own: &Own) -> Result<Vec<
     Ok(calls)
 }
 
-/// What these keys may always say of themselves: their signing key in their own DID, another of the file's accounts as its owner, and taking
-/// or handing on the authority's role among them.
+/// What these keys may always say of themselves: their signing key in their own DID, and that they take the authority's role.
 fn about_oneself(contracts: Contracts, own: &Own) -> Result<Vec<Call>, &'static str> {
-    let name = AttributeName::p256_issuer_key()
-        .encode()
-        .map_err(|_| "an attribute's name")?;
     let announce = dids::Change::SetAttribute {
-        name,
+        name: signing_key_name()?,
         value: own.signing.as_bytes().to_vec(),
         validity: ATTRIBUTE_VALIDITY,
     };
     let mut calls = vec![(contracts.dids, announce.calldata(own.identity))];
-    for account in &own.accounts {
-        calls.push((contracts.dids, dids::Change::Owner(*account).calldata(own.identity)));
-        for contract in contracts.governed() {
-            calls.push((contract, registry::offer_authority(*account)));
-        }
-    }
     for contract in contracts.governed() {
         calls.push((contract, registry::accept_authority()));
     }
     Ok(calls)
+}
+
+/// That the newest account takes the place of the others: as owner of the DID, and in the authority's role.
+fn rotation(contracts: Contracts, own: &Own) -> Vec<Call> {
+    let Some(newest) = own.accounts.last() else {
+        return Vec::new();
+    };
+    let mut calls = vec![(contracts.dids, dids::Change::Owner(*newest).calldata(own.identity))];
+    for contract in contracts.governed() {
+        calls.push((contract, registry::offer_authority(*newest)));
+    }
+    calls
+}
+
+/// That a signing key of the version that leaked leaves the DID document.
+fn withdrawals(
+    request: &Value,
+    participant: &Value,
+    contracts: Contracts,
+    own: &Own,
+) -> Result<Vec<Call>, &'static str> {
+    let name = signing_key_name()?;
+    let keys = participant["keys"].as_array().into_iter().flatten();
+    let leaked = keys.filter(|key| key["purpose"] == "signing" && key["version"] == request["version"]);
+    let points = leaked.filter_map(|key| PublicKey::from_jwk(&key["jwk"]));
+    Ok(points
+        .map(|point| {
+            let value = point.as_bytes().to_vec();
+            let withdrawn = dids::Change::RevokeAttribute { name, value };
+            (contracts.dids, withdrawn.calldata(own.identity))
+        })
+        .collect())
+}
+
+fn signing_key_name() -> Result<[u8; 32], &'static str> {
+    AttributeName::p256_issuer_key()
+        .encode()
+        .map_err(|_| "an attribute's name")
 }
 
 /// The call that admits whom the request names: with the card's keys where a card was given, else with those that the server made.
@@ -319,7 +353,8 @@ pub(super) fn judge(
 mod tests {
     use super::*;
     use serde_json::json;
-    use vidimus_core::Signer as _;
+    use vidimus_core::{Algorithm, Signer as _};
+    use vidimus_crypto::{KeyKind, OsEntropy, SigningKey};
 
     const CHAIN: u64 = 0x56_494d;
     const PINNED: Pinned = Pinned {
@@ -474,6 +509,60 @@ mod tests {
             Ok(())
         );
         assert!(judged(&nothing, &fields(PINNED.dids, registry::accept_authority())).is_err());
+    }
+
+    #[test]
+    fn a_did_and_the_role_go_to_the_newest_account_when_that_was_asked() {
+        let (old, newest) = (Address([0xaa; 20]), Address([0xbb; 20]));
+        let own = Own {
+            accounts: vec![old, newest],
+            ..own()
+        };
+        let rotated = answer("rotate-account", json!({"card": "x"}));
+        let changed = answer("change", json!({}));
+        let judged = |answer: &Value, contract: Address, data: Vec<u8>| {
+            let calls = expected(answer, PINNED, &own).unwrap();
+            judge(&fields(contract, data), CHAIN, &calls, Some(6), MOST_FEE)
+        };
+        let owner = |to: Address| dids::Change::Owner(to).calldata(own.identity);
+        assert_eq!(judged(&rotated, PINNED.dids, owner(newest)), Ok(()));
+        assert_eq!(
+            judged(&rotated, PINNED.anchors, registry::offer_authority(newest)),
+            Ok(())
+        );
+        // Back to an account that may have leaked, or without having been asked.
+        assert!(judged(&rotated, PINNED.dids, owner(old)).is_err());
+        assert!(judged(&rotated, PINNED.anchors, registry::offer_authority(old)).is_err());
+        assert!(judged(&changed, PINNED.dids, owner(newest)).is_err());
+        assert!(judged(&changed, PINNED.anchors, registry::offer_authority(newest)).is_err());
+    }
+
+    #[test]
+    fn keys_are_rotated_under_the_account_of_the_admission() {
+        let holder = SigningKey::generate(KeyKind::Secp256k1, &mut OsEntropy);
+        let signing = SigningKey::generate(KeyKind::P256, &mut OsEntropy);
+        let acting = holder.public_key().address(&Native::new()).unwrap();
+        let card = HolderCard {
+            did: format!("did:ethr:{CHAIN:#x}:{acting}"),
+            signing_key: signing.public_key().clone(),
+            sealing_key: [5; 32],
+            issued_at: crate::cli::clock().now(),
+        };
+        let possession = signing.sign(Algorithm::Es256, &card.possession_message()).unwrap();
+        let unsigned = card.prepare(&possession);
+        let signature = holder.sign(Algorithm::Es256k, unsigned.message()).unwrap();
+        let card = unsigned.finish(&signature);
+        let asked = answer("rotate-keys", json!({ "card": card }));
+        let point = signing.public_key().as_bytes();
+        let keys = registry::Keys {
+            p256_x: point[1..33].try_into().unwrap(),
+            p256_y: point[33..].try_into().unwrap(),
+            x25519: [5; 32],
+            certificate: [0; 32],
+        };
+        let call = |account: Address| judged(&asked, &fields(PINNED.issuers, registry::rotate_keys(account, &keys)));
+        assert_eq!(call(LAB), Ok(()));
+        assert!(call(acting).is_err());
     }
 
     #[test]
