@@ -89,7 +89,7 @@ stops() {
   return "$status"
 }
 # answers PATH WHAT…: what is there has this in it.
-answers() { curl -sf "$url$1" | grep -q -- "$2"; }
+answers() { curl -sf "$url$1" | grep -- "$2" >/dev/null; }
 
 "$here/run" setup-link >"$home/output" 2>"$home/errors"
 holds "before the first start there is no deployment" [ $? -eq 6 ]
