@@ -273,9 +273,15 @@ pub async fn account_key(app: &App, account: Address) -> Result<Arc<SigningKey>,
 
 /// Takes a transaction that a participant signed itself: from its own account, to one of the deployment's contracts.
 pub async fn submit_signed(app: &App, caller: &Principal, raw: &str) -> Result<String, Error> {
-    let refused = |detail: &str| Error::invalid("transaction", detail, "sign one that a change of yours prepared");
-    let raw = from_hex(raw).map_err(|_| refused("/raw: not hexadecimal"))?;
-    let signed = transaction::inspect(&raw).map_err(|error| refused(&format!("/raw: {error}")))?;
+    let refused = |why: &str| {
+        Error::invalid(
+            "transaction",
+            format!("/raw: the transaction is not taken: {why}"),
+            "sign one that a change of yours prepared",
+        )
+    };
+    let raw = from_hex(raw).map_err(|_| refused("not hexadecimal"))?;
+    let signed = transaction::inspect(&raw).map_err(|error| refused(&error.to_string()))?;
     let own = accounts::accounts(app, caller.participant).await?;
     // An account that is about to act has to be able to say so.
     let acts = |state| matches!(state, key_rows::State::Active | key_rows::State::Pending);
@@ -283,11 +289,11 @@ pub async fn submit_signed(app: &App, caller: &Principal, raw: &str) -> Result<S
         .iter()
         .any(|(key, account)| *account == signed.sender && acts(key.state))
     {
-        return Err(refused("/raw: signed by another account than yours"));
+        return Err(refused("signed by another account than yours"));
     }
     let to = transaction::recipient(&raw);
     if !app.contracts.all().iter().any(|(_, contract)| Some(*contract) == to) {
-        return Err(refused("/raw: not to one of this deployment's contracts"));
+        return Err(refused("not to one of this deployment's contracts"));
     }
     app.ledger.submit(&raw).await?;
     app.wake.transactions.notify_one();
