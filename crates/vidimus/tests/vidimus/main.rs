@@ -17,6 +17,7 @@ mod issue;
 mod kill;
 mod matrix;
 mod network;
+mod mending;
 mod participants;
 mod program;
 mod readiness;
