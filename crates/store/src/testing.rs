@@ -35,7 +35,8 @@ pub fn skip(why: &str) {
     tell(&format!("SKIPPED: {why}"));
 }
 
-/// A line of its own for whoever reads the run: the harness drops what a passed test prints, but not what is written to standard error itself.
+/// A line of its own for whoever reads the run: the harness drops what a passed test prints, but not what is written to standard error
+/// itself.
 pub fn tell(line: &str) {
     let line = format!("\n{line}\n");
     std::io::stderr()

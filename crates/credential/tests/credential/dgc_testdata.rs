@@ -1,7 +1,7 @@
 //! The EU's test data: coded positive and negative cases, and member states' own samples. Each file says what each step should give.
 //!
-//! The data is not part of this repository: `VIDIMUS_FOREIGN` says where it is (`dgc-testdata` below it). Differences are listed, with their
-//! reasons, in `docs/divergences.md`; an unexplained one fails the test.
+//! The data is not part of this repository: `VIDIMUS_FOREIGN` says where it is (`dgc-testdata` below it). Differences are listed, with
+//! their reasons, in `docs/divergences.md`; an unexplained one fails the test.
 
 #![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 

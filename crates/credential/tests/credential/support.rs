@@ -14,14 +14,15 @@ pub const NOW: Timestamp = Timestamp(1_772_352_900);
 /// Foreign data beside the checkout, unless `VIDIMUS_FOREIGN` says where it is.
 const FOREIGN_BESIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/foreign");
 
-/// A line of its own for whoever reads the run: the harness drops what a passed test prints, but not what is written to standard error itself.
+/// A line of its own for whoever reads the run: the harness drops what a passed test prints, but not what is written to standard error
+/// itself.
 pub fn tell(line: &str) {
     let line = format!("\n{line}\n");
     std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
-/// The EU's test data (`eu-digital-green-certificates/dgc-testdata`), which is no part of this repository: each file, by its name. Where it is
-/// not there the test is skipped.
+/// The EU's test data (`eu-digital-green-certificates/dgc-testdata`), which is no part of this repository: each file, by its name. Where
+/// it is not there the test is skipped.
 pub fn dgc_testdata() -> Option<Vec<(String, Value)>> {
     let foreign = std::env::var_os("VIDIMUS_FOREIGN").map_or_else(|| FOREIGN_BESIDE.into(), PathBuf::from);
     let root = foreign.join("dgc-testdata");

@@ -13,8 +13,8 @@ use vidimus_ledger::rpc::{self, Limits};
 use vidimus_ledger::transaction::{Fields, Signed};
 use vidimus_ledger::{Embedded, Genesis, Ledger};
 
-/// Says that a test cannot run here, and why; with `CI=true` that is a failure. It is written to standard error itself, because the harness drops
-/// what a passed test prints.
+/// Says that a test cannot run here, and why; with `CI=true` that is a failure. It is written to standard error itself, because the harness
+/// drops what a passed test prints.
 pub fn skip(why: &str) {
     let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
     assert!(!ci, "{why} (with CI=true nothing is skipped)");

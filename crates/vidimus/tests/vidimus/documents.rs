@@ -164,8 +164,8 @@ fn problems_in_sources() -> BTreeMap<(String, u16), (String, String)> {
     found
 }
 
-/// The status of a problem that is made at `start`: by the constructor's name, by the variant around it, or by the variant that the variable is
-/// put into.
+/// The status of a problem that is made at `start`: by the constructor's name, by the variant around it, or by the variant that the variable
+/// is put into.
 fn status(source: &str, start: usize, call: &str) -> Option<u16> {
     const KINDS: [(&str, u16); 4] = [
         ("Invalid", 422),
