@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use vidimus_core::{Timestamp, time::Clock};
 use vidimus_ledger::contracts::{anchors, dids, registry, revert_name};
+use vidimus_ledger::network::{FeeRules, heard};
 use vidimus_ledger::rpc::{self, Limits};
 use vidimus_ledger::{Blame, Embedded, Genesis, Ledger, eth, transaction};
 
@@ -11,6 +12,8 @@ pub type Entry = (&'static str, fn(&[u8]));
 
 /// All entries.
 pub const ENTRIES: &[Entry] = &[
+    ("ledger_block", block),
+    ("ledger_fees", fees),
     ("ledger_log", log),
     ("ledger_rpc", json_rpc),
     ("ledger_transaction", raw_transaction),
@@ -90,4 +93,44 @@ pub fn log(data: &[u8]) {
         );
     }
     let _ = revert_name(data);
+}
+
+/// A node's answers, a line each: a block with its transactions, its receipts, logs of it. What is believed stands in the block, and is
+/// believed again.
+pub fn block(data: &[u8]) {
+    let lines: Vec<_> = data.splitn(3, |byte| *byte == b'\n').collect();
+    let answer = |at: usize| lines.get(at).copied().unwrap_or_default();
+    for mined in [false, true] {
+        let Ok(read) = heard::block(answer(0), answer(1), answer(2), mined) else {
+            continue;
+        };
+        let logged: Vec<_> = read.receipts.iter().flat_map(|receipt| receipt.inner.logs()).collect();
+        for receipt in &read.receipts {
+            assert_eq!(receipt.block_number, Some(read.header.number));
+        }
+        for log in &read.logs {
+            assert_eq!(log.block_number, Some(read.header.number));
+            assert_eq!(log.block_timestamp, Some(read.header.timestamp));
+            assert!(log.transaction_hash.is_some() && log.transaction_index.is_some());
+            // A receipt that named another transaction is refused, its logs are the block's all the same.
+            assert!(read.refused > 0 || logged.iter().any(|found| found.inner == log.inner));
+        }
+    }
+    for status in [200, 400, 429, 500] {
+        if let Err(error) = heard::refusal(status, data) {
+            assert!(error.to_string().len() <= 1024, "somebody else's text is cut");
+        }
+    }
+}
+
+/// A node's answers, a line each: the fee history, and the tip it suggests. Nothing is offered beyond the most.
+pub fn fees(data: &[u8]) {
+    let (history, tip) = data.split_at(data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len()));
+    for most in [0, 1, FeeRules::default().most, u128::MAX] {
+        for priority_fee in [None, Some(0), Some(u128::MAX)] {
+            if let Ok(fees) = heard::fees(history, tip.trim_ascii(), FeeRules { most, priority_fee }) {
+                assert!(fees.max_fee <= most && fees.priority_fee <= fees.max_fee);
+            }
+        }
+    }
 }

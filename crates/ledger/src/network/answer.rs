@@ -39,23 +39,7 @@ impl Node {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let question = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
         let (status, body) = self.post(question.to_string()).await?;
-        let answer = serde_json::from_slice::<Response>(&body);
-        if !status.is_success() {
-            // Some nodes say what is wrong with a request beside a status that says so too.
-            return Err(match (status, answer) {
-                (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, _) => RetryError::Busy.into(),
-                (_, Ok(answer)) if answer.payload.is_error() => error(answer.payload),
-                _ => unreadable(&format!("HTTP status {}", status.as_u16())),
-            });
-        }
-        // The text that does not read is not repeated: it may hold anything.
-        let answer = answer.map_err(|_| unreadable("the answer is no JSON-RPC"))?;
-        match answer.payload {
-            ResponsePayload::Success(result) => {
-                serde_json::from_str(result.get()).map_err(|_| unreadable("the answer is not what the method returns"))
-            }
-            failure => Err(error(failure)),
-        }
+        read(status, &body)
     }
 
     async fn post(&self, question: String) -> Result<(StatusCode, Vec<u8>)> {
@@ -86,6 +70,27 @@ impl Node {
             body.extend_from_slice(&chunk);
         }
         Ok((response.status(), body))
+    }
+}
+
+/// What an answer says, of whatever status.
+pub(super) fn read<R: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<R> {
+    let answer = serde_json::from_slice::<Response>(body);
+    if !status.is_success() {
+        // Some nodes say what is wrong with a request beside a status that says so too.
+        return Err(match (status, answer) {
+            (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, _) => RetryError::Busy.into(),
+            (_, Ok(answer)) if answer.payload.is_error() => error(answer.payload),
+            _ => unreadable(&format!("HTTP status {}", status.as_u16())),
+        });
+    }
+    // The text that does not read is not repeated: it may hold anything.
+    let answer = answer.map_err(|_| unreadable("the answer is no JSON-RPC"))?;
+    match answer.payload {
+        ResponsePayload::Success(result) => {
+            serde_json::from_str(result.get()).map_err(|_| unreadable("the answer is not what the method returns"))
+        }
+        failure => Err(error(failure)),
     }
 }
 

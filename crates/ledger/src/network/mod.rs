@@ -207,22 +207,13 @@ impl Network {
     }
 
     /// The tip that is usual now: what the node suggests, or else what blocks have taken, or one wei, which go-ethereum asks for at least.
-    async fn usual_tip(&self, history: &FeeHistory, base_fee: u64) -> Result<u128> {
+    async fn tip(&self, history: &FeeHistory, base_fee: u64) -> Result<u128> {
         match self.ask::<U256>("eth_maxPriorityFeePerGas", ()).await {
             Ok(tip) => return Ok(tip.saturating_to()),
             Err(LedgerError::Caller(_)) => {}
             Err(error) => return Err(error),
         }
-        let mut tips: Vec<u128> = history
-            .reward
-            .iter()
-            .flatten()
-            .filter_map(|tips| tips.first().copied())
-            .filter(|tip| *tip > 0)
-            .collect();
-        tips.sort_unstable();
-        let usual = tips.get(tips.len() / 2).copied();
-        Ok(usual.unwrap_or(u128::from(base_fee > 0)))
+        Ok(usual_tip(history, base_fee))
     }
 
     async fn head_at(&self, at: BlockNumberOrTag) -> Result<Option<Head>> {
@@ -233,6 +224,35 @@ impl Network {
             parent: convert::from_hash(block.header.parent_hash),
             time: Timestamp(i64::try_from(block.header.timestamp).unwrap_or(i64::MAX)),
         }))
+    }
+}
+
+/// What the next block takes, as the history ends.
+fn base_fee(history: &FeeHistory) -> Result<u64> {
+    let next = history.base_fee_per_gas.last().copied().unwrap_or_default();
+    u64::try_from(next).map_err(|_| FatalError::Inconsistent("the node's base fee is out of range".into()).into())
+}
+
+/// The tip that the blocks of a history took in the middle, or one wei, which go-ethereum asks for at least.
+fn usual_tip(history: &FeeHistory, base_fee: u64) -> u128 {
+    let mut tips: Vec<u128> = history
+        .reward
+        .iter()
+        .flatten()
+        .filter_map(|tips| tips.first().copied())
+        .filter(|tip| *tip > 0)
+        .collect();
+    tips.sort_unstable();
+    let usual = tips.get(tips.len() / 2).copied();
+    usual.unwrap_or(u128::from(base_fee > 0))
+}
+
+fn offer(base_fee: u64, tip: u128, most: u128) -> Fees {
+    let max_fee = (u128::from(base_fee) * 2).saturating_add(tip).min(most);
+    Fees {
+        base_fee,
+        priority_fee: tip.min(max_fee),
+        max_fee,
     }
 }
 
@@ -325,6 +345,18 @@ impl Ledger for Network {
             .map(|nonce| nonce.to())
     }
 
+    async fn settled_nonce(&self, account: Address) -> Result<u64> {
+        let head = self.finalized().await?;
+        let at = BlockId::number(head.number);
+        if !self.settings.verify {
+            return self.nonce(account, at).await;
+        }
+        let by_hash = BlockId::hash(convert::to_hash(head.hash));
+        let header = self.block(by_hash, false).await?.ok_or_else(no_block)?.header;
+        let proof = self.proof(account, Vec::new(), at).await?;
+        proof::nonce(header.state_root, account, &proof.account_proof)
+    }
+
     async fn balance(&self, account: Address, at: BlockId) -> Result<U256> {
         self.ask("eth_getBalance", (account, at)).await
     }
@@ -345,18 +377,6 @@ impl Ledger for Network {
 
     async fn estimate_gas(&self, request: TransactionRequest, at: BlockId) -> Result<u64> {
         self.ask::<U64>("eth_estimateGas", (request, at))
-    async fn settled_nonce(&self, account: Address) -> Result<u64> {
-        let head = self.finalized().await?;
-        let at = BlockId::number(head.number);
-        if !self.settings.verify {
-            return self.nonce(account, at).await;
-        }
-        let by_hash = BlockId::hash(convert::to_hash(head.hash));
-        let header = self.block(by_hash, false).await?.ok_or_else(no_block)?.header;
-        let proof = self.proof(account, Vec::new(), at).await?;
-        proof::nonce(header.state_root, account, &proof.account_proof)
-    }
-
             .await
             .map(|gas| gas.to())
     }
@@ -386,21 +406,14 @@ impl Ledger for Network {
                 (U64::from(TIPS), BlockNumberOrTag::Latest, [50.0_f64]),
             )
             .await?;
-        let next = history.base_fee_per_gas.last().copied().unwrap_or_default();
-        let base_fee =
-            u64::try_from(next).map_err(|_| FatalError::Inconsistent("the node's base fee is out of range".into()))?;
+        let base_fee = base_fee(&history)?;
         let FeeRules { most, priority_fee } = self.settings.fees;
         let tip = match priority_fee {
             Some(tip) => tip,
             None if most == 0 => 0,
-            None => self.usual_tip(&history, base_fee).await?,
+            None => self.tip(&history, base_fee).await?,
         };
-        let max_fee = (next * 2).saturating_add(tip).min(most);
-        Ok(Fees {
-            base_fee,
-            priority_fee: tip.min(max_fee),
-            max_fee,
-        })
+        Ok(offer(base_fee, tip, most))
     }
 
     async fn fee_history(&self, blocks: u64, newest: BlockId, percentiles: &[f64]) -> Result<FeeHistory> {

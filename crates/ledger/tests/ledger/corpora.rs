@@ -5,8 +5,175 @@ mod fuzz;
 #[path = "../../../../fuzz/src/run.rs"]
 mod run;
 
+use crate::support::open;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use vidimus_core::Digest;
+use vidimus_ledger::conformance::Chain;
+use vidimus_ledger::contracts::{Contract, address_created, anchors};
+use vidimus_ledger::embedded::DEFAULT_CHAIN_ID;
+use vidimus_ledger::network::{FeeRules, heard};
+use vidimus_ledger::rpc::{self, Limits};
+use vidimus_ledger::{Ledger, convert};
+
 #[test]
 fn every_corpus_runs_through_its_target() {
     let runs = run::corpora(fuzz::ENTRIES);
     println!("corpora: {runs} runs through {} parsers", fuzz::ENTRIES.len());
+}
+
+/// A chain with one anchor, and what a node says of the block it stands in: the block, its receipts, its logs, the fee history and the tip.
+async fn answers() -> [Value; 5] {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Arc::new(open(&folder.path().join("ledger")));
+    let chain = Chain::new(ledger.clone(), DEFAULT_CHAIN_ID);
+    let authority = Chain::accounts()[0];
+    let contract = address_created(authority.address, 0);
+    let code = Contract::Anchors.creation_code(authority.address);
+    chain.mine(&chain.signed(&authority, None, 0, code).await).await;
+    chain
+        .send(&authority, contract, anchors::set_anchorer(authority.address, true))
+        .await;
+    chain
+        .send(&authority, contract, anchors::anchor(Digest([7; 32]), 3))
+        .await;
+    let head = convert::to_hash(ledger.head().await.unwrap().hash);
+    let mut answers = Vec::new();
+    for (method, params) in [
+        ("eth_getBlockByHash", json!([head, true])),
+        ("eth_getBlockReceipts", json!([head])),
+        ("eth_getLogs", json!([{"blockHash": head}])),
+        ("eth_feeHistory", json!(["0xa", "latest", [50.0]])),
+        ("eth_maxPriorityFeePerGas", json!([])),
+    ] {
+        let asked = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let answer = rpc::handle(&*ledger, Limits::default(), asked.to_string().as_bytes()).await;
+        answers.push(serde_json::from_slice(&answer).unwrap());
+    }
+    answers.try_into().unwrap()
+}
+
+fn lines(answers: &[&Value]) -> Vec<u8> {
+    let lines: Vec<_> = answers.iter().map(|answer| answer.to_string()).collect();
+    lines.join("\n").into_bytes()
+}
+
+fn with(answer: &Value, pointer: &str, value: Value) -> Value {
+    let mut changed = answer.clone();
+    *changed.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value;
+    changed
+}
+
+/// Whether all that was said is believed of a block as the node gave it.
+fn is_believed(data: &[u8]) -> bool {
+    let lines: Vec<_> = data.splitn(3, |byte| *byte == b'\n').collect();
+    let read = match *lines.as_slice() {
+        [block, receipts, logs] => heard::block(block, receipts, logs, false),
+        _ => return false,
+    };
+    read.is_ok_and(|read| read.refused == 0 && !read.receipts.is_empty())
+}
+
+#[tokio::test]
+async fn the_corpus_of_a_nodes_blocks_is_what_makes_it() {
+    let [block, receipts, logs, ..] = &answers().await;
+    let no_logs = with(logs, "/result", json!([]));
+    let refusal = json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "nonce too low: next nonce 5, tx nonce 3"}});
+    let reverted =
+        json!({"jsonrpc": "2.0", "id": 1, "error": {"code": 3, "message": "execution reverted", "data": "0x08c379a0"}});
+    let other = json!(format!("0x{}", "01".repeat(32)));
+    let lie = |which: usize, pointer: &str, value: Value| {
+        let mut said = [block, receipts, logs].map(Value::clone);
+        said[which] = with(&said[which], pointer, value);
+        lines(&said.each_ref())
+    };
+    run::seeds(
+        "ledger_block",
+        is_believed,
+        &[
+            ("anchored", lines(&[block, receipts, logs])),
+            ("no-logs", lines(&[block, receipts, &no_logs])),
+        ],
+        &[
+            ("hash", lie(0, "/result/hash", other.clone())),
+            ("time", lie(0, "/result/timestamp", json!("0x1"))),
+            ("extra", lie(0, "/result/extraData", json!("0xf8ff"))),
+            ("transactions", lie(0, "/result/transactions", json!([]))),
+            ("amount", lie(0, "/result/transactions/0/value", json!("0x1"))),
+            ("status", lie(1, "/result/0/status", json!("0x0"))),
+            (
+                "receipt-twice",
+                lie(1, "/result", json!([receipts["result"][0], receipts["result"][0]])),
+            ),
+            ("no-receipts", lie(1, "/result", json!([]))),
+            ("topic", lie(2, "/result/0/topics/1", other.clone())),
+            ("place", lie(2, "/result/0/logIndex", json!("0xffffffffffffffff"))),
+            ("no-place", lie(2, "/result/0/logIndex", Value::Null)),
+            ("data", lie(2, "/result/0/data", json!("0x"))),
+            ("null", lie(0, "/result", Value::Null)),
+            ("refusal", lines(&[&refusal, receipts, logs])),
+            ("reverted", lines(&[&reverted, receipts, logs])),
+            ("one-answer", lines(&[block])),
+        ],
+    );
+}
+
+#[tokio::test]
+async fn the_corpus_of_a_nodes_fees_is_what_makes_it() {
+    let [.., history, tip] = &answers().await;
+    let unknown = json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "the method does not exist"}});
+    let most = json!(format!("0x{}", "f".repeat(32)));
+    let reads = |data: &[u8]| {
+        let (history, tip) = data.split_at(data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len()));
+        heard::fees(history, tip, FeeRules::default()).is_ok()
+    };
+    let paid = json!([["0x1"], ["0x3"], ["0x0"], [], ["0x2"]]);
+    run::seeds(
+        "ledger_fees",
+        reads,
+        &[
+            ("free", lines(&[history, tip])),
+            ("tip-unknown", lines(&[history, &unknown])),
+            ("rewards", lines(&[&with(history, "/result/reward", paid), &unknown])),
+            (
+                "rewards-of-most",
+                lines(&[&with(history, "/result/reward", json!([[most]])), &unknown]),
+            ),
+            (
+                "no-base-fee",
+                lines(&[&with(history, "/result/baseFeePerGas", json!([])), tip]),
+            ),
+            (
+                "base-fee-of-64-bits",
+                lines(&[
+                    &with(history, "/result/baseFeePerGas", json!(["0xffffffffffffffff"])),
+                    tip,
+                ]),
+            ),
+            (
+                "tip-of-256-bits",
+                lines(&[history, &with(tip, "/result", json!(format!("0x{}", "f".repeat(64))))]),
+            ),
+        ],
+        &[
+            (
+                "base-fee-of-128-bits",
+                lines(&[&with(history, "/result/baseFeePerGas", json!([most])), tip]),
+            ),
+            (
+                "base-fee-of-256-bits",
+                lines(&[
+                    &with(
+                        history,
+                        "/result/baseFeePerGas",
+                        json!([format!("0x{}", "f".repeat(64))]),
+                    ),
+                    tip,
+                ]),
+            ),
+            ("null", lines(&[&with(history, "/result", Value::Null), tip])),
+            ("refused", lines(&[&unknown, tip])),
+            ("nothing", Vec::new()),
+        ],
+    );
 }
