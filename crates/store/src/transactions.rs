@@ -131,8 +131,8 @@ pub fn enqueue(tx: &mut Tx<'_>, call: &Call, floor: u64, now: Timestamp) -> Resu
         .take(0)?;
     let nonce = newest.map_or(0, |newest| newest + 1).max(floor);
     tx.execute(
-        "UPDATE nonces SET next = $3 + 1 WHERE chain = $1 AND account = $2",
-        params![call.chain, call.account, nonce],
+        "UPDATE nonces SET next = $1 + 1 WHERE chain = $2 AND account = $3",
+        params![nonce, call.chain, call.account],
     )?;
     tx.execute(
         "INSERT INTO transactions (id, chain, account, account_nonce, purpose, object, recipient, data, gas, state, created, updated) \
