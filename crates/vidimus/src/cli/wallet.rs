@@ -7,7 +7,7 @@ pub use self::open::{Kind, NewArguments, Open, Signers};
 
 use super::{
     Exit, Failure, Output,
-    client::{Server, read, read_json, text},
+    client::{Server, read, read_json},
     clock,
     paper::Drawing,
     passphrase::PassphraseArguments,
@@ -272,18 +272,7 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
 
 /// A verifier's request, as `vidimus request` or `POST /v1/presentation-requests` gives it.
 pub fn expected(value: &Value) -> Result<Expected, Failure> {
-    let (nonce, audience) = (text(value, "/nonce"), text(value, "/audience"));
-    if nonce.is_empty() || audience.is_empty() {
-        return Err(Failure::new(
-            Exit::Usage,
-            "this is no request: `nonce` and `audience` are needed",
-        ));
-    }
-    Ok(Expected {
-        nonce,
-        audience,
-        purpose: Some(text(value, "/purpose")).filter(|purpose| !purpose.is_empty()),
-    })
+    vidimus_wallet::request::from_json(value).map_err(|error| Failure::new(Exit::Usage, error.to_string()))
 }
 
 fn line(number: usize, held: &Held) -> String {
