@@ -3,7 +3,10 @@
 //!
 //! An entry never panics, whatever the bytes; where there is more to say about what was read, it says it with an assertion.
 
+pub mod core;
 pub mod credential;
 pub mod crypto;
 pub mod identity;
 pub mod ledger;
+pub mod store;
+pub mod wallet;

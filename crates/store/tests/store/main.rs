@@ -5,6 +5,7 @@
 mod aggregates;
 mod audit;
 mod blobs;
+mod corpora;
 mod faults;
 mod groups;
 mod issue;
