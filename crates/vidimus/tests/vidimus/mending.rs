@@ -13,7 +13,7 @@ use vidimus::{
     },
     jobs::blobs,
 };
-use vidimus_core::{Address, Digest, id::RequestId, receipt::BlockHash};
+use vidimus_core::{Address, Digest, Signer as _, id::RequestId, receipt::BlockHash};
 use vidimus_ledger::{
     contracts::{dids, registry, verifiers},
     transaction::Fields,
