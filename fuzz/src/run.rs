@@ -41,6 +41,7 @@ pub fn corpora(entries: &[Entry]) -> usize {
 
 /// Holds the files `NAME` and `refused-NAME` of a corpus to what makes them, and that the first are read and the second are not. With
 /// `VIDIMUS_WRITE_CORPUS` set it writes them.
+#[allow(dead_code, reason = "not every crate that runs corpora makes one")]
 pub fn seeds(corpus: &str, reads: fn(&[u8]) -> bool, read: &[(&str, Vec<u8>)], refused: &[(&str, Vec<u8>)]) {
     let folder = folder("corpus").join(corpus);
     let named = |name: &str, (file, data): &(&str, Vec<u8>)| (format!("{name}{file}"), data.clone());
