@@ -73,12 +73,18 @@ impl Scene {
         self.app.post("/v1/results", Some(&self.clinic.key), &body).await
     }
 
-    /// The traveller's copy, opened.
+    /// The traveller's copy, opened, with its receipt.
     async fn received(&self, issued: &Value) -> Envelope {
         let content = issued["copies"][0]["content_id"].as_str().unwrap();
         let sealed = self.app.get(&format!("/ipfs/{content}?format=raw"), None).await.body;
         let opened = envelope::open(&self.traveller.sealing, SEAL_INFO, &[], &sealed).unwrap();
-        serde_json::from_slice(opened.expose()).unwrap()
+        // It was sealed before it was anchored.
+        let receipt = format!("/v1/receipts/{}", issued["copies"][0]["commitment"].as_str().unwrap());
+        let receipt = self.app.get(&receipt, None).await.expect(StatusCode::OK);
+        Envelope {
+            receipt: Some(serde_json::from_value(receipt).unwrap()),
+            ..serde_json::from_slice(opened.expose()).unwrap()
+        }
     }
 
     /// What the airline asks.
