@@ -40,7 +40,8 @@ async fn sent_before(app: &TestApp, nonce: u64) {
     let fields = Fields {
         chain_id: app.app.facts.chain,
         nonce,
-        gas_limit: 100_000,
+        // Another than ours: signatures are deterministic, and the same call would be the same transaction.
+        gas_limit: 90_000,
         max_fee: fees.max_fee,
         priority_fee: fees.priority_fee,
         to: Some(account),
