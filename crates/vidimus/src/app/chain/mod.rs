@@ -1,10 +1,10 @@
 //! The chain as the application sees it: the contracts of the deployment, the registries rebuilt from their events, and the way in for
 //! transactions.
 //!
-//! - [`creation`] puts the contracts there, [`authority`] hands them over. [`accounts`] says who acts for whom.
-//! - [`outbound`] is everything that is sent: queued with what it belongs to, signed, stored, sent, and sent again. [`replacement`] offers more
+//! - `creation` puts the contracts there, `authority` hands them over. [`accounts`] says who acts for whom.
+//! - `outbound` is everything that is sent: queued with what it belongs to, signed, stored, sent, and sent again. `replacement` offers more
 //!   for what blocks pass by.
-//! - [`follow`] reads events into the derived tables, [`registries`] makes of them what checks lean on, [`mirror`] takes it into our rows.
+//! - `follow` reads events into the derived tables, `registries` makes of them what checks lean on, `mirror` takes it into our rows.
 
 pub mod accounts;
 mod authority;
