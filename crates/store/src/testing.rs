@@ -93,7 +93,8 @@ struct Talk {
     child: Child,
 }
 
-/// Watches over the server: its standard input ends when the test process does. It takes `restart MODE`, and answers `ready`.
+/// Watches over the server: its standard input ends when the test process does. It takes `restart MODE`, and answers `ready`. Under `/tmp`,
+/// wherever temporary files go otherwise: the path of its socket may have 107 bytes.
 const KEEPER: &str = r#"
 trap '' INT HUP TERM
 bin=$1

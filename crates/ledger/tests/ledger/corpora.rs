@@ -5,13 +5,8 @@ mod fuzz;
 #[path = "../../../../fuzz/src/run.rs"]
 mod run;
 
-use crate::support::open;
+use crate::support::with_an_anchor;
 use serde_json::{Value, json};
-use std::sync::Arc;
-use vidimus_core::Digest;
-use vidimus_ledger::conformance::Chain;
-use vidimus_ledger::contracts::{Contract, address_created, anchors};
-use vidimus_ledger::embedded::DEFAULT_CHAIN_ID;
 use vidimus_ledger::network::{FeeRules, heard};
 use vidimus_ledger::rpc::{self, Limits};
 use vidimus_ledger::{Ledger, convert};
@@ -25,18 +20,7 @@ fn every_corpus_runs_through_its_target() {
 /// A chain with one anchor, and what a node says of the block it stands in: the block, its receipts, its logs, the fee history and the tip.
 async fn answers() -> [Value; 5] {
     let folder = tempfile::tempdir().unwrap();
-    let ledger = Arc::new(open(&folder.path().join("ledger")));
-    let chain = Chain::new(ledger.clone(), DEFAULT_CHAIN_ID);
-    let authority = Chain::accounts()[0];
-    let contract = address_created(authority.address, 0);
-    let code = Contract::Anchors.creation_code(authority.address);
-    chain.mine(&chain.signed(&authority, None, 0, code).await).await;
-    chain
-        .send(&authority, contract, anchors::set_anchorer(authority.address, true))
-        .await;
-    chain
-        .send(&authority, contract, anchors::anchor(Digest([7; 32]), 3))
-        .await;
+    let (ledger, _, _) = with_an_anchor(&folder.path().join("ledger")).await;
     let head = convert::to_hash(ledger.head().await.unwrap().hash);
     let mut answers = Vec::new();
     for (method, params) in [

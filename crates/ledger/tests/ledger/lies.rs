@@ -1,16 +1,15 @@
 //! A node that lies, and one that talks without end.
 
 use crate::network::settings;
-use crate::support::open;
+use crate::support::with_an_anchor;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use vidimus_core::Digest;
 use vidimus_ledger::conformance::Chain;
-use vidimus_ledger::contracts::{Contract, address_created, anchors};
+use vidimus_ledger::contracts::anchors;
 use vidimus_ledger::embedded::DEFAULT_CHAIN_ID;
 use vidimus_ledger::eth::{Address as EthAddress, BlockId, Filter, Log, TransactionReceipt, TxHash};
 use vidimus_ledger::network::Settings;
@@ -31,18 +30,7 @@ struct Liar {
 impl Liar {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let ledger = Arc::new(open(&folder.path().join("ledger")));
-        let chain = Chain::new(ledger.clone(), DEFAULT_CHAIN_ID);
-        let authority = Chain::accounts()[0];
-        let contract = address_created(authority.address, 0);
-        let code = Contract::Anchors.creation_code(authority.address);
-        chain.mine(&chain.signed(&authority, None, 0, code).await).await;
-        chain
-            .send(&authority, contract, anchors::set_anchorer(authority.address, true))
-            .await;
-        let mined = chain
-            .send(&authority, contract, anchors::anchor(Digest([7; 32]), 3))
-            .await;
+        let (ledger, contract, anchored) = with_an_anchor(&folder.path().join("ledger")).await;
         let lie: Arc<Mutex<Lie>> = Arc::new(Mutex::new(|_, _| {}));
         let of_the_moment = lie.clone();
         let answer = move |body: axum::body::Bytes| {
@@ -62,7 +50,7 @@ impl Liar {
         Self {
             url,
             lie,
-            anchored: convert::to_hash(mined.transaction),
+            anchored: convert::to_hash(anchored),
             filter: Filter::new().from_block(0).address(convert::to_address(contract)),
             _folder: folder,
         }
@@ -429,6 +417,7 @@ async fn an_answer_without_end_is_cut_off() {
 async fn an_answer_that_trickles_is_not_waited_for() {
     let (url, _) = talker(|stream, _| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 90000\r\n\r\n");
+        // How fast it trickles; nothing waits for this.
         while stream.write_all(b" ").is_ok() {
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -4,9 +4,11 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use vidimus_core::Timestamp;
+use vidimus_core::receipt::BlockHash;
 use vidimus_core::time::Clock;
+use vidimus_core::{Address, Digest, Timestamp};
 use vidimus_ledger::conformance::{Account, Chain};
+use vidimus_ledger::contracts::{Contract, address_created, anchors};
 use vidimus_ledger::embedded::DEFAULT_CHAIN_ID;
 use vidimus_ledger::eth::U256;
 use vidimus_ledger::rpc::{self, Limits};
@@ -53,6 +55,23 @@ pub fn genesis() -> Genesis {
 
 pub fn open(path: &Path) -> Embedded {
     Embedded::open(path, genesis(), Hand::at(NOW)).unwrap()
+}
+
+/// A chain with one anchor: the ledger, the contract, and the hash of the transaction.
+pub async fn with_an_anchor(path: &Path) -> (Arc<Embedded>, Address, BlockHash) {
+    let ledger = Arc::new(open(path));
+    let chain = Chain::new(ledger.clone(), DEFAULT_CHAIN_ID);
+    let authority = Chain::accounts()[0];
+    let contract = address_created(authority.address, 0);
+    let code = Contract::Anchors.creation_code(authority.address);
+    chain.mine(&chain.signed(&authority, None, 0, code).await).await;
+    chain
+        .send(&authority, contract, anchors::set_anchorer(authority.address, true))
+        .await;
+    let mined = chain
+        .send(&authority, contract, anchors::anchor(Digest([7; 32]), 3))
+        .await;
+    (ledger, contract, mined.transaction)
 }
 
 /// Serves `ledger` on a free loopback port; returns its address.
