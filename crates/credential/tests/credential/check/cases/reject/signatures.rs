@@ -58,27 +58,22 @@ pub fn cases(add: Add<'_>) {
             shown(setup, &copy)
         },
     );
+    let claiming = |algorithm: &str| {
+        resigned(&es256k(), Algorithm::Es256k, &lab.account, |header, _| {
+            header["alg"] = algorithm.into()
+        })
+    };
     add(
         "eddsa",
         "An algorithm that none of the issuer's keys has.",
         &[AlgorithmNotAllowed],
-        &|setup| {
-            let copy = resigned(&es256k(), Algorithm::Es256k, &lab.account, |header, _| {
-                header["alg"] = "EdDSA".into()
-            });
-            shown(setup, &copy)
-        },
+        &|setup| shown(setup, &claiming("EdDSA")),
     );
     add(
         "es256k-r-without-id",
         "ES256K-R with the 64 bytes of ES256K.",
         &[SignatureInvalid],
-        &|setup| {
-            let copy = resigned(&es256k(), Algorithm::Es256k, &lab.account, |header, _| {
-                header["alg"] = "ES256K-R".into()
-            });
-            shown(setup, &copy)
-        },
+        &|setup| shown(setup, &claiming("ES256K-R")),
     );
     add(
         "signature-der",
