@@ -250,6 +250,74 @@ impl Participant {
     }
 }
 
+/// What the registry's events do to it. `None`: that does not follow from what happened before.
+impl Participant {
+    fn grant(&mut self, grant: &Grant, time: Timestamp) -> Option<()> {
+        let interval = Interval {
+            from: time,
+            until: None,
+        };
+        match self.grants.iter_mut().find(|(known, _)| known == grant) {
+            // Twice without a withdrawal between: one withdrawal would leave the other in force.
+            Some((_, intervals)) if intervals.last().is_some_and(|last| last.until.is_none()) => return None,
+            Some((_, intervals)) => intervals.push(interval),
+            None => self.grants.push((grant.clone(), vec![interval])),
+        }
+        Some(())
+    }
+    fn withdraw(&mut self, grant: &Grant, time: Timestamp) -> Option<()> {
+        let (_, intervals) = self.grants.iter_mut().find(|(known, _)| known == grant)?;
+        let open = intervals.last_mut().filter(|interval| interval.until.is_none())?;
+        open.until = Some(time);
+        Some(())
+    }
+    fn rotate(&mut self, version: u32, keys: &Keys, time: Timestamp) -> Option<&KeyRecord> {
+        if self.keys.last().map_or(0, |record| record.version) >= version {
+            return None;
+        }
+        if let Some(before) = self.keys.last_mut() {
+            before.until = Some(time);
+        }
+        self.keys.push(KeyRecord {
+            version,
+            keys: keys.clone(),
+            from: time,
+            until: None,
+            revoked_from: None,
+        });
+        self.keys.last()
+    }
+    fn revoke_keys(&mut self, version: u32, from: Timestamp) -> Option<()> {
+        let record = self.keys.iter_mut().find(|record| record.version == version)?;
+        // Revoking again can only widen it: nobody makes a key trusted again by a later event.
+        record.revoked_from = Some(record.revoked_from.map_or(from, |before| before.min(from)));
+        Some(())
+    }
+    fn stand(&mut self, standing: Standing, time: Timestamp) -> Option<()> {
+        if self.standing() == Standing::Revoked {
+            return None;
+        }
+        self.standing.push((time, standing));
+        Some(())
+    }
+    fn hand_over(&mut self, owner: Address, time: Timestamp) {
+        // Zero gives a DID up for ever, whatever is said of it later (ERC-1056): resolvers read no further either.
+        if self.account().is_none() {
+            return;
+        }
+        if let Some(before) = self.accounts.last_mut() {
+            before.until.get_or_insert(time);
+        }
+        if owner != Address([0; 20]) {
+            self.accounts.push(AccountRecord {
+                account: owner,
+                from: Some(time),
+                until: None,
+            });
+        }
+    }
+}
+
 /// An event does not follow from the ones before: the list is cut, out of order or not a registry's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the event in block {block} does not follow from the registry's earlier events")]
@@ -309,110 +377,51 @@ impl Registry {
             return Err(wrong);
         }
         self.last = event.block;
+        if let Change::Approved(profile) = event.change {
+            return self.admit(event.participant, profile, event.time).ok_or(wrong);
+        }
+        self.change(event).ok_or(wrong)
+    }
+
+    /// `None` where it was admitted before.
+    fn admit(&mut self, address: Address, profile: Digest, time: Timestamp) -> Option<()> {
+        let participant = Participant {
+            address,
+            did: format!("did:ethr:{:#x}:{address}", self.head.chain_id),
+            accounts: vec![AccountRecord {
+                account: address,
+                from: None,
+                until: None,
+            }],
+            profile,
+            standing: vec![(time, Standing::Active)],
+            keys: Vec::new(),
+            grants: Vec::new(),
+        };
+        self.participants.insert(address, participant).is_none().then_some(())
+    }
+
+    /// What happens to a participant that is there; `None` where that does not follow from what is known of it.
+    fn change(&mut self, event: &Event) -> Option<()> {
+        let participant = self.participants.get_mut(&event.participant)?;
         let time = event.time;
-        if let Change::Approved(profile) = &event.change {
-            let participant = Participant {
-                address: event.participant,
-                did: format!("did:ethr:{:#x}:{}", self.head.chain_id, event.participant),
-                accounts: vec![AccountRecord {
-                    account: event.participant,
-                    from: None,
-                    until: None,
-                }],
-                profile: *profile,
-                standing: vec![(time, Standing::Active)],
-                keys: Vec::new(),
-                grants: Vec::new(),
-            };
-            return match self.participants.insert(event.participant, participant) {
-                None => Ok(()),
-                Some(_) => Err(wrong),
-            };
-        }
-        let participant = self.participants.get_mut(&event.participant).ok_or(wrong)?;
-        let standing = matches!(
-            event.change,
-            Change::Suspended(_) | Change::Resumed | Change::Revoked(_)
-        );
-        if standing && participant.standing() == Standing::Revoked {
-            return Err(wrong);
-        }
         match &event.change {
-            Change::Approved(_) => unreachable!("handled above"),
+            Change::Approved(_) => return None,
             Change::ProfileChanged(profile) => participant.profile = *profile,
-            Change::Granted(grant) => {
-                let interval = Interval {
-                    from: time,
-                    until: None,
-                };
-                match participant.grants.iter_mut().find(|(known, _)| known == grant) {
-                    // Twice without a withdrawal between: one withdrawal would leave the other in force.
-                    Some((_, intervals)) if intervals.last().is_some_and(|last| last.until.is_none()) => {
-                        return Err(wrong);
-                    }
-                    Some((_, intervals)) => intervals.push(interval),
-                    None => participant.grants.push((grant.clone(), vec![interval])),
-                }
-            }
-            Change::Withdrawn(grant) => {
-                let (_, intervals) = participant
-                    .grants
-                    .iter_mut()
-                    .find(|(known, _)| known == grant)
-                    .ok_or(wrong)?;
-                let open = intervals
-                    .last_mut()
-                    .filter(|interval| interval.until.is_none())
-                    .ok_or(wrong)?;
-                open.until = Some(time);
-            }
+            Change::Granted(grant) => participant.grant(grant, time)?,
+            Change::Withdrawn(grant) => participant.withdraw(grant, time)?,
             Change::KeysRotated { version, keys } => {
-                if participant.keys.last().map_or(0, |record| record.version) >= *version {
-                    return Err(wrong);
-                }
-                if let Some(before) = participant.keys.last_mut() {
-                    before.until = Some(time);
-                }
-                let record = KeyRecord {
-                    version: *version,
-                    keys: keys.clone(),
-                    from: time,
-                    until: None,
-                    revoked_from: None,
-                };
-                if let Some(kid) = record.kid() {
+                if let Some(kid) = participant.rotate(*version, keys, time)?.kid() {
                     self.by_kid.entry(kid).or_default().push((event.participant, *version));
                 }
-                participant.keys.push(record);
             }
-            Change::KeysRevoked { version, from } => {
-                let record = participant
-                    .keys
-                    .iter_mut()
-                    .find(|record| record.version == *version)
-                    .ok_or(wrong)?;
-                // Revoking again can only widen it: nobody makes a key trusted again by a later event.
-                record.revoked_from = Some(record.revoked_from.map_or(*from, |before| before.min(*from)));
-            }
-            Change::Suspended(_) => participant.standing.push((time, Standing::Suspended)),
-            Change::Resumed => participant.standing.push((time, Standing::Active)),
-            Change::Revoked(_) => participant.standing.push((time, Standing::Revoked)),
-            // Zero gives a DID up for ever, whatever is said of it later (ERC-1056): resolvers read no further either.
-            Change::OwnerChanged(_) if participant.account().is_none() => {}
-            Change::OwnerChanged(owner) => {
-                if let Some(before) = participant.accounts.last_mut() {
-                    before.until.get_or_insert(time);
-                }
-                if *owner != Address([0; 20]) {
-                    participant.accounts.push(AccountRecord {
-                        account: *owner,
-                        from: Some(time),
-                        until: None,
-                    });
-                }
-            }
+            Change::KeysRevoked { version, from } => participant.revoke_keys(*version, *from)?,
+            Change::Suspended(_) => participant.stand(Standing::Suspended, time)?,
+            Change::Resumed => participant.stand(Standing::Active, time)?,
+            Change::Revoked(_) => participant.stand(Standing::Revoked, time)?,
+            Change::OwnerChanged(owner) => participant.hand_over(*owner, time),
         }
-        Ok(())
+        Some(())
     }
 
     /// Moves the head forward: the ledger was asked again. `head` is of the same chain.

@@ -62,88 +62,81 @@ impl Draft {
     /// Checks every part and derives what is missing.
     pub(super) fn finish(self, places: &Places, now: Timestamp) -> Result<Person, Vec<Issue>> {
         let mut issues = Vec::new();
-        let mut issue = |location: &str, code, message: &str, next: &str| {
-            let (location, message, next) = (location.to_owned(), message.to_owned(), next.to_owned());
-            issues.push(Issue {
-                location,
-                code,
-                message,
-                next,
-            });
-        };
-        let mut name = |text: String, given: String, place: &str| {
-            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            if text.chars().count() > transliteration::MAX || text.chars().any(char::is_control) {
-                issue(
-                    place,
-                    Code::Malformed,
-                    "a name has at most 80 characters, and no control characters",
-                    "correct the name",
-                );
-            }
-            let zone = if !given.is_empty() {
-                if !transliteration::is_standardised(&given) {
-                    let message = "a name in machine-readable form has only A–Z and <, at most 80";
-                    issue(
-                        place,
-                        Code::Malformed,
-                        message,
-                        "give it as in the document's machine-readable zone",
-                    );
-                }
-                given
-            } else if text.is_empty() {
-                String::new()
-            } else {
-                transliteration::transliterate(&text).unwrap_or_else(|e| {
-                    issue(
-                        place,
-                        Code::Transliteration,
-                        &e.to_string(),
-                        "send the transliterated name too",
-                    );
-                    String::new()
-                })
-            };
-            (text, zone)
-        };
-        let (family_name, family_zone) = name(self.family_name, self.family_name_transliterated, &places.family);
-        let (given_name, given_zone) = name(self.given_name, self.given_name_transliterated, &places.given);
+        let (family_name, family_zone) = name(
+            &self.family_name,
+            self.family_name_transliterated,
+            &places.family,
+            &mut issues,
+        );
+        let (given_name, given_zone) = name(
+            &self.given_name,
+            self.given_name_transliterated,
+            &places.given,
+            &mut issues,
+        );
         if family_name.is_empty() && given_name.is_empty() && family_zone.is_empty() && given_zone.is_empty() {
-            issue(
-                &places.family,
-                Code::Missing,
-                "the person has no name",
-                "send the name as in the identity document",
-            );
+            let next = "send the name as in the identity document";
+            issues.push(issue(&places.family, Code::Missing, "the person has no name", next));
         }
-        match latest_birth(&self.birth_date) {
-            None => {
-                let message = "a birth date is YYYY-MM-DD, YYYY-MM or YYYY from 1900 on";
-                issue(&places.birth, Code::Malformed, message, "correct the birth date");
-            }
-            Some(earliest) if earliest > now.plus(14 * 3_600) => {
-                issue(
-                    &places.birth,
-                    Code::Future,
-                    "the birth date lies in the future",
-                    "correct the birth date",
-                );
-            }
-            Some(_) => {}
+        issues.extend(wrong_birth(&self.birth_date, &places.birth, now));
+        if !issues.is_empty() {
+            return Err(issues);
         }
-        if issues.is_empty() {
-            Ok(Person {
-                family_name,
-                given_name,
-                family_name_transliterated: family_zone,
-                given_name_transliterated: given_zone,
-                birth_date: self.birth_date,
-            })
-        } else {
-            Err(issues)
-        }
+        Ok(Person {
+            family_name,
+            given_name,
+            family_name_transliterated: family_zone,
+            given_name_transliterated: given_zone,
+            birth_date: self.birth_date,
+        })
     }
+}
+
+fn issue(location: &str, code: Code, message: &str, next: &str) -> Issue {
+    Issue {
+        location: location.to_owned(),
+        code,
+        message: message.to_owned(),
+        next: next.to_owned(),
+    }
+}
+
+/// A name and its machine-readable form: the one `given`, else made of the name.
+fn name(text: &str, given: String, place: &str, issues: &mut Vec<Issue>) -> (String, String) {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.chars().count() > transliteration::MAX || text.chars().any(char::is_control) {
+        let message = "a name has at most 80 characters, and no control characters";
+        issues.push(issue(place, Code::Malformed, message, "correct the name"));
+    }
+    if !given.is_empty() {
+        if !transliteration::is_standardised(&given) {
+            let message = "a name in machine-readable form has only A–Z and <, at most 80";
+            let next = "give it as in the document's machine-readable zone";
+            issues.push(issue(place, Code::Malformed, message, next));
+        }
+        return (text, given);
+    }
+    if text.is_empty() {
+        return (text, String::new());
+    }
+    let zone = transliteration::transliterate(&text).unwrap_or_else(|error| {
+        let next = "send the transliterated name too";
+        issues.push(issue(place, Code::Transliteration, &error.to_string(), next));
+        String::new()
+    });
+    (text, zone)
+}
+
+fn wrong_birth(date: &str, place: &str, now: Timestamp) -> Option<Issue> {
+    let (code, message) = match latest_birth(date) {
+        None => (
+            Code::Malformed,
+            "a birth date is YYYY-MM-DD, YYYY-MM or YYYY from 1900 on",
+        ),
+        Some(earliest) if earliest > now.plus(14 * 3_600) => (Code::Future, "the birth date lies in the future"),
+        Some(_) => return None,
+    };
+    Some(issue(place, code, message, "correct the birth date"))
 }
 
 /// The first second that a birth date (full, partial or empty) can mean; nothing for what is no date.

@@ -37,85 +37,82 @@ pub(super) fn only<'a>(bundle: &Bundle<'a>) -> Result<Node<'a>, Rejection> {
 /// Names and birth date.
 pub(super) fn person(patient: &Node<'_>, now: Timestamp) -> Result<Person, Rejection> {
     let names = patient.members("name");
-    let usable: Vec<_> = names
-        .iter()
-        .filter(|name| {
-            !matches!(
-                name.text("use"),
-                Some("old" | "nickname" | "anonymous" | "temp" | "maiden")
-            )
-        })
-        .filter(|name| !is_latin_form(name))
-        .collect();
-    let rank = |name: &Node<'_>| match name.text("use") {
-        Some("official") => 0,
-        Some("usual") => 1,
-        _ => 2,
-    };
-    let best = usable.iter().map(|name| rank(name)).min();
-    let mut best = usable.iter().filter(|name| Some(rank(name)) == best);
-    let name = match (best.next(), best.next()) {
-        (Some(name), None) => name,
-        (None, _) => {
-            let message = "the patient has no name that is in use";
-            return Err(Rejection::one(
-                format!("{}.name", patient.location),
-                Code::Missing,
-                message,
-                "send the official name",
-            ));
-        }
-        (Some(_), Some(_)) => {
-            let message = "several names, and none alone is official";
-            return Err(Rejection::one(
-                format!("{}.name", patient.location),
-                Code::Malformed,
-                message,
-                "mark one as official",
-            ));
-        }
-    };
+    let name = name_in_use(patient, &names)?;
     let (family_name, given_name) = (text_of(name, "family")?, text_of(name, "given")?);
     let (mut family_zone, mut given_zone) = (String::new(), String::new());
     if let Some(latin) = names.iter().find(|name| is_latin_form(name)) {
         let zone = |text: String| transliteration::transliterate(&text).unwrap_or_default();
         (family_zone, given_zone) = (zone(text_of(latin, "family")?), zone(text_of(latin, "given")?));
     }
-    let birth = patient.member("birthDate");
-    let absent = patient.member("_birthDate").is_some_and(|node| {
-        node.members("extension")
-            .iter()
-            .any(|extension| extension.text("url") == Some(ABSENT) && extension.text("valueCode").is_some())
-    });
-    let place = format!("{}.birthDate", patient.location);
-    let birth_date = match birth {
-        None if absent => String::new(),
-        None => {
-            return Err(Rejection::one(
-                place,
-                Code::Missing,
-                "the birth date is missing",
-                "send it, or say why it is absent",
-            ));
-        }
-        Some(node) => match node.value.as_str() {
-            Some(text) if !text.is_empty() => text.to_owned(),
-            _ => return Err(node.reject(Code::Malformed, "not a date", "send YYYY-MM-DD")),
-        },
-    };
-    let places = person::Places {
-        family: format!("{}.family", name.location),
-        given: format!("{}.given", name.location),
-        birth: place,
-    };
+    let birth_place = format!("{}.birthDate", patient.location);
     let draft = person::Draft {
         family_name,
         given_name,
         family_name_transliterated: family_zone,
         given_name_transliterated: given_zone,
-        birth_date,
+        birth_date: birth_date(patient, &birth_place)?,
+    };
+    let places = person::Places {
+        family: format!("{}.family", name.location),
+        given: format!("{}.given", name.location),
+        birth: birth_place,
     };
     draft.finish(&places, now).map_err(|issues| Rejection { issues })
+}
+
+/// The official name; without one the usual one, or the only one.
+fn name_in_use<'n, 'a>(patient: &Node<'_>, names: &'n [Node<'a>]) -> Result<&'n Node<'a>, Rejection> {
+    let rank = |name: &Node<'_>| match name.text("use") {
+        Some("old" | "nickname" | "anonymous" | "temp" | "maiden") => None,
+        _ if is_latin_form(name) => None,
+        Some("official") => Some(0),
+        Some("usual") => Some(1),
+        _ => Some(2),
+    };
+    let ranked = || names.iter().filter_map(|name| Some((rank(name)?, name)));
+    let best = ranked().map(|(rank, _)| rank).min();
+    let mut named = ranked().filter(|(rank, _)| Some(*rank) == best).map(|(_, name)| name);
+    let (code, message, next) = match (named.next(), named.next()) {
+        (Some(name), None) => return Ok(name),
+        (None, _) => (
+            Code::Missing,
+            "the patient has no name that is in use",
+            "send the official name",
+        ),
+        (Some(_), Some(_)) => (
+            Code::Malformed,
+            "several names, and none alone is official",
+            "mark one as official",
+        ),
+    };
+    Err(Rejection::one(
+        format!("{}.name", patient.location),
+        code,
+        message,
+        next,
+    ))
+}
+
+/// Empty where it is said why it is absent.
+fn birth_date(patient: &Node<'_>, place: &str) -> Result<String, Rejection> {
+    let absent = patient.member("_birthDate").is_some_and(|node| {
+        node.members("extension")
+            .iter()
+            .any(|extension| extension.text("url") == Some(ABSENT) && extension.text("valueCode").is_some())
+    });
+    match patient.member("birthDate") {
+        None if absent => Ok(String::new()),
+        None => Err(Rejection::one(
+            place,
+            Code::Missing,
+            "the birth date is missing",
+            "send it, or say why it is absent",
+        )),
+        Some(node) => match node.value.as_str() {
+            Some(text) if !text.is_empty() => Ok(text.to_owned()),
+            _ => Err(node.reject(Code::Malformed, "not a date", "send YYYY-MM-DD")),
+        },
+    }
 }
 
 /// The name in Latin letters beside one in another script (extension iso21090-EN-representation, `ABC`).

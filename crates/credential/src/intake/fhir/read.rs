@@ -127,18 +127,9 @@ fn the_result<'a, 'c>(bundle: &Bundle<'a>, context: &Context<'c>) -> Result<Foun
 /// The category of a resource, by its codes.
 fn classify<'a, 'c>(node: &Node<'a>, context: &Context<'c>) -> Result<Found<'a, 'c>, Rejection> {
     let kind = node.text("resourceType").unwrap_or_default();
-    let mappings = |asked: bool| {
-        context.categories.iter().flat_map(move |category| {
-            let chosen = context.category.is_none_or(|id| !asked || id == category.id());
-            let all = category.fhir().iter().filter(move |mapping| {
-                chosen && mapping.resource == kind && (!mapping.when_asked || (asked && context.category.is_some()))
-            });
-            all.map(move |mapping| (category.as_ref(), mapping))
-        })
-    };
     let mut found: Option<Found<'a, 'c>> = None;
     let mut seen: Option<Coding<'a>> = None;
-    for (category, mapping) in mappings(true) {
+    for (category, mapping) in mappings(kind, context, true) {
         for concept in mapping.concept.members_of(node) {
             for coding in codings(&concept) {
                 seen.get_or_insert(coding);
@@ -155,21 +146,7 @@ fn classify<'a, 'c>(node: &Node<'a>, context: &Context<'c>) -> Result<Found<'a, 
                     continue;
                 };
                 if !std::ptr::eq(before.mapping, mapping) {
-                    let (code, message, next) = if before.category.id() == category.id() {
-                        (
-                            Code::ContradictoryCodes,
-                            "the codes fit two descriptions of one category".to_owned(),
-                            "send one of the codes",
-                        )
-                    } else {
-                        let message = format!("the codes fit both {} and {}", before.category.id(), category.id());
-                        (
-                            Code::ContradictoryCodes,
-                            message,
-                            "send codes of one kind, or name the category",
-                        )
-                    };
-                    return Err(Rejection::one(concept.location.clone(), code, message, next));
+                    return Err(two_descriptions(&concept, before.category, category));
                 }
                 merge(&mut before.claims, &meaning.claims).map_err(|claim| {
                     let message = format!("the codes contradict each other about {claim}");
@@ -178,48 +155,75 @@ fn classify<'a, 'c>(node: &Node<'a>, context: &Context<'c>) -> Result<Found<'a, 
             }
         }
     }
-    if let Some(found) = found {
-        return Ok(found);
-    }
-    let location = |member: &str| format!("{}.{member}", node.location);
+    found.ok_or_else(|| unclassified(node, kind, seen, context))
+}
+
+/// Every description of a result of this type; of those that are for one category `asked` only, where that counts.
+fn mappings<'c>(kind: &str, context: &Context<'c>, asked: bool) -> impl Iterator<Item = (&'c Category, &'c Mapping)> {
+    let wanted = context.category;
+    context.categories.iter().flat_map(move |category| {
+        let chosen = wanted.is_none_or(|id| !asked || id == category.id());
+        let all = category.fhir().iter().filter(move |mapping| {
+            chosen && mapping.resource == kind && (!mapping.when_asked || (asked && wanted.is_some()))
+        });
+        all.map(move |mapping| (category.as_ref(), mapping))
+    })
+}
+
+fn two_descriptions(concept: &Node<'_>, before: &Category, category: &Category) -> Rejection {
+    let (message, next) = if before.id() == category.id() {
+        (
+            "the codes fit two descriptions of one category".to_owned(),
+            "send one of the codes",
+        )
+    } else {
+        (
+            format!("the codes fit both {} and {}", before.id(), category.id()),
+            "send codes of one kind, or name the category",
+        )
+    };
+    concept.reject(Code::ContradictoryCodes, message, next)
+}
+
+/// Why no category takes the resource; `seen` is the first code that was looked up.
+fn unclassified(node: &Node<'_>, kind: &str, seen: Option<Coding<'_>>, context: &Context<'_>) -> Rejection {
     let concept = context
         .categories
         .iter()
         .flat_map(|category| category.fhir())
         .find(|mapping| mapping.resource == kind)
         .map_or_else(|| "code".to_owned(), |mapping| mapping.concept.local());
-    // Under another category than the one asked for, it may fit.
-    if let Some(asked) = context.category {
-        let other = mappings(false).find(|(_, mapping)| {
-            let concepts = mapping.concept.members_of(node);
-            concepts
-                .iter()
-                .flat_map(codings)
-                .any(|coding| meaning(&mapping.codes, &coding).is_some())
-        });
-        if let Some((category, _)) = other {
-            let message = format!("a result of the category {}, not {asked}", category.id());
-            return Err(Rejection::one(
-                location(&concept),
-                Code::WrongCategory,
-                message,
-                "ask for that category, or for none",
-            ));
+    let location = format!("{}.{concept}", node.location);
+    if let Some(asked) = context.category
+        && let Some(other) = category_by_code(node, kind, context)
+    {
+        let message = format!("a result of the category {}, not {asked}", other.id());
+        let next = "ask for that category, or for none";
+        return Rejection::one(location, Code::WrongCategory, message, next);
+    }
+    let member = node.member(&concept);
+    let coding = seen.or_else(|| codings(member.as_ref()?).into_iter().next());
+    match coding {
+        Some(coding) => unknown(&coding, location, "is not one any category accepts"),
+        None => {
+            let message = "there is no coding with a system and a code";
+            Rejection::one(location, Code::Missing, message, "code what the result is of")
         }
     }
-    Err(
-        match seen.or_else(|| {
-            node.member(&concept)
-                .as_ref()
-                .and_then(|concept| codings(concept).into_iter().next())
-        }) {
-            Some(coding) => unknown(&coding, location(&concept), "is not one any category accepts"),
-            None => {
-                let message = "there is no coding with a system and a code";
-                Rejection::one(location(&concept), Code::Missing, message, "code what the result is of")
-            }
-        },
-    )
+}
+
+/// The category that one of its codes is of, whichever was asked for.
+fn category_by_code<'c>(node: &Node<'_>, kind: &str, context: &Context<'c>) -> Option<&'c Category> {
+    let fits = |mapping: &Mapping| {
+        let concepts = mapping.concept.members_of(node);
+        concepts
+            .iter()
+            .flat_map(codings)
+            .any(|coding| meaning(&mapping.codes, &coding).is_some())
+    };
+    mappings(kind, context, false)
+        .find(|(_, mapping)| fits(mapping))
+        .map(|(category, _)| category)
 }
 
 fn meaning<'m>(meanings: &'m [Meaning], coding: &Coding<'_>) -> Option<&'m Meaning> {
