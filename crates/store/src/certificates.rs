@@ -1,7 +1,7 @@
 //! Certificates: the records that copies render.
 
 use crate::{
-    Error, Scope, Tx,
+    Error, Scope, Tx, page,
     persons::PersonIndex,
     value::{Row, names, params},
 };
@@ -122,20 +122,7 @@ pub fn list(
     after: Option<(Timestamp, CertificateId)>,
     limit: u32,
 ) -> Result<Vec<Certificate>, Error> {
-    let (created, id) = after.unwrap_or((Timestamp(i64::MIN), CertificateId::from_bytes([0; 16])));
-    // Two statements, so that a participant's rows are found by their index.
-    match scope.participant() {
-        Some(participant) => tx.list(
-            columns!("WHERE participant_id = $1 AND (created, id) > ($2, $3) ORDER BY created, id LIMIT $4"),
-            params![participant, created, id, limit],
-            read,
-        ),
-        None => tx.list(
-            columns!("WHERE (created, id) > ($1, $2) ORDER BY created, id LIMIT $3"),
-            params![created, id, limit],
-            read,
-        ),
-    }
+    page::list(tx, scope, &page::statements!(columns), after, limit, read)
 }
 
 /// Moves a certificate from `before` to `after` for a reason (a code); `false` when it does not stand at `before`, or is not in scope.

@@ -29,6 +29,7 @@ pub mod keys;
 pub mod limits;
 mod migrate;
 pub mod outbox;
+mod page;
 pub mod participants;
 pub mod persons;
 mod postgres;
