@@ -15,6 +15,7 @@ pub const ENTRIES: &[Entry] = &[
     ("ledger_block", block),
     ("ledger_fees", fees),
     ("ledger_log", log),
+    ("ledger_proof", proof),
     ("ledger_rpc", json_rpc),
     ("ledger_transaction", raw_transaction),
 ];
@@ -132,5 +133,28 @@ pub fn fees(data: &[u8]) {
                 assert!(fees.max_fee <= most && fees.priority_fee <= fees.max_fee);
             }
         }
+    }
+}
+
+/// An account, a state's root, and a node's answer to `eth_getProof`, a line each. What a proof says under one root it says under no other, and
+/// that an account has a nonce it says of one account alone.
+pub fn proof(data: &[u8]) {
+    let lines: Vec<_> = data.splitn(3, |byte| *byte == b'\n').collect();
+    let word = |at: usize| std::str::from_utf8(lines.get(at).copied().unwrap_or_default()).unwrap_or_default();
+    let account: eth::Address = word(0).parse().unwrap_or_default();
+    let root: eth::B256 = word(1).parse().unwrap_or_default();
+    let answer = lines.get(2).copied().unwrap_or_default();
+    let other = eth::Address::from_word(eth::keccak256(account));
+    for mined in [false, true] {
+        let Ok(nonce) = heard::nonce(root, account, answer, mined) else {
+            continue;
+        };
+        assert_eq!(heard::nonce(root, account, answer, mined).ok(), Some(nonce));
+        assert!(
+            mined || heard::nonce(!root, account, answer, false).is_err(),
+            "another state"
+        );
+        let of_other = heard::nonce(root, other, answer, mined).unwrap_or(0);
+        assert!(nonce == 0 || of_other == 0, "two accounts in one leaf");
     }
 }

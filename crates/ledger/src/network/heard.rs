@@ -1,9 +1,12 @@
 //! What is believed of a node's answers, apart from HTTP: for those who try the reading of them with whatever bytes (`fuzz/`).
 
-use super::{FeeRules, answer, base_fee, offer, usual_tip, verify, verify::Proven};
+use super::{FeeRules, answer, base_fee, offer, proof, usual_tip, verify, verify::Proven};
 use crate::Fees;
 use crate::error::{FatalError, Result};
-use crate::eth::{Block, BlockId, BlockTransactions, FeeHistory, Header, Log, TransactionReceipt, U256};
+use crate::eth::{
+    AccountProof, Address, B256, Block, BlockId, BlockTransactions, FeeHistory, Header, Log, TransactionReceipt, U256,
+    keccak256,
+};
 use alloy::consensus::proofs;
 use alloy::eips::eip2718::Encodable2718;
 use alloy::transports::http::reqwest::StatusCode;
@@ -79,6 +82,17 @@ pub fn fees(history: &[u8], tip: &[u8], rules: FeeRules) -> Result<Fees> {
         .priority_fee
         .unwrap_or_else(|| said.unwrap_or_else(|_| usual_tip(&history, base_fee)));
     Ok(offer(base_fee, tip, rules.most))
+}
+
+/// Reads the body of an answer to `eth_getProof`: which nonce an account has in the state with this root. With `mined` the root is that of the
+/// proof's own first node, as one would have it who can mine blocks.
+pub fn nonce(root: B256, account: Address, answer: &[u8], mined: bool) -> Result<u64> {
+    let answer: AccountProof = answer::read(StatusCode::OK, answer)?;
+    let root = match answer.account_proof.first() {
+        Some(first) if mined => keccak256(first),
+        _ => root,
+    };
+    proof::nonce(root, account, &answer.account_proof)
 }
 
 /// Reads the body of an answer that may be a refusal, of any status; what it means is one of this crate's errors.

@@ -7,15 +7,11 @@ mod run;
 
 use crate::support::with_an_anchor;
 use serde_json::{Value, json};
+use vidimus_ledger::conformance::Chain;
+use vidimus_ledger::eth::{Address, B256, keccak256};
 use vidimus_ledger::network::{FeeRules, heard};
 use vidimus_ledger::rpc::{self, Limits};
 use vidimus_ledger::{Ledger, convert};
-
-#[test]
-fn every_corpus_runs_through_its_target() {
-    let runs = run::corpora(fuzz::ENTRIES);
-    println!("corpora: {runs} runs through {} parsers", fuzz::ENTRIES.len());
-}
 
 /// A chain with one anchor, and what a node says of the block it stands in: the block, its receipts, its logs, the fee history and the tip.
 async fn answers() -> [Value; 5] {
@@ -157,6 +153,99 @@ async fn the_corpus_of_a_nodes_fees_is_what_makes_it() {
             ),
             ("null", lines(&[&with(history, "/result", Value::Null), tip])),
             ("refused", lines(&[&unknown, tip])),
+            ("nothing", Vec::new()),
+        ],
+    );
+}
+
+/// Whether a node's answer proves a nonce, or that there is none.
+fn is_proven(data: &[u8]) -> bool {
+    let lines: Vec<_> = data.splitn(3, |byte| *byte == b'\n').collect();
+    let [account, root, answer] = *lines.as_slice() else {
+        return false;
+    };
+    let word = |bytes: &[u8]| std::str::from_utf8(bytes).unwrap().to_owned();
+    heard::nonce(
+        word(root).parse().unwrap(),
+        word(account).parse().unwrap(),
+        answer,
+        false,
+    )
+    .is_ok()
+}
+
+#[tokio::test]
+async fn the_corpus_of_a_nodes_proofs_is_what_makes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, _, _) = with_an_anchor(&folder.path().join("ledger")).await;
+    let head = convert::to_hash(ledger.head().await.unwrap().hash);
+    let ask = async |method: &str, params: Value| -> Value {
+        let asked = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let answer = rpc::handle(&*ledger, Limits::default(), asked.to_string().as_bytes()).await;
+        serde_json::from_slice(&answer).unwrap()
+    };
+    let block = ask("eth_getBlockByHash", json!([head, false])).await;
+    let root: B256 = serde_json::from_value(block["result"]["stateRoot"].clone()).unwrap();
+    let (there, not_there) = (Chain::accounts()[0].eth(), Address::repeat_byte(9));
+    let proof = ask("eth_getProof", json!([there, [], head])).await;
+    let absent = ask("eth_getProof", json!([not_there, [], head])).await;
+    let seed = |account: Address, root: B256, answer: &Value| format!("{account:#x}\n{root}\n{answer}").into_bytes();
+    let nodes = proof["result"]["accountProof"].as_array().unwrap().clone();
+    assert!(nodes.len() >= 2, "a branch and a leaf");
+    let [first, .., leaf] = nodes.as_slice() else {
+        unreachable!("asserted above")
+    };
+    let of = |nodes: Vec<Value>| with(&proof, "/result/accountProof", json!(nodes));
+    let is_of_nonce_3 = heard::nonce(root, there, proof.to_string().as_bytes(), false);
+    assert_eq!(is_of_nonce_3.unwrap(), 3, "a contract, a permission, an anchor");
+    assert_eq!(
+        heard::nonce(root, not_there, absent.to_string().as_bytes(), false).unwrap(),
+        0
+    );
+    let refusal = json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "the method does not exist"}});
+    // The empty state is one node, 0x80, whose hash everybody knows.
+    let empty = keccak256([0x80]);
+    // One node as the root of its own state: what only who mines blocks can have.
+    let alone = |node: &str| {
+        let bytes: vidimus_ledger::eth::Bytes = node.parse().unwrap();
+        seed(there, keccak256(bytes), &of(vec![json!(node)]))
+    };
+    let longer = json!(format!("{}00", leaf.as_str().unwrap()));
+    let lie = |nodes: Vec<Value>| seed(there, root, &of(nodes));
+    let cut = nodes[..nodes.len() - 1].to_vec();
+    run::seeds(
+        "ledger_proof",
+        is_proven,
+        &[
+            ("there", seed(there, root, &proof)),
+            ("not-there", seed(not_there, root, &absent)),
+            // What the answer says beside the proof counts for nothing.
+            (
+                "another-nonce-beside-it",
+                seed(there, root, &with(&proof, "/result/nonce", json!("0x63"))),
+            ),
+            ("empty-state", seed(there, empty, &of(Vec::new()))),
+            ("leaf-of-another-path", alone("0xc22080")),
+            ("extension-of-another-path", alone("0xc2111f")),
+        ],
+        &[
+            ("another-root", seed(there, !root, &proof)),
+            ("anothers-proof", seed(not_there, root, &proof)),
+            ("no-nodes", lie(Vec::new())),
+            ("leaf-cut-off", lie(cut.clone())),
+            ("leaf-longer", lie([cut.clone(), vec![longer]].concat())),
+            ("leaf-alone", lie(vec![leaf.clone()])),
+            ("root-twice", lie(vec![first.clone(), first.clone()])),
+            ("string", alone("0x83010203")),
+            ("nothing-in-it", alone("0xc0")),
+            ("one-item", alone("0xc180")),
+            ("three-items", alone("0xc3808080")),
+            ("path-of-no-bytes", alone("0xc28080")),
+            ("length-lie", alone("0xf8ff")),
+            ("length-of-64-bits", alone("0xffffffffffffffffff")),
+            ("node-in-node", alone("0xd1c08080808080808080808080808080808080")),
+            ("null", seed(there, root, &with(&proof, "/result", Value::Null))),
+            ("refused", seed(there, root, &refusal)),
             ("nothing", Vec::new()),
         ],
     );
