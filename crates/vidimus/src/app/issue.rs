@@ -4,31 +4,31 @@
 //! idempotency key, then, after signing, the copies with their sealed payloads and outbox rows. The answer goes out after the second. What a
 //! crash leaves between the two is taken up by a retry with the same key, or by `jobs::finish_intents`.
 
+mod first;
 mod input;
 mod intents;
+mod reported;
 mod retry;
+mod wanted;
 
 use crate::app::{
-    App,
-    copies::{self, Loaded},
+    App, copies,
     error::Error,
-    keys::place,
     participants,
     principal::Principal,
-    render::{self, Subject},
     requests::{CertificateView, NewCopies, Report},
 };
-use input::{card, formats, known, person_index, person_key, plans, read};
-use intents::{as_row, intend, intents};
+use first::First;
+use input::{known, person_key};
+use intents::{intend, intents};
+use reported::Reported;
 use retry::{Begun, Retry, begin};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use vidimus_core::{
-    Digest, Timestamp, Transcript,
-    id::{CertificateId, ResultId},
-};
+use vidimus_core::id::ResultId;
 use vidimus_credential::{CategoryId, Person};
-use vidimus_store::{Scope, audit, certificates, persons, results, status};
+use vidimus_store::{Scope, audit, certificates, participants::Custody};
+use wanted::{Terms, Wanted};
 
 /// What is kept of a result, under the person's data key.
 #[derive(Clone, Serialize, Deserialize)]
@@ -89,157 +89,49 @@ pub async fn report(
     let now = app.now();
     let retry = Retry::new(app, key, "report", &[], &report)?;
     let issuer = Issuer::of(app, caller, None)?;
-    let mut intake = read(app, &issuer, &report, now)?;
-    // Again, now that the category is known: what is granted is part of what is asked.
-    issuer.require(app, Some(&intake.category))?;
-    let category = render::category(&app.categories, &intake.category)?;
-    if category.schema().pointer("/properties/issuer_name").is_some() {
-        // Who issues is not the reporter's to say.
-        intake
-            .claims
-            .insert("issuer_name".to_owned(), Value::String(issuer.row.name.clone()));
-    }
-    let validity = category.validity(&intake.claims, now).map_err(|error| {
-        Error::invalid(
-            "validity",
-            format!("no validity can be computed: {error}"),
-            "mend the times in the result",
-        )
-    })?;
-    if validity.until <= now {
-        return Err(Error::invalid(
-            "expired-already",
-            format!("a certificate of this result would have expired on {}", validity.until),
-            "report a more recent result",
-        ));
-    }
-    let person = person_index(
-        app,
-        &issuer,
-        report.document.as_ref().or(intake.document.as_ref()),
-        &report,
-        &intake,
-    )?;
-    let card = card(app, report.card.as_deref(), now)?;
-    let formats = formats(category, &report.formats, card.is_some())?;
-    let (kept, keys) = known(app, &issuer, &person).await?;
-    let plans = plans(
-        &keys,
-        &formats,
-        report.algorithm.as_deref(),
-        report.envelope.as_deref(),
-        card.as_ref(),
-        now,
-    )?;
-    keys.require_settled(app, &issuer.row, &plans).await?;
-
-    let (result, certificate) = (
-        ResultId::generate(&mut *app.entropy()),
-        CertificateId::generate(&mut *app.entropy()),
-    );
-    let kind = Digest(
-        app.keys
-            .person_index(Transcript::new("vidimus/kind/v1").field(category.kind(&intake.claims).as_bytes())),
-    );
-    let (data_key, wrapped) = person_key(app, &person, kept)?;
-    let body = Body {
-        person: intake.person.clone(),
-        claims: intake.claims.clone(),
-    };
-    let plain = serde_json::to_vec(&body).map_err(|_| Error::Internal("a result does not serialise"))?;
-    let sealed = data_key.seal(
-        &place("results", result.as_bytes(), "body"),
-        &plain,
-        &mut *app.entropy(),
-    );
-    let result_row = results::ResultRecord {
-        id: result,
-        participant: issuer.row.id,
-        person,
-        category: intake.category.to_string(),
-        uniqueness: kind,
-        nonce: None,
-        body: Some(sealed),
-        state: results::State::Live,
-        created: now,
-    };
-    let certificate_row = certificates::Certificate {
-        id: certificate,
-        participant: issuer.row.id,
+    let reported = Reported::read(app, issuer, &report, now)?;
+    let wanted = Wanted::read(app, Terms::from(&report), &reported.category, now)?;
+    let (kept, keys) = known(app, &reported.issuer, &reported.person).await?;
+    let plans = wanted.plans(app, &reported.issuer, &keys, now).await?;
+    let (data_key, wrapped) = person_key(app, &reported.person, kept)?;
+    let (result, certificate) = reported.rows(app, &data_key)?;
+    let (new, issuer) = (certificate.id, certificate.participant);
+    let first = First {
+        intents: intents(app, new, issuer, &plans, &data_key, now)?,
         result,
-        person,
-        category: intake.category.to_string(),
-        uniqueness: kind,
-        state: certificates::State::Valid,
-        reason: None,
-        replaced_by: None,
-        valid_from: validity.from,
-        valid_until: validity.until,
-        created: now,
-        updated: now,
+        certificate: certificate.clone(),
+        wrapped,
+        replace: report.replace,
     };
-    let intents = intents(app, certificate, issuer.row.id, &plans, &data_key, now)?;
-    let replace = report.replace;
-    let scope = Scope::authenticated(issuer.row.id);
-    let entry = app.audit_entry(Some(caller.participant), "report", certificate.as_bytes());
+    let scope = Scope::authenticated(issuer);
+    let entry = app.audit_entry(Some(caller.participant), "report", new.as_bytes());
     let begun = {
-        let (retry, wrapped, certificate_row) = (retry.clone(), wrapped.clone(), certificate_row.clone());
+        let retry = retry.clone();
         app.store
             .write(move |tx| {
-                if let Some(begin) = begin(tx, issuer_id(&scope), retry.as_ref(), certificate, now)? {
-                    return Ok(begin);
+                if let Some(begun) = begin(tx, issuer, retry.as_ref(), new, now)? {
+                    return Ok(begun);
                 }
-                let kept = persons::ensure(tx, &person, &wrapped, now)?;
-                if kept
-                    .data_key
-                    .as_ref()
-                    .is_none_or(|kept| kept.ciphertext != wrapped.ciphertext)
-                {
-                    // Somebody else has just recorded this person: their data key is the one that counts.
-                    return Err(Error::conflict(
-                        "busy",
-                        "another result about this person is being reported",
-                        "try again",
-                    ));
-                }
-                make_room(tx, &result_row, certificate, replace, now)?;
-                results::insert(tx, &scope, &result_row).map_err(doubled)?;
-                certificates::insert(tx, &scope, &certificate_row).map_err(doubled)?;
-                let intents = intend(tx, &scope, &intents)?;
+                let intents = first.record(tx, &scope)?;
                 audit::append(tx, &entry)?;
                 Ok::<_, Error>(Begun::New(intents))
             })
             .await?
     };
+    let key = retry.map(|retry| retry.key);
     let certificate = match begun {
         Begun::New(intents) => {
-            let subject = Subject {
-                category: intake.category,
-                issuer: issuer.row.did.clone(),
-                country: issuer.row.country.clone(),
-                person: body.person,
-                claims: body.claims,
-                valid_from: validity.from,
-                valid_until: validity.until,
-            };
-            let own = issuer.row.custody == vidimus_store::participants::Custody::Own;
-            let copies: Vec<_> = intents.into_iter().map(as_row).collect();
-            let planned: Vec<_> = copies.iter().cloned().zip(plans).collect();
-            let loaded = Loaded {
-                certificate: certificate_row,
-                issuer: issuer.row,
-                subject,
-                data_key,
-                copies,
-            };
-            let signed = copies::sign(app, &loaded, &planned, retry.map(|retry| retry.key)).await?;
-            if !own && !report.wait && signed.len() == loaded.copies.len() {
+            let loaded = reported.loaded(certificate, data_key, intents);
+            let planned: Vec<_> = loaded.copies.iter().cloned().zip(plans).collect();
+            let signed = copies::sign(app, &loaded, &planned, key).await?;
+            let is_whole = loaded.issuer.custody != Custody::Own && signed.len() == loaded.copies.len();
+            if is_whole && !report.wait {
                 return Ok(copies::issued_view(app, loaded, &signed));
             }
-            certificate
+            new
         }
         Begun::Resumed(begun) => {
-            copies::sign_all(app, begun, retry.map(|retry| retry.key)).await?;
+            copies::sign_all(app, begun, key).await?;
             begun
         }
         Begun::Done(done) => done,
@@ -269,30 +161,20 @@ pub async fn add_copies(
     if found.state != certificates::State::Valid || found.valid_until <= now {
         return Err(not_valid());
     }
-    let category_id = CategoryId::new(found.category.as_str()).map_err(|_| Error::Internal("a kept category"))?;
-    let issuer = Issuer::of(app, caller, Some(&category_id))?;
-    let category = render::category(&app.categories, &category_id)?;
-    let card = card(app, new.card.as_deref(), now)?;
-    let formats = formats(category, &new.formats, card.is_some())?;
+    let category = CategoryId::new(found.category.as_str()).map_err(|_| Error::Internal("a kept category"))?;
+    let issuer = Issuer::of(app, caller, Some(&category))?;
+    let wanted = Wanted::read(app, Terms::from(&new), &category, now)?;
     let keys = copies::issuer_keys(app, &issuer.row).await?;
-    let plans = plans(
-        &keys,
-        &formats,
-        new.algorithm.as_deref(),
-        new.envelope.as_deref(),
-        card.as_ref(),
-        now,
-    )?;
-    keys.require_settled(app, &issuer.row, &plans).await?;
+    let plans = wanted.plans(app, &issuer, &keys, now).await?;
     let data_key = copies::data_key(app, &found.person).await?;
-    let intents = intents(app, found.id, issuer.row.id, &plans, &data_key, now)?;
-    let certificate = found.id;
+    let (certificate, participant) = (found.id, issuer.row.id);
+    let intents = intents(app, certificate, participant, &plans, &data_key, now)?;
     let entry = app.audit_entry(Some(caller.participant), "add-copies", certificate.as_bytes());
     let begun = {
         let retry = retry.clone();
         app.store
             .write(move |tx| {
-                if let Some(begin) = begin(tx, issuer_id(&scope), retry.as_ref(), certificate, now)? {
+                if let Some(begin) = begin(tx, participant, retry.as_ref(), certificate, now)? {
                     return Ok(begin);
                 }
                 // Takes the certificate's row, so that a revocation comes either before, and is seen here, or after, and sees these copies.
@@ -310,58 +192,6 @@ pub async fn add_copies(
         copies::sign_all(app, certificate, retry.map(|retry| retry.key)).await?;
     }
     copies::view(app, &scope, certificate).await
-}
-
-fn issuer_id(scope: &Scope) -> vidimus_core::id::ParticipantId {
-    scope.participant().expect("an issuer's scope is its own")
-}
-
-/// Ends what would be doubled: a certificate that has expired, or one that the request replaces.
-fn make_room(
-    tx: &mut vidimus_store::Tx<'_>,
-    new: &results::ResultRecord,
-    by: CertificateId,
-    replace: bool,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let system = Scope::system();
-    let Some(live) = results::find_live(tx, &system, &new.person, &new.category, &new.uniqueness)? else {
-        return Ok(());
-    };
-    let before = certificates::find_by_result(tx, &system, live.id)?;
-    let expired = before.as_ref().is_none_or(|before| before.valid_until <= now);
-    let own = live.participant == new.participant;
-    let may_go = expired || (replace && own);
-    if !may_go {
-        return Err(Error::conflict(
-            "already-certified",
-            "this person has a valid certificate of this kind",
-            if own {
-                "send `replace: true` to have the new one take its place, or revoke it first"
-            } else {
-                "it was issued by somebody else: only its issuer or its expiry can make room"
-            },
-        ));
-    }
-    results::end(tx, &system, live.id, results::State::Replaced)?;
-    if let Some(before) = before {
-        certificates::replace(tx, &system, before.id, by, now)?;
-        if !expired {
-            status::set_of_certificate(tx, before.id, status::REVOKED, Some("superseded"), now)?;
-        }
-    }
-    Ok(())
-}
-
-fn doubled(error: vidimus_store::Error) -> Error {
-    match error.constraint() {
-        Some("results_live" | "certificates_live") => Error::conflict(
-            "already-certified",
-            "this person has a valid certificate of this kind",
-            "send `replace: true` to have the new one take its place, or revoke it first",
-        ),
-        _ => error.into(),
-    }
 }
 
 fn not_valid() -> Error {

@@ -1,20 +1,16 @@
-//! What a report and its terms say, read and judged before anything is written.
+//! What a report says, and what is known of the person and the issuer, before anything is written.
 
 use super::Issuer;
 use crate::app::{
     App,
-    copies::{IssuerKeys, Plan},
+    copies::IssuerKeys,
     error::{Error, Place, Problem},
-    participants::{self, bad_card},
-    render,
     requests::Report,
 };
-use vidimus_core::{Algorithm, Digest, Timestamp, Transcript};
+use vidimus_core::{Digest, Timestamp, Transcript};
 use vidimus_credential::{
-    CategoryId, Format,
-    card::HolderCard,
-    category::Category,
-    intake::{self, IdentityDocument, Intake, Rejection},
+    CategoryId,
+    intake::{self, Intake, Rejection},
 };
 use vidimus_crypto::DataKey;
 use vidimus_store::{Scope, keys, persons};
@@ -72,13 +68,8 @@ fn rejected(rejection: Rejection) -> Error {
 }
 
 /// The person's blind index: by the identity document that was seen, else by the issuer's own identifier.
-pub(super) fn person_index(
-    app: &App,
-    issuer: &Issuer,
-    document: Option<&IdentityDocument>,
-    report: &Report,
-    intake: &Intake,
-) -> Result<Digest, Error> {
+pub(super) fn person_index(app: &App, issuer: &Issuer, report: &Report, intake: &Intake) -> Result<Digest, Error> {
+    let document = report.document.as_ref().or(intake.document.as_ref());
     let who = match (document, report.fallback_id.as_deref()) {
         (Some(document), _) => {
             let number: String = document
@@ -151,105 +142,4 @@ pub(super) fn person_key(
     let key = DataKey::generate(&mut *app.entropy());
     let wrapped = app.keys.wrap_person_key(&person.0, &key, &mut *app.entropy());
     Ok((key, wrapped))
-}
-
-pub(super) fn card(app: &App, text: Option<&str>, now: Timestamp) -> Result<Option<HolderCard>, Error> {
-    let Some(text) = text else { return Ok(None) };
-    let card = HolderCard::verify(text, app.provider(), now)
-        .map_err(bad_card)?
-        .into_inner();
-    participants::account_of(app, &card.did)?;
-    Ok(Some(card))
-}
-
-/// The renderings to make: those asked for, else all that the category has. Without keys of the holder only paper can be made.
-pub(super) fn formats(category: &Category, wanted: &[String], bound: bool) -> Result<Vec<Format>, Error> {
-    let possible = |format: Format| category.permits(format) && (bound || format == Format::Hcert);
-    if wanted.is_empty() {
-        return Ok(category
-            .formats()
-            .iter()
-            .copied()
-            .filter(|format| possible(*format))
-            .collect());
-    }
-    let mut formats = Vec::new();
-    for (place, name) in wanted.iter().enumerate() {
-        let format = Format::from_name(name)
-            .filter(|format| possible(*format))
-            .ok_or_else(|| {
-                let known: Vec<_> = category
-                    .formats()
-                    .iter()
-                    .filter(|f| possible(**f))
-                    .map(|f| f.name())
-                    .collect();
-                let known = if known.is_empty() {
-                    "none without a holder card".to_owned()
-                } else {
-                    known.join(", ")
-                };
-                Error::invalid(
-                    "format",
-                    format!("/formats/{place}: not a rendering that can be made here; possible: {known}"),
-                    "name a possible one; all but paper need the holder's card",
-                )
-            })?;
-        if !formats.contains(&format) {
-            formats.push(format);
-        }
-    }
-    Ok(formats)
-}
-
-pub(super) fn plans(
-    keys: &IssuerKeys,
-    formats: &[Format],
-    algorithm: Option<&str>,
-    envelope: Option<&str>,
-    card: Option<&HolderCard>,
-    now: Timestamp,
-) -> Result<Vec<Plan>, Error> {
-    let eip1098 = match envelope {
-        None | Some("hpke") => false,
-        Some("eip1098") => true,
-        Some(_) => {
-            return Err(Error::invalid(
-                "envelope",
-                "/envelope: `hpke` or `eip1098`",
-                "name one of these, or none",
-            ));
-        }
-    };
-    let wanted = match algorithm {
-        None => None,
-        Some(name) => Some(
-            Algorithm::from_name(name)
-                .filter(|algorithm| render::algorithms(Format::VcJwt11).contains(algorithm))
-                .ok_or_else(|| {
-                    Error::invalid(
-                        "algorithm",
-                        "/algorithm: `ES256K`, `ES256K-R` or `ES256`",
-                        "name one of these, or none",
-                    )
-                })?,
-        ),
-    };
-    formats
-        .iter()
-        .map(|format| {
-            let possible = render::algorithms(*format);
-            let algorithm = wanted.filter(|wanted| possible.contains(wanted)).unwrap_or(possible[0]);
-            let key = keys.for_algorithm(algorithm)?;
-            Ok(Plan {
-                format: *format,
-                algorithm,
-                key,
-                holder: card.map(|card| card.did.clone()),
-                sealing_key: card.map(|card| vidimus_core::encoding::hex(&card.sealing_key)),
-                eip1098,
-                issued_at: now,
-            })
-        })
-        .collect()
 }
