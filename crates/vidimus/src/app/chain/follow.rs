@@ -94,94 +94,125 @@ async fn read_logs(app: &App, from: u64, to: u64) -> Result<(Vec<rows::Event>, V
         .from_block(from)
         .to_block(to)
         .address(contracts.map(convert::to_address).to_vec());
-    let chain = app.facts.chain;
     let (mut events, mut roots) = (Vec::new(), Vec::new());
     for log in app.ledger.logs(&filter).await? {
         // By the contract that logged it, never by what it looks like: any contract can log the same.
         let logged_by = convert::from_address(log.address());
         if logged_by == app.contracts.anchors {
-            if let Some(placed) = anchors::decode(&log)
-                && let anchors::AnchorsEvent::Anchored { root, size, anchorer } = placed.event
-            {
-                let time = time_of(app, &placed.at).await?;
-                roots.push(rows::Root {
-                    root,
-                    size,
-                    contract: placed.contract,
-                    anchorer,
-                    transaction: placed.at.transaction,
-                    block_number: placed.at.block_number,
-                    block_hash: placed.at.block_hash,
-                    block_time: time,
-                });
-            }
+            roots.extend(root_of(app, &log).await?);
             continue;
         }
-        let (kind, placed, participant, change) = if logged_by == app.contracts.dids {
-            let Some(placed) = dids::decode(&log) else {
-                continue;
-            };
-            let dids::DidEvent::OwnerChanged { identity, owner, .. } = placed.event else {
-                continue;
-            };
-            // Holders' DIDs are their own business, and so is what a participant's was before it was admitted.
-            let known = events.iter().any(|event: &rows::Event| event.subject == identity)
-                || !app
-                    .store
-                    .read(move |tx| rows::events_of(tx, chain, identity))
-                    .await?
-                    .is_empty();
-            if !known {
-                continue;
-            }
-            (DID, (placed.at, placed.contract), identity, Change::OwnerChanged(owner))
+        let changed = if logged_by == app.contracts.dids {
+            owner_changed(app, &log, &events).await?
         } else {
-            let kind = match logged_by {
-                contract if contract == app.contracts.issuers => ISSUER,
-                contract if contract == app.contracts.verifiers => VERIFIER,
-                _ => continue,
-            };
-            let Some(placed) = vidimus_ledger::contracts::registry::decode(&log) else {
-                continue;
-            };
-            let Some((participant, change)) = change_of(placed.event) else {
-                continue;
-            };
-            (kind, (placed.at, placed.contract), participant, change)
+            registry_changed(app, logged_by, &log)
         };
-        let (at, contract) = placed;
-        let block_time = time_of(app, &at).await?;
+        let Some(changed) = changed else { continue };
+        let block_time = time_of(app, &changed.at).await?;
         // Its DID may have been given to another account between the look at it and this block.
-        let given_to = match change {
-            Change::Approved(_) => owner_by(app, participant, at.block_number).await?,
+        let given_to = match changed.change {
+            Change::Approved(_) => owner_by(app, changed.participant, changed.at.block_number).await?,
             _ => None,
         };
-        events.push(rows::Event {
-            block_number: at.block_number,
-            log_index: at.log_index,
-            block_hash: at.block_hash,
-            block_time,
-            transaction: at.transaction,
-            contract,
-            kind: kind.to_owned(),
-            subject: participant,
-            payload: serde_json::to_string(&change).expect("a change serialises"),
+        let given = given_to.map(|owner| Changed {
+            at: Position {
+                log_index: AFTER_BLOCK + changed.at.log_index,
+                ..changed.at
+            },
+            contract: app.contracts.dids,
+            kind: DID,
+            participant: changed.participant,
+            change: Change::OwnerChanged(owner),
         });
-        if let Some(owner) = given_to {
-            events.push(rows::Event {
-                block_number: at.block_number,
-                log_index: AFTER_BLOCK + at.log_index,
-                block_hash: at.block_hash,
-                block_time,
-                transaction: at.transaction,
-                contract: app.contracts.dids,
-                kind: DID.to_owned(),
-                subject: participant,
-                payload: serde_json::to_string(&Change::OwnerChanged(owner)).expect("a change serialises"),
-            });
-        }
+        let changes = std::iter::once(changed).chain(given);
+        events.extend(changes.map(|changed| changed.into_row(block_time)));
     }
     Ok((events, roots))
+}
+
+/// What a log says of a participant.
+struct Changed {
+    at: Position,
+    contract: Address,
+    kind: &'static str,
+    participant: Address,
+    change: Change,
+}
+
+impl Changed {
+    fn into_row(self, block_time: Timestamp) -> rows::Event {
+        rows::Event {
+            block_number: self.at.block_number,
+            log_index: self.at.log_index,
+            block_hash: self.at.block_hash,
+            block_time,
+            transaction: self.at.transaction,
+            contract: self.contract,
+            kind: self.kind.to_owned(),
+            subject: self.participant,
+            payload: serde_json::to_string(&self.change).expect("a change serialises"),
+        }
+    }
+}
+
+async fn root_of(app: &App, log: &eth::Log) -> Result<Option<rows::Root>, Error> {
+    let Some(placed) = anchors::decode(log) else {
+        return Ok(None);
+    };
+    let anchors::AnchorsEvent::Anchored { root, size, anchorer } = placed.event else {
+        return Ok(None);
+    };
+    Ok(Some(rows::Root {
+        root,
+        size,
+        contract: placed.contract,
+        anchorer,
+        transaction: placed.at.transaction,
+        block_number: placed.at.block_number,
+        block_hash: placed.at.block_hash,
+        block_time: time_of(app, &placed.at).await?,
+    }))
+}
+
+/// Another owner of a participant's DID. Holders' DIDs are their own business, and so is what a participant's was before it was admitted.
+async fn owner_changed(app: &App, log: &eth::Log, events: &[rows::Event]) -> Result<Option<Changed>, Error> {
+    let Some(placed) = dids::decode(log) else {
+        return Ok(None);
+    };
+    let dids::DidEvent::OwnerChanged { identity, owner, .. } = placed.event else {
+        return Ok(None);
+    };
+    let chain = app.facts.chain;
+    let is_known = events.iter().any(|event| event.subject == identity)
+        || !app
+            .store
+            .read(move |tx| rows::events_of(tx, chain, identity))
+            .await?
+            .is_empty();
+    Ok(is_known.then_some(Changed {
+        at: placed.at,
+        contract: placed.contract,
+        kind: DID,
+        participant: identity,
+        change: Change::OwnerChanged(owner),
+    }))
+}
+
+fn registry_changed(app: &App, logged_by: Address, log: &eth::Log) -> Option<Changed> {
+    let kind = match logged_by {
+        contract if contract == app.contracts.issuers => ISSUER,
+        contract if contract == app.contracts.verifiers => VERIFIER,
+        _ => return None,
+    };
+    let placed = vidimus_ledger::contracts::registry::decode(log)?;
+    let (participant, change) = change_of(placed.event)?;
+    Some(Changed {
+        at: placed.at,
+        contract: placed.contract,
+        kind,
+        participant,
+        change,
+    })
 }
 
 /// To whom an account had given its DID by the end of a block; `None` when it is its own. Read from logs: they are proven, and there when the

@@ -68,24 +68,7 @@ pub(super) async fn refresh(app: &App, anew: bool) -> Result<(), Error> {
     } else {
         Registries::clone(&before)
     };
-    let after = registries.last;
-    let events = app
-        .store
-        .read(move |tx| {
-            let mut events: Vec<rows::Event> = Vec::new();
-            loop {
-                let after = events
-                    .last()
-                    .map(|event| (event.block_number, event.log_index))
-                    .or(after);
-                let page = rows::events(tx, chain, after, 1_000)?;
-                if page.is_empty() {
-                    return Ok::<_, Error>(events);
-                }
-                events.extend(page);
-            }
-        })
-        .await?;
+    let events = events_after(app, registries.last).await?;
     registries.issuers.advance(head);
     registries.verifiers.advance(head);
     registries.read_to = Some(cursor.block_number);
@@ -93,33 +76,63 @@ pub(super) async fn refresh(app: &App, anew: bool) -> Result<(), Error> {
         app.set_registries(registries);
         return Ok(());
     }
-    registries.last = events
-        .last()
-        .map(|event| (event.block_number, event.log_index))
-        .or(after);
     for event in events {
-        let change = serde_json::from_str(&event.payload).map_err(|_| Error::Internal("a kept event does not read"))?;
-        let Registries { issuers, verifiers, .. } = &mut registries;
-        let to = match event.kind.as_str() {
-            ISSUER => [Some(issuers), None],
-            VERIFIER => [Some(verifiers), None],
-            // An owner's change is no registry's: whoever knows the participant takes it.
-            _ => {
-                [issuers, verifiers].map(|registry| registry.participant(&event.subject).is_some().then_some(registry))
-            }
-        };
-        let event = registry::Event {
-            participant: event.subject,
-            block: event.block_number,
-            time: event.block_time,
-            change,
-        };
-        for registry in to.into_iter().flatten() {
-            registry
-                .apply(&event)
-                .map_err(|_| Error::Internal("the registry's events do not follow from each other"))?;
-        }
+        take(&mut registries, event)?;
     }
+    complete(app, &mut registries).await?;
+    app.set_registries(registries);
+    Ok(())
+}
+
+/// Every derived event after a place in the chain.
+async fn events_after(app: &App, after: Option<(u64, u64)>) -> Result<Vec<rows::Event>, Error> {
+    let chain = app.facts.chain;
+    app.store
+        .read(move |tx| {
+            let mut events: Vec<rows::Event> = Vec::new();
+            loop {
+                let after = events.last().map(place).or(after);
+                let page = rows::events(tx, chain, after, 1_000)?;
+                if page.is_empty() {
+                    return Ok::<_, Error>(events);
+                }
+                events.extend(page);
+            }
+        })
+        .await
+}
+
+fn place(event: &rows::Event) -> (u64, u64) {
+    (event.block_number, event.log_index)
+}
+
+/// Takes the next event into the registry it is of.
+fn take(registries: &mut Registries, event: rows::Event) -> Result<(), Error> {
+    registries.last = Some(place(&event));
+    let change = serde_json::from_str(&event.payload).map_err(|_| Error::Internal("a kept event does not read"))?;
+    let Registries { issuers, verifiers, .. } = registries;
+    let to = match event.kind.as_str() {
+        ISSUER => [Some(issuers), None],
+        VERIFIER => [Some(verifiers), None],
+        // An owner's change is no registry's: whoever knows the participant takes it.
+        _ => [issuers, verifiers].map(|registry| registry.participant(&event.subject).is_some().then_some(registry)),
+    };
+    let event = registry::Event {
+        participant: event.subject,
+        block: event.block_number,
+        time: event.block_time,
+        change,
+    };
+    for registry in to.into_iter().flatten() {
+        registry
+            .apply(&event)
+            .map_err(|_| Error::Internal("the registry's events do not follow from each other"))?;
+    }
+    Ok(())
+}
+
+/// Adds what the events name by its digest only, certificates and profiles, and mirrors into the rows where each participant stands.
+async fn complete(app: &App, registries: &mut Registries) -> Result<(), Error> {
     let (known, keys) = app
         .store
         .read(|tx| {
@@ -131,22 +144,15 @@ pub(super) async fn refresh(app: &App, anew: bool) -> Result<(), Error> {
             Ok::<_, Error>((known, keys))
         })
         .await?;
-    for certificate in keys.iter().filter_map(|key| key.certificate.as_deref()) {
-        for registry in [&mut registries.issuers, &mut registries.verifiers] {
+    for registry in [&mut registries.issuers, &mut registries.verifiers] {
+        for certificate in keys.iter().filter_map(|key| key.certificate.as_deref()) {
             if registry.add_certificate(certificate, app.provider()).is_err() {
                 tracing::error!("a participant's certificate is not for the key that the registry names");
             }
         }
+        for participant in &known {
+            registry.add_profile(participant.profile.as_bytes(), app.provider());
+        }
     }
-    for participant in &known {
-        registries
-            .issuers
-            .add_profile(participant.profile.as_bytes(), app.provider());
-        registries
-            .verifiers
-            .add_profile(participant.profile.as_bytes(), app.provider());
-    }
-    mirror::participants(app, &registries, &known, &keys).await?;
-    app.set_registries(registries);
-    Ok(())
+    mirror::participants(app, registries, &known, &keys).await
 }
