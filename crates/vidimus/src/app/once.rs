@@ -102,9 +102,9 @@ where
         return work(Once { app, held: None }).await;
     };
     let participant = caller.participant;
-    let text =
-        // Another key of the same participant may not do what this one may, and is not given what this one was.
-        serde_json::to_vec(&(operation, caller.api_key.map(|key| key.to_string()), request)).map_err(|_| Error::Internal("a request does not serialise"))?;
+    // Another key of the same participant may not do what this one may, and is not given what this one was.
+    let asked = (operation, caller.api_key.map(|key| key.to_string()), request);
+    let text = serde_json::to_vec(&asked).map_err(|_| Error::Internal("a request does not serialise"))?;
     let digest = Digest(app.keys.credential_hash("idempotency", &text));
     let place = place_of(participant, key, "response");
     let now = app.now();
@@ -137,31 +137,40 @@ where
             ));
         }
     };
-    let key = key.to_owned();
     match &done {
         Ok(answer) => {
             let plain = serde_json::to_vec(answer).map_err(|_| Error::Internal("an answer does not serialise"))?;
             let sealed = app.keys.seal(&place, &plain, &mut *app.entropy());
-            let kept = app
-                .store
-                .write(move |tx| idempotency::finish(tx, participant, &key, &sealed))
-                .await;
-            if let Err(error) = kept {
-                // The work is done and is answered; a retry recalls it from its note.
-                tracing::warn!(cause = %error, "an answer was not kept for retries");
-            }
+            finish(app, participant, key, sealed).await;
         }
-        Err(_) => {
-            let released = app
-                .store
-                .write(move |tx| idempotency::release(tx, participant, &key))
-                .await;
-            if let Err(error) = released {
-                tracing::warn!(cause = %error, "an idempotency key was not released; it is free again in a minute");
-            }
-        }
+        Err(_) => release(app, participant, key).await,
     }
     done
+}
+
+/// Keeps the answer for retries.
+async fn finish(app: &App, participant: ParticipantId, key: &str, sealed: Vec<u8>) {
+    let key = key.to_owned();
+    let kept = app
+        .store
+        .write(move |tx| idempotency::finish(tx, participant, &key, &sealed))
+        .await;
+    if let Err(error) = kept {
+        // The work is done and is answered; a retry recalls it from its note.
+        tracing::warn!(cause = %error, "an answer was not kept for retries");
+    }
+}
+
+/// Nothing was done: the key is free for the next try.
+async fn release(app: &App, participant: ParticipantId, key: &str) {
+    let key = key.to_owned();
+    let released = app
+        .store
+        .write(move |tx| idempotency::release(tx, participant, &key))
+        .await;
+    if let Err(error) = released {
+        tracing::warn!(cause = %error, "an idempotency key was not released; it is free again in a minute");
+    }
 }
 
 /// [`once`]'s `recall` where the note is the answer itself.

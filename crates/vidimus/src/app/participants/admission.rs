@@ -15,6 +15,7 @@ use crate::app::{
     requests::{Admission, ParticipantChange, Prepared, Setup},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use vidimus_core::Address;
 use vidimus_core::id::ParticipantId;
 use vidimus_ledger::{
@@ -22,7 +23,7 @@ use vidimus_ledger::{
     eth,
 };
 use vidimus_store::{
-    Scope, audit, keys as key_rows,
+    Scope, Tx, audit, keys as key_rows,
     participants::{self as rows, State},
 };
 
@@ -37,38 +38,31 @@ pub async fn create_authority(app: &App, setup: Setup) -> Result<ParticipantChan
     let mut participant = made.participant(app, rows::Role::Authority, &profile, "{}".into());
     // The authority is in no registry: it is in force from the moment it exists.
     participant.state = State::Active;
-    let permissions = api_keys::permissions_of(Role::Authority);
-    let key = api_keys::make(
-        app,
-        &mut *app.entropy(),
-        participant.id,
-        "first",
-        permissions,
-        FIRST_KEY_DAYS,
-    );
-    let (row, secret) = (key.row, key.text.expose().clone());
+    let (id, account) = (participant.id, participant.account);
+    let (api_key, secret) = first_api_key(app, id, Role::Authority);
     let mut plan = chain::Plan::default();
     if made.custody == rows::Custody::Own {
         for contract in [app.contracts.issuers, app.contracts.verifiers, app.contracts.anchors] {
             let call = Call::new(contract, registry::accept_authority(), "accept-authority");
-            plan.prepare(app, participant.account, call).await?;
+            plan.prepare(app, account, call).await?;
         }
     }
-    let (record, keys, now) = (participant.clone(), made.keys, app.now());
-    let entry = app.audit_entry(Some(participant.id), "set-up", participant.id.as_bytes());
+    let keys = made.keys;
+    let new = New {
+        participant,
+        keys,
+        api_key,
+    };
+    let (entry, now) = (app.audit_entry(Some(id), "set-up", id.as_bytes()), app.now());
     app.store
         .write(move |tx| {
             crate::app::setup::use_link(tx, &hash, now)?;
-            rows::insert(tx, &record)?;
-            for key in &keys {
-                key_rows::insert(tx, key)?;
-            }
-            vidimus_store::api_keys::insert(tx, &Scope::authenticated(record.id), &row)?;
+            new.insert(tx)?;
             audit::append(tx, &entry)?;
             Ok::<_, Error>(())
         })
         .await?;
-    let mut change = change(app, participant.id).await?;
+    let mut change = change(app, id).await?;
     change.api_key = Some(secret);
     plan.send(app, &mut change).await;
     // The authority is there, whatever the ledger does now; a job goes on where this stops.
@@ -76,6 +70,31 @@ pub async fn create_authority(app: &App, setup: Setup) -> Result<ParticipantChan
         tracing::warn!(%error, "the contracts are handed over when the ledger answers");
     }
     Ok(change)
+}
+
+/// A participant as it begins.
+struct New {
+    participant: rows::Participant,
+    keys: Vec<key_rows::Key>,
+    api_key: vidimus_store::api_keys::ApiKey,
+}
+
+impl New {
+    fn insert(&self, tx: &mut Tx<'_>) -> Result<(), vidimus_store::Error> {
+        rows::insert(tx, &self.participant)?;
+        for key in &self.keys {
+            key_rows::insert(tx, key)?;
+        }
+        vidimus_store::api_keys::insert(tx, &Scope::authenticated(self.participant.id), &self.api_key)
+    }
+}
+
+/// Its row, and its text, which is shown once.
+fn first_api_key(app: &App, participant: ParticipantId, role: Role) -> (vidimus_store::api_keys::ApiKey, String) {
+    let permissions = api_keys::permissions_of(role);
+    let entropy = &mut *app.entropy();
+    let made = api_keys::make(app, entropy, participant, "first", permissions, FIRST_KEY_DAYS);
+    (made.row, made.text.expose().clone())
 }
 
 /// What a retry of an admission needs to answer the same.
@@ -103,7 +122,51 @@ pub async fn admit(
     once: Once<'_>,
 ) -> Result<ParticipantChange, Error> {
     let profile = Profile::new(&admission.name, &admission.country, admission.url.as_deref())?;
-    let (role, permits) = match admission.role {
+    let (role, permits) = permits(app, &admission)?;
+    let authority = authority(app).await?;
+    let made = Made::new(app, admission.card.as_deref(), &profile, role, Some(&authority), None)?;
+    let participant = made.participant(app, role, &profile, permits.to_string());
+    require_own_did(app, participant.account).await?;
+    let id = participant.id;
+    let (api_key, secret) = first_api_key(app, id, admission.role);
+    let plan = approval(app, &admission, &participant, &made).await?;
+    let note = once.note(&Admitted {
+        participant: id,
+        api_key: secret.clone(),
+        prepared: plan.prepared().to_vec(),
+    })?;
+    let keys = made.keys;
+    let new = New {
+        participant,
+        keys,
+        api_key,
+    };
+    let (queued, now) = (plan.queued(), app.now());
+    let entry = app.audit_entry(Some(caller.participant), "admit", id.as_bytes());
+    app.store
+        .write(move |tx| {
+            new.insert(tx).map_err(|error| match error.constraint() {
+                Some("participants_account") => Error::conflict(
+                    "already-admitted",
+                    "the account of this card is admitted in this role already",
+                    "change the participant that is there, or use other keys",
+                ),
+                _ => error.into(),
+            })?;
+            chain::enqueue(tx, &queued, now)?;
+            audit::append(tx, &entry)?;
+            note.keep(tx)
+        })
+        .await?;
+    let mut change = change(app, id).await?;
+    plan.send(app, &mut change).await;
+    change.api_key = Some(secret);
+    Ok(change)
+}
+
+/// The role, and what is permitted in it, as its row keeps it.
+fn permits(app: &App, admission: &Admission) -> Result<(rows::Role, Value), Error> {
+    match admission.role {
         Role::Issuer => {
             let categories = known_categories(app, &admission.categories)?;
             refuse_lists(
@@ -113,96 +176,47 @@ pub async fn admit(
                 ],
                 "an issuer",
             )?;
-            (rows::Role::Issuer, serde_json::json!({ "categories": categories }))
+            Ok((rows::Role::Issuer, json!({ "categories": categories })))
         }
         Role::Verifier => {
             names("/attributes", &admission.attributes)?;
             names("/purposes", &admission.purposes)?;
             refuse_lists(&[("/categories", &admission.categories)], "a verifier")?;
-            (
-                rows::Role::Verifier,
-                serde_json::json!({ "attributes": admission.attributes, "purposes": admission.purposes }),
-            )
+            let permits = json!({ "attributes": admission.attributes, "purposes": admission.purposes });
+            Ok((rows::Role::Verifier, permits))
         }
-        Role::Authority => {
-            return Err(Error::invalid(
-                "one-authority",
-                "a deployment has one authority",
-                "admit an `issuer` or a `verifier`",
-            ));
-        }
-    };
-    let authority = authority(app).await?;
-    let made = Made::new(app, admission.card.as_deref(), &profile, role, Some(&authority), None)?;
-    let participant = made.participant(app, role, &profile, permits.to_string());
-    require_own_did(app, participant.account).await?;
-    let permissions = api_keys::permissions_of(admission.role);
-    let first_key = api_keys::make(
-        app,
-        &mut *app.entropy(),
-        participant.id,
-        "first",
-        permissions,
-        FIRST_KEY_DAYS,
-    );
-    let keys = made.registry_keys(app);
+        Role::Authority => Err(Error::invalid(
+            "one-authority",
+            "a deployment has one authority",
+            "admit an `issuer` or a `verifier`",
+        )),
+    }
+}
+
+/// What the ledger is to do: approve the participant, and announce an issuer's signing key in its DID document.
+async fn approval(
+    app: &App,
+    admission: &Admission,
+    participant: &rows::Participant,
+    made: &Made,
+) -> Result<chain::Plan, Error> {
+    let (account, profile, keys) = (participant.account, participant.profile_digest, made.registry_keys(app));
     let calldata = match admission.role {
-        Role::Issuer => issuers::approve(
-            participant.account,
-            participant.profile_digest,
-            &keys,
-            &admission.categories,
-        ),
-        _ => verifiers::approve(
-            participant.account,
-            participant.profile_digest,
-            &keys,
-            &admission.attributes,
-            &admission.purposes,
-        ),
+        Role::Issuer => issuers::approve(account, profile, &keys, &admission.categories),
+        _ => verifiers::approve(account, profile, &keys, &admission.attributes, &admission.purposes),
     };
     let contract = chain::registry_of(app, admission.role);
     let mut plan = chain::Plan::default();
     plan.as_authority(app, Call::new(contract, calldata, "approve")).await?;
     if admission.role == Role::Issuer {
         let owner = chain::Owner {
-            identity: participant.account,
-            account: participant.account,
+            identity: account,
+            account,
             key: made.account_key.as_ref(),
         };
         chain::announce_signing_key(app, owner, &made.signing, &mut plan).await?;
     }
-    let note = once.note(&Admitted {
-        participant: participant.id,
-        api_key: first_key.text.expose().clone(),
-        prepared: plan.prepared().to_vec(),
-    })?;
-    let (queued, now) = (plan.queued(), app.now());
-    let (record, rows_of_keys, api_key) = (participant.clone(), made.keys.clone(), first_key.row);
-    let entry = app.audit_entry(Some(caller.participant), "admit", participant.id.as_bytes());
-    app.store
-        .write(move |tx| {
-            rows::insert(tx, &record).map_err(|error| match error.constraint() {
-                Some("participants_account") => Error::conflict(
-                    "already-admitted",
-                    "the account of this card is admitted in this role already",
-                    "change the participant that is there, or use other keys",
-                ),
-                _ => error.into(),
-            })?;
-            for key in &rows_of_keys {
-                key_rows::insert(tx, key)?;
-            }
-            vidimus_store::api_keys::insert(tx, &Scope::authenticated(record.id), &api_key)?;
-            chain::enqueue(tx, &queued, now)?;
-            audit::append(tx, &entry)?;
-            note.keep(tx)
-        })
-        .await?;
-    let mut change = change(app, participant.id).await?;
-    plan.send(app, &mut change).await;
-    change.api_key = Some(first_key.text.expose().clone());
-    Ok(change)
+    Ok(plan)
 }
 
 /// What an account did before it is admitted does not count here: one whose DID belongs to another already would be admitted in vain. Where the

@@ -1,7 +1,7 @@
 //! The keys of a participant, made here or named by its card, and their certificate.
 
 use super::{account_of, bad_card, did, profile::Profile};
-use crate::app::{App, chain::accounts::own_account, deployment::kind, error::Error};
+use crate::app::{App, chain::accounts::own_account, error::Error};
 use vidimus_core::{
     Address, Digest, PublicKey, Signer, Timestamp,
     id::{KeyId, ParticipantId},
@@ -19,6 +19,10 @@ use vidimus_store::{
 
 /// How long a document signer's or an access certificate holds: two years.
 const SIGNER_VALIDITY: i64 = 2 * 365 * 86_400;
+
+/// What the keys beside the account's are for.
+const SIGNING: &str = "signing";
+const SEALING: &str = "sealing";
 
 /// The deployment's certificate authority.
 pub(super) async fn authority(app: &App) -> Result<Authority, Error> {
@@ -56,92 +60,71 @@ impl Made {
         known_as: Option<&str>,
     ) -> Result<Self, Error> {
         let now = app.now();
-        let mut entropy = app.entropy();
-        let id = ParticipantId::generate(&mut entropy);
-        let key = |purpose: &str, kind: key_rows::Kind, public: &[u8]| key_rows::Key {
-            id: KeyId::generate(&mut app.entropy()),
-            participant: Some(id),
-            purpose: purpose.to_owned(),
-            kind,
-            version: 1,
-            public: public.to_vec(),
-            secret: None,
-            certificate: None,
-            valid_from: now,
-            valid_until: None,
-            state: key_rows::State::Active,
-            created: now,
+        let mut made = match card {
+            Some(card) => Self::of_card(app, card, now)?,
+            None => Self::generate(app)?,
         };
-        let (account, custody, signing, sealing, mut keys, account_key) = match card {
-            Some(card) => {
-                let card = HolderCard::verify(card, app.provider(), now).map_err(bad_card)?;
-                let account = account_of(app, &card.did)?;
-                let keys = vec![
-                    key("account", key_rows::Kind::Secp256k1, &account.0),
-                    key("signing", key_rows::Kind::P256, card.signing_key.as_bytes()),
-                    key("sealing", key_rows::Kind::X25519, &card.sealing_key),
-                ];
-                (
-                    account,
-                    rows::Custody::Own,
-                    card.signing_key.clone(),
-                    card.sealing_key,
-                    keys,
-                    None,
-                )
-            }
-            None => {
-                let account_key = SigningKey::generate(KeyKind::Secp256k1, &mut entropy);
-                let signing_key = SigningKey::generate(KeyKind::P256, &mut entropy);
-                let sealing_key = SealingKey::generate(&mut entropy);
-                let account = account_key
-                    .public_key()
-                    .address(app.provider())
-                    .ok_or(Error::Internal("an account key"))?;
-                let mut keys = Vec::new();
-                for (purpose, signing) in [("account", &account_key), ("signing", &signing_key)] {
-                    let mut row = key(purpose, kind(signing.kind()), signing.public_key().as_bytes());
-                    row.secret = Some(app.keys.wrap_key(row.id, &signing.expose_bytes(), &mut entropy));
-                    keys.push(row);
-                }
-                let mut row = key("sealing", key_rows::Kind::X25519, &sealing_key.public_key().0);
-                row.secret = Some(app.keys.wrap_key(row.id, &sealing_key.expose_bytes(), &mut entropy));
-                keys.push(row);
-                (
-                    account,
-                    rows::Custody::Wrapped,
-                    signing_key.public_key().clone(),
-                    sealing_key.public_key().0,
-                    keys,
-                    Some(account_key),
-                )
-            }
-        };
-        let certificate = match authority {
-            None => None,
-            Some(authority) => {
-                let certificate = {
-                    let did = known_as.map_or_else(|| did(app, account), str::to_owned);
-                    certify(app, authority, &signing, profile, &did, role, now)?
-                };
-                let row = keys
-                    .iter_mut()
-                    .find(|key| key.purpose == "signing")
-                    .expect("made above");
-                row.certificate = Some(certificate.clone());
-                row.valid_until = Some(now.plus(SIGNER_VALIDITY));
-                Some(certificate)
-            }
-        };
+        if let Some(authority) = authority {
+            let did = known_as.map_or_else(|| did(app, made.account), str::to_owned);
+            let certificate = certify(app, authority, &made.signing, profile, &did, role, now)?;
+            let mut keys = made.keys.iter_mut();
+            let row = keys.find(|key| key.purpose == SIGNING).expect("made above");
+            row.certificate = Some(certificate.clone());
+            row.valid_until = Some(now.plus(SIGNER_VALIDITY));
+            made.certificate = Some(certificate);
+        }
+        Ok(made)
+    }
+
+    /// The keys that a card names.
+    fn of_card(app: &App, card: &str, now: Timestamp) -> Result<Self, Error> {
+        let card = HolderCard::verify(card, app.provider(), now)
+            .map_err(bad_card)?
+            .into_inner();
+        let account = account_of(app, &card.did)?;
+        let id = ParticipantId::generate(&mut *app.entropy());
+        let keys = vec![
+            own_account(app, id, account, 1, key_rows::State::Active),
+            first_key(app, id, SIGNING, key_rows::Kind::P256, card.signing_key.as_bytes()),
+            first_key(app, id, SEALING, key_rows::Kind::X25519, &card.sealing_key),
+        ];
         Ok(Self {
             id,
             account,
-            custody,
+            custody: rows::Custody::Own,
+            signing: card.signing_key,
+            sealing: card.sealing_key,
+            certificate: None,
+            keys,
+            account_key: None,
+        })
+    }
+
+    /// Keys that are made and kept here.
+    fn generate(app: &App) -> Result<Self, Error> {
+        let mut entropy = app.entropy();
+        let id = ParticipantId::generate(&mut *entropy);
+        let (account_row, account, account_key) = generate_account(app, id, 1, key_rows::State::Active)?;
+        let signing_key = SigningKey::generate(KeyKind::P256, &mut *entropy);
+        let sealing_key = SealingKey::generate(&mut *entropy);
+        let (signing, sealing) = (signing_key.public_key().clone(), sealing_key.public_key().0);
+        let mut signing_row = first_key(app, id, SIGNING, key_rows::Kind::P256, signing.as_bytes());
+        let mut sealing_row = first_key(app, id, SEALING, key_rows::Kind::X25519, &sealing);
+        for (row, secret) in [
+            (&mut signing_row, signing_key.expose_bytes()),
+            (&mut sealing_row, sealing_key.expose_bytes()),
+        ] {
+            row.secret = Some(app.keys.wrap_key(row.id, &secret, &mut *entropy));
+        }
+        Ok(Self {
+            id,
+            account,
+            custody: rows::Custody::Wrapped,
             signing,
             sealing,
-            certificate,
-            keys,
-            account_key,
+            certificate: None,
+            keys: vec![account_row, signing_row, sealing_row],
+            account_key: Some(account_key),
         })
     }
 
@@ -249,17 +232,52 @@ pub(super) fn new_account(
         let account = account_of(app, &card.did)?;
         return Ok((own_account(app, participant, account, version, pending), account));
     }
+    let (row, account, _) = generate_account(app, participant, version, pending)?;
+    Ok((row, account))
+}
+
+/// An account key that is made and kept here.
+fn generate_account(
+    app: &App,
+    participant: ParticipantId,
+    version: u32,
+    state: key_rows::State,
+) -> Result<(key_rows::Key, Address, SigningKey), Error> {
     let mut entropy = app.entropy();
-    let made = SigningKey::generate(KeyKind::Secp256k1, &mut entropy);
+    let made = SigningKey::generate(KeyKind::Secp256k1, &mut *entropy);
     let account = made
         .public_key()
         .address(app.provider())
         .ok_or(Error::Internal("an account key"))?;
-    let row = own_account(app, participant, account, version, pending);
+    let row = own_account(app, participant, account, version, state);
     let row = key_rows::Key {
         public: made.public_key().as_bytes().to_vec(),
-        secret: Some(app.keys.wrap_key(row.id, &made.expose_bytes(), &mut entropy)),
+        secret: Some(app.keys.wrap_key(row.id, &made.expose_bytes(), &mut *entropy)),
         ..row
     };
-    Ok((row, account))
+    Ok((row, account, made))
+}
+
+fn first_key(
+    app: &App,
+    participant: ParticipantId,
+    purpose: &str,
+    kind: key_rows::Kind,
+    public: &[u8],
+) -> key_rows::Key {
+    let now = app.now();
+    key_rows::Key {
+        id: KeyId::generate(&mut *app.entropy()),
+        participant: Some(participant),
+        purpose: purpose.to_owned(),
+        kind,
+        version: 1,
+        public: public.to_vec(),
+        secret: None,
+        certificate: None,
+        valid_from: now,
+        valid_until: None,
+        state: key_rows::State::Active,
+        created: now,
+    }
 }
