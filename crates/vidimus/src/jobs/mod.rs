@@ -31,41 +31,34 @@ impl Jobs {
 
 /// Starts all jobs; `stop` ends them.
 pub fn start(app: Arc<App>, stop: CancellationToken) -> Jobs {
-    let mut tasks = JoinSet::new();
     let interval = Duration::from_secs(app.config.anchor.interval_seconds.max(1));
     let second = Duration::from_secs(1);
-    repeat(
-        &mut tasks,
-        &app,
-        &stop,
+    let stopped = stop.clone();
+    let mut run = Run {
+        app,
+        stop,
+        tasks: JoinSet::new(),
+    };
+    run.repeat(
         "index",
         second,
         |app| &app.wake.blocks,
         |app| async move { chain::catch_up(&app).await },
     );
-    repeat(
-        &mut tasks,
-        &app,
-        &stop,
+    run.repeat(
         "transactions",
         second,
         |app| &app.wake.transactions,
         |app| async move { transactions::settle(&app).await },
     );
-    repeat(
-        &mut tasks,
-        &app,
-        &stop,
+    run.repeat(
         "anchor",
         interval,
         |app| &app.wake.anchor_now,
         |app| async move { anchor::run(&app).await },
     );
     let passed_by = Arc::new(blobs::PassedBy::default());
-    repeat(
-        &mut tasks,
-        &app,
-        &stop,
+    run.repeat(
         "publish",
         interval,
         |app| &app.wake.outbox,
@@ -74,47 +67,31 @@ pub fn start(app: Arc<App>, stop: CancellationToken) -> Jobs {
             async move { blobs::publish(&app, &passed_by).await }
         },
     );
-    repeat(
-        &mut tasks,
-        &app,
-        &stop,
+    run.repeat(
         "finish-intents",
         second * 15,
         |app| &app.wake.never,
         |app| async move { finish_intents(&app).await },
     );
-    repeat(
-        &mut tasks,
-        &app,
-        &stop,
+    run.repeat(
         "hand-over",
         second * 15,
         |app| &app.wake.authority,
         |app| async move { hand_over(&app).await },
     );
-    repeat(
-        &mut tasks,
-        &app,
-        &stop,
+    run.repeat(
         "sweep",
         second * 300,
         |app| &app.wake.never,
         |app| async move { sweep(&app).await },
     );
-    repeat(
-        &mut tasks,
-        &app,
-        &stop,
+    run.repeat(
         "repair-statuses",
         second * 86_400,
         |app| &app.wake.never,
         |app| async move { crate::app::status::repair(&app).await.map(drop) },
     );
-    let stopped = stop.clone();
-    repeat(
-        &mut tasks,
-        &app,
-        &stop,
+    run.repeat(
         "repair-blobs",
         second * 86_400,
         |app| &app.wake.never,
@@ -123,42 +100,50 @@ pub fn start(app: Arc<App>, stop: CancellationToken) -> Jobs {
             async move { blobs::repair(&app, &stopped).await.map(drop) }
         },
     );
-    Jobs { tasks }
+    Jobs { tasks: run.tasks }
 }
 
-fn repeat<F>(
-    tasks: &mut JoinSet<()>,
-    app: &Arc<App>,
-    stop: &CancellationToken,
-    name: &'static str,
-    interval: Duration,
-    wake: impl Fn(&App) -> &Notify + Send + 'static,
-    work: impl Fn(Arc<App>) -> F + Send + 'static,
-) where
-    F: Future<Output = Result<(), Error>> + Send + 'static,
-{
-    let (app, stop) = (app.clone(), stop.clone());
-    tasks.spawn(async move {
-        let mut failures = 0_u32;
-        loop {
-            match work(app.clone()).await {
-                Ok(()) => failures = 0,
-                Err(error) => {
-                    failures = failures.saturating_add(1);
-                    // Once when it begins to fail, then ever more rarely: a ledger that is down for a night is one story.
-                    if failures.is_power_of_two() {
-                        tracing::warn!(job = name, failures, error = %crate::causes::with_causes(&error), "a job failed and is tried again");
+/// Jobs while they are started.
+struct Run {
+    app: Arc<App>,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Run {
+    fn repeat<F>(
+        &mut self,
+        name: &'static str,
+        interval: Duration,
+        wake: impl Fn(&App) -> &Notify + Send + 'static,
+        work: impl Fn(Arc<App>) -> F + Send + 'static,
+    ) where
+        F: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        let (app, stop) = (self.app.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            let mut failures = 0_u32;
+            loop {
+                match work(app.clone()).await {
+                    Ok(()) => failures = 0,
+                    Err(error) => {
+                        failures = failures.saturating_add(1);
+                        // Once when it begins to fail, then ever more rarely: a ledger that is down for a night is one story.
+                        if failures.is_power_of_two() {
+                            let error = crate::causes::with_causes(&error);
+                            tracing::warn!(job = name, failures, %error, "a job failed and is tried again");
+                        }
                     }
                 }
+                let pause = interval * (1 << failures.min(4));
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(pause) => {}
+                    () = wake(&app).notified(), if failures == 0 => {}
+                }
             }
-            let pause = interval * (1 << failures.min(4));
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-                () = wake(&app).notified(), if failures == 0 => {}
-            }
-        }
-    });
+        });
+    }
 }
 
 /// Takes up what a crash left between intent and signature. Copies whose issuer signs itself wait for it, for a week.
