@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use vidimus_credential::{Format, check::Expected};
 use vidimus_crypto::{OsEntropy, PasswordFile, password::Cost};
-use vidimus_wallet::Held;
+use vidimus_wallet::{Held, Wallet};
 
 /// Keep keys and certificates, and show them.
 ///
@@ -125,148 +125,162 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
     let mut open = Open::existing(Kind::Wallet, path, &passphrase)?;
     match arguments.command {
         Command::New(_) => unreachable!("handled above"),
-        Command::Card => open.print_card(output)?,
-        Command::Receive { what, from } => {
-            let number = match &from {
-                Some(url) => {
-                    let server = Server::new(url, None)?;
-                    let sealed = server.bytes(&format!("/ipfs/{what}?format=raw")).await?;
-                    let number = open.receive(&sealed, url)?;
-                    open.fetch_receipts(&server, &Progress::hidden()).await?;
-                    number
-                }
-                None => open.receive(&read(Path::new(&what))?, "a file")?,
-            };
-            let held = open.wallet.get(number).map_err(failure)?;
-            output.answer(&line(number, held), &view(number, held));
-        }
+        Command::Card => open.print_card(output),
+        Command::Receive { what, from } => receive(&mut open, &what, from.as_deref(), output).await,
         Command::List => {
-            let held: Vec<_> = open
-                .wallet
-                .held()
-                .iter()
-                .enumerate()
-                .map(|(place, held)| (place + 1, held))
-                .collect();
-            let lines: Vec<_> = held.iter().map(|(number, held)| line(*number, held)).collect();
-            let text = if lines.is_empty() {
-                "The wallet holds no certificates.".to_owned()
-            } else {
-                lines.join("\n")
-            };
-            let values: Vec<_> = held.iter().map(|(number, held)| view(*number, held)).collect();
-            output.answer(&text, &json!({"did": open.wallet.did(), "certificates": values}));
+            list(&open.wallet, output);
+            Ok(())
         }
         Command::Show { number } => {
-            let held = open.wallet.get(number).map_err(failure)?;
-            let mut value = view(number, held);
-            value["copy"] = json!(held.envelope().copy);
-            value["evidence"] = json!(held.evidence().map(|evidence| evidence.to_text()));
-            output.answer(&held.envelope().copy, &value);
+            show(number, open.wallet.get(number).map_err(failure)?, output);
+            Ok(())
         }
-        Command::Print { number, drawing } => {
-            let held = open.wallet.get(number).map_err(failure)?;
-            if held.format() != Format::Hcert {
-                return Err(Failure::new(
-                    Exit::Refused,
-                    "only a health certificate (HCERT) goes on paper: ask the issuer for a copy in that format",
-                ));
-            }
-            let text = if drawing.of_evidence() {
-                let evidence = held.evidence().ok_or_else(|| {
-                    Failure::new(
-                        Exit::Refused,
-                        "this certificate's receipt is missing: fetch it with `vidimus wallet receipts --from URL`",
-                    )
-                })?;
-                evidence.to_text()
-            } else {
-                held.envelope().copy.clone()
-            };
-            drawing.draw(&text, output)?;
-        }
+        Command::Print { number, drawing } => print(open.wallet.get(number).map_err(failure)?, &drawing, output),
         Command::Export { number } => {
             let held = open.wallet.get(number).map_err(failure)?;
             let value =
                 serde_json::to_value(held.envelope()).map_err(|_| Failure::new(Exit::Internal, "an envelope"))?;
             output.answer(&value.to_string(), &value);
+            Ok(())
         }
-        Command::Receipts { from } => {
-            let progress = output.counting("fetching receipts", 0);
-            let came = open.fetch_receipts(&Server::new(&from, None)?, &progress).await;
-            drop(progress);
-            let came = came?;
-            let missing = open
-                .wallet
-                .held()
-                .iter()
-                .filter(|held| held.envelope().receipt.is_none())
-                .count();
-            let text = format!("{came} receipts came, {missing} are still missing");
-            output.answer(&text, &json!({"received": came, "missing": missing}));
-        }
-        Command::CounterSign { number } => {
-            let account = open.signers()?.account;
-            let signature = open
-                .wallet
-                .counter_sign(number, &account, clock().now())
-                .map_err(failure)?;
-            open.save()?;
-            output.answer(
-                "Signed; the signature travels with the certificate from now on.",
-                &json!({"counter_signature": signature}),
-            );
-        }
-        Command::Present { numbers, request } => {
-            let request = expected(&read_json(&request)?)?;
-            let account = open.signers()?.account;
-            let presentation = open
-                .wallet
-                .present(&numbers, &request, &account, clock().now())
-                .map_err(failure)?;
-            open.save()?;
-            output.answer(&presentation, &json!({"presentation": presentation}));
-        }
+        Command::Receipts { from } => fetch_receipts(&mut open, &from, output).await,
+        Command::CounterSign { number } => counter_sign(&mut open, number, output),
+        Command::Present { numbers, request } => present(&mut open, &numbers, &request, output),
         Command::History => {
-            let shown = open.wallet.shown();
-            let lines: Vec<_> = shown
-                .iter()
-                .map(|shown| {
-                    let purpose = shown.purpose.as_deref().unwrap_or("no purpose given");
-                    format!(
-                        "{}  {}  {} ({purpose})",
-                        shown.time,
-                        shown.categories.join(", "),
-                        shown.audience
-                    )
-                })
-                .collect();
-            let text = if lines.is_empty() {
-                "Nothing was shown yet.".to_owned()
-            } else {
-                lines.join("\n")
-            };
-            output.answer(&text, &json!({"shown": shown}));
+            history(&open.wallet, output);
+            Ok(())
         }
         Command::Remove { number } => {
             let held = open.wallet.remove(number).map_err(failure)?;
             open.save()?;
             output.answer(&format!("Removed: {}", line(number, &held)), &view(number, &held));
+            Ok(())
         }
-        Command::Passphrase { new_passphrase_file } => {
-            let new = match new_passphrase_file {
-                Some(file) => PassphraseArguments {
-                    passphrase_file: Some(file),
-                }
-                .new_one()?,
-                None => PassphraseArguments { passphrase_file: None }.new_one()?,
-            };
-            open.file = PasswordFile::create(&new, Cost::RECOMMENDED, &mut OsEntropy)
-                .map_err(|error| Failure::setup(&error))?;
-            open.save()?;
-            output.answer("The passphrase was changed.", &json!({"changed": true}));
-        }
+        Command::Passphrase { new_passphrase_file } => change_passphrase(&mut open, new_passphrase_file, output),
     }
+}
+
+async fn receive(open: &mut Open, what: &str, from: Option<&str>, output: Output) -> Result<(), Failure> {
+    let number = match from {
+        Some(url) => {
+            let server = Server::new(url, None)?;
+            let sealed = server.bytes(&format!("/ipfs/{what}?format=raw")).await?;
+            let number = open.receive(&sealed, url)?;
+            open.fetch_receipts(&server, &Progress::hidden()).await?;
+            number
+        }
+        None => open.receive(&read(Path::new(what))?, "a file")?,
+    };
+    let held = open.wallet.get(number).map_err(failure)?;
+    output.answer(&line(number, held), &view(number, held));
+    Ok(())
+}
+
+fn list(wallet: &Wallet, output: Output) {
+    let numbered = || wallet.held().iter().enumerate().map(|(place, held)| (place + 1, held));
+    let lines: Vec<_> = numbered().map(|(number, held)| line(number, held)).collect();
+    let values: Vec<_> = numbered().map(|(number, held)| view(number, held)).collect();
+    output.answer(
+        &lines_or(&lines, "The wallet holds no certificates."),
+        &json!({"did": wallet.did(), "certificates": values}),
+    );
+}
+
+fn lines_or(lines: &[String], none: &str) -> String {
+    if lines.is_empty() {
+        none.to_owned()
+    } else {
+        lines.join("\n")
+    }
+}
+
+fn show(number: usize, held: &Held, output: Output) {
+    let mut value = view(number, held);
+    value["copy"] = json!(held.envelope().copy);
+    value["evidence"] = json!(held.evidence().map(|evidence| evidence.to_text()));
+    output.answer(&held.envelope().copy, &value);
+}
+
+fn print(held: &Held, drawing: &Drawing, output: Output) -> Result<(), Failure> {
+    if held.format() != Format::Hcert {
+        return Err(Failure::new(
+            Exit::Refused,
+            "only a health certificate (HCERT) goes on paper: ask the issuer for a copy in that format",
+        ));
+    }
+    if !drawing.of_evidence() {
+        return drawing.draw(&held.envelope().copy, output);
+    }
+    let evidence = held.evidence().ok_or_else(|| {
+        Failure::new(
+            Exit::Refused,
+            "this certificate's receipt is missing: fetch it with `vidimus wallet receipts --from URL`",
+        )
+    })?;
+    drawing.draw(&evidence.to_text(), output)
+}
+
+async fn fetch_receipts(open: &mut Open, from: &str, output: Output) -> Result<(), Failure> {
+    let progress = output.counting("fetching receipts", 0);
+    let came = open.fetch_receipts(&Server::new(from, None)?, &progress).await;
+    drop(progress);
+    let came = came?;
+    let missing = open
+        .wallet
+        .held()
+        .iter()
+        .filter(|held| held.envelope().receipt.is_none())
+        .count();
+    let text = format!("{came} receipts came, {missing} are still missing");
+    output.answer(&text, &json!({"received": came, "missing": missing}));
+    Ok(())
+}
+
+fn counter_sign(open: &mut Open, number: usize, output: Output) -> Result<(), Failure> {
+    let account = open.signers()?.account;
+    let signature = open
+        .wallet
+        .counter_sign(number, &account, clock().now())
+        .map_err(failure)?;
+    open.save()?;
+    output.answer(
+        "Signed; the signature travels with the certificate from now on.",
+        &json!({"counter_signature": signature}),
+    );
+    Ok(())
+}
+
+fn present(open: &mut Open, numbers: &[usize], request: &Path, output: Output) -> Result<(), Failure> {
+    let request = expected(&read_json(request)?)?;
+    let account = open.signers()?.account;
+    let presentation = open
+        .wallet
+        .present(numbers, &request, &account, clock().now())
+        .map_err(failure)?;
+    open.save()?;
+    output.answer(&presentation, &json!({"presentation": presentation}));
+    Ok(())
+}
+
+fn history(wallet: &Wallet, output: Output) {
+    let shown = wallet.shown();
+    let lines: Vec<_> = shown
+        .iter()
+        .map(|shown| {
+            let purpose = shown.purpose.as_deref().unwrap_or("no purpose given");
+            let categories = shown.categories.join(", ");
+            format!("{}  {categories}  {} ({purpose})", shown.time, shown.audience)
+        })
+        .collect();
+    output.answer(&lines_or(&lines, "Nothing was shown yet."), &json!({"shown": shown}));
+}
+
+fn change_passphrase(open: &mut Open, new: Option<PathBuf>, output: Output) -> Result<(), Failure> {
+    let new = PassphraseArguments { passphrase_file: new }.new_one()?;
+    open.file =
+        PasswordFile::create(&new, Cost::RECOMMENDED, &mut OsEntropy).map_err(|error| Failure::setup(&error))?;
+    open.save()?;
+    output.answer("The passphrase was changed.", &json!({"changed": true}));
     Ok(())
 }
 
