@@ -69,7 +69,7 @@ pub fn find(tx: &mut Tx<'_>, id: ApiKeyId) -> Result<Option<ApiKey>, Error> {
     tx.find(READ, params![id], read)
 }
 
-/// A participant's keys, newest first.
+/// A participant's keys, newest first: the newest 1000.
 pub fn list(tx: &mut Tx<'_>, scope: &Scope, participant: ParticipantId) -> Result<Vec<ApiKey>, Error> {
     scope.check(participant)?;
     let rows = tx.query(
@@ -87,6 +87,22 @@ pub fn revoke(tx: &mut Tx<'_>, scope: &Scope, id: ApiKeyId, now: Timestamp) -> R
         params![now, id, scope.participant()],
     )?;
     Ok(rows == 1)
+}
+
+/// Revokes every key of a participant that is there now and is not revoked; which they were. Where others make keys at the same time, repeat
+/// it until there are none: those that [`hold`] a key end first, and what they made is there then.
+pub fn revoke_all(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    participant: ParticipantId,
+    now: Timestamp,
+) -> Result<Vec<ApiKeyId>, Error> {
+    scope.check(participant)?;
+    let rows = tx.query(
+        "UPDATE api_keys SET revoked = $1 WHERE participant_id = $2 AND revoked IS NULL RETURNING id",
+        params![now, participant],
+    )?;
+    rows.into_iter().map(|mut row| row.take(0)).collect()
 }
 
 /// Keeps a key from being revoked until this transaction has ended; `false` when it is revoked already.

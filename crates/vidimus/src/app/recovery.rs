@@ -13,7 +13,10 @@ use crate::{
     config::Config,
 };
 use std::sync::Arc;
-use vidimus_core::{Secret, Timestamp, id::ApiKeyId};
+use vidimus_core::{
+    Secret, Timestamp,
+    id::{ApiKeyId, ParticipantId},
+};
 use vidimus_crypto::{Native, OsEntropy, RootKey};
 use vidimus_store::{
     Missing, Scope, Store, Tx,
@@ -99,38 +102,16 @@ async fn with_store(
     let sealer = keys.clone();
     store
         .write(move |tx| {
-            let known = rows::list(tx, &scope, id)?;
-            if let Lost::Named(named) = &recovery.lost
-                && named.iter().any(|lost| !known.iter().any(|key| key.id == *lost))
-            {
-                return Err(Refusal::Start(Error::invalid(
-                    "unknown-api-key",
-                    "one of the ids is of no API key of the authority",
-                    "run the command without --revoke: it lists the keys that there are",
-                )));
-            }
-            let end = |tx: &mut Tx<'_>, key: ApiKeyId| -> Result<(), vidimus_store::Error> {
-                if rows::revoke(tx, &scope, key, now)? {
-                    let entry = sealer.audit_entry(now, None, "revoke-api-key", key.as_bytes(), &mut OsEntropy);
-                    audit::append(tx, &entry)?;
-                }
-                Ok(())
+            let ended = match &recovery.lost {
+                Lost::Named(named) => end_named(tx, &scope, named, now)?,
+                Lost::All => end_all(tx, &scope, id, now)?,
             };
-            match &recovery.lost {
-                Lost::Named(named) => named.iter().try_for_each(|key| end(tx, *key))?,
-                // Until none is left: a key that is being revoked may just have made another. One that is revoked makes none.
-                Lost::All => loop {
-                    let listed = rows::list(tx, &scope, id)?;
-                    let valid: Vec<_> = listed.iter().filter(|key| key.revoked.is_none()).collect();
-                    if valid.is_empty() {
-                        break;
-                    }
-                    for key in valid {
-                        end(tx, key.id)?;
-                    }
-                },
-            }
             rows::insert(tx, &scope, &row)?;
+            // The log comes last: others who write to it wait from here on, and one of them may hold a key that is ended above.
+            for key in &ended {
+                let entry = sealer.audit_entry(now, None, "revoke-api-key", key.as_bytes(), &mut OsEntropy);
+                audit::append(tx, &entry)?;
+            }
             audit::append(tx, &recovered)?;
             Ok::<_, Refusal>(())
         })
@@ -142,4 +123,37 @@ async fn with_store(
         secret: made.text,
         others,
     })
+}
+
+/// Ends these keys of the authority; which of them were not ended before.
+fn end_named(tx: &mut Tx<'_>, scope: &Scope, named: &[ApiKeyId], now: Timestamp) -> Result<Vec<ApiKeyId>, Refusal> {
+    let mut ended = Vec::new();
+    for key in named {
+        if !rows::find(tx, *key)?.is_some_and(|found| scope.covers(found.participant)) {
+            return Err(Refusal::Start(Error::invalid(
+                "unknown-api-key",
+                "one of the ids is of no API key of the authority",
+                "run the command without --revoke: it lists the keys that there are",
+            )));
+        }
+        ended.extend(rows::revoke(tx, scope, *key, now)?.then_some(*key));
+    }
+    Ok(ended)
+}
+
+/// Ends every key of the authority. Until none is left: a key that is being revoked may just have made another. One that is revoked makes none.
+fn end_all(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    authority: ParticipantId,
+    now: Timestamp,
+) -> Result<Vec<ApiKeyId>, vidimus_store::Error> {
+    let mut ended = Vec::new();
+    loop {
+        let found = rows::revoke_all(tx, scope, authority, now)?;
+        if found.is_empty() {
+            return Ok(ended);
+        }
+        ended.extend(found);
+    }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::{
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -25,6 +25,25 @@ use vidimus::{
 };
 
 use vidimus_core::{Timestamp, time::Clock};
+use vidimus_store::testing::Place;
+
+/// Runs tests that take a deployment on both databases.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {$(
+        mod $name {
+            #[tokio::test(flavor = "multi_thread")]
+            async fn sqlite() {
+                super::$name($crate::harness::TestApp::new().await).await;
+            }
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgresql() {
+                let Some(app) = $crate::harness::TestApp::postgres().await else { return };
+                super::$name(app).await;
+            }
+        }
+    )*};
+}
+pub(crate) use on_both;
 
 /// A deployment with its jobs running.
 pub struct TestApp {
@@ -33,7 +52,7 @@ pub struct TestApp {
     _directory: TempDir,
     router: Router,
     stop: CancellationToken,
-    _jobs: vidimus::jobs::Jobs,
+    jobs: Mutex<Option<vidimus::jobs::Jobs>>,
 }
 
 impl Drop for TestApp {
@@ -106,6 +125,20 @@ pub fn configuration(directory: &Path, more: &str) -> Config {
     Config::parse(&text, Path::new("test.toml"), directory, []).expect("a test's configuration")
 }
 
+/// The address of a PostgreSQL database as a configuration file has it.
+pub fn postgres_url(place: &Place) -> String {
+    let vidimus_store::Config::Postgres { url, .. } = &place.config else {
+        unreachable!("a PostgreSQL place")
+    };
+    let of = |name: &str| {
+        let pair = url
+            .split(' ')
+            .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        pair.unwrap().replace('/', "%2F")
+    };
+    format!("postgresql://{}@{}/{}", of("user"), of("host"), of("dbname"))
+}
+
 /// What `vidimus init` does.
 pub async fn initialise(config: &Config) {
     for made in [&config.data_dir, &config.blobs.path] {
@@ -152,6 +185,11 @@ impl TestApp {
         Self::made(more, None).await
     }
 
+    /// Which of the two it is, for statements that only one of them takes.
+    pub fn is_on_postgresql(&self) -> bool {
+        matches!(self.app.config.database, Database::Postgres(_))
+    }
+
     /// On SQLite; nothing is anchored within a test.
     pub async fn slow_to_anchor() -> Self {
         Self::changed("", None, |config| config.anchor.interval_seconds = 3_600).await
@@ -182,13 +220,15 @@ impl TestApp {
             guard,
             _directory: directory,
             stop,
-            _jobs: jobs,
+            jobs: Mutex::new(Some(jobs)),
         }
     }
 
     /// Ends the jobs: what the ledger has from now on is not seen as final until somebody reads it.
-    pub fn end_jobs(&self) {
+    pub async fn end_jobs(&self) {
         self.stop.cancel();
+        let jobs = self.jobs.lock().unwrap().take();
+        jobs.expect("they are ended once").join().await;
     }
 
     /// Sends a request as it is.

@@ -2,7 +2,7 @@
 //! in turn.
 
 use crate::{
-    harness::{airline, laboratory, result},
+    harness::{airline, laboratory, postgres_url, result},
     program,
 };
 use reqwest::{Client, StatusCode};
@@ -240,17 +240,7 @@ fn free_port() -> u16 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_on_one_database_issue_and_check_and_each_may_die() {
     let Some(place) = testing::postgres() else { return };
-    let vidimus_store::Config::Postgres { url, .. } = &place.config else {
-        unreachable!("a PostgreSQL place")
-    };
-    // As a configuration file has it.
-    let of = |name: &str| {
-        let pair = url
-            .split(' ')
-            .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-        pair.unwrap().replace('/', "%2F")
-    };
-    let url = format!("postgresql://{}@{}/{}", of("user"), of("host"), of("dbname"));
+    let url = postgres_url(&place);
     let root = TempDir::new().unwrap();
     let ports = [free_port(), free_port()];
     let configure = |name: &str, port: u16, ledger: &str| {

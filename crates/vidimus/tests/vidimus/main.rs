@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests look at the real clock")]
 
 mod added;
+mod admission;
 mod api;
 mod canary;
 mod cli;
@@ -19,8 +20,10 @@ mod kill;
 mod matrix;
 mod mending;
 mod network;
+mod node;
 mod participants;
 mod program;
 mod readiness;
+mod recovery;
 mod start;
 mod trust_list;

@@ -1,7 +1,7 @@
 //! Keys of participants: revoked when they leaked, rotated, and what that means for what they sign.
 
 use crate::{
-    harness::{Participant, TestApp, airline, laboratory, result},
+    harness::{Participant, TestApp, airline, laboratory, on_both, result},
     holder::Holder,
 };
 use axum::http::StatusCode;
@@ -24,6 +24,17 @@ use vidimus_ledger::{
 };
 use vidimus_store::{Scope, keys as key_rows};
 
+on_both!(
+    what_a_leaked_key_signs_is_refused_and_what_an_anchor_proves_older_stays,
+    an_account_gets_a_new_key_and_the_old_one_acts_no_more,
+    an_account_that_gave_its_did_away_is_not_admitted,
+    the_authority_s_account_takes_the_contracts_with_it,
+    the_keys_that_are_shown_are_the_keys_that_are_revoked,
+    nothing_is_signed_with_keys_that_the_ledger_may_have_replaced,
+    a_certificate_names_the_did_whichever_account_acts,
+    own_keys_are_not_registered_twice_and_a_copy_is_signed_once,
+);
+
 fn now() -> Timestamp {
     vidimus::clock::SystemClock.now()
 }
@@ -37,8 +48,7 @@ struct Scene {
 }
 
 impl Scene {
-    async fn new() -> Self {
-        let app = TestApp::new().await;
+    async fn of(app: TestApp) -> Self {
         let authority = app.set_up().await;
         let laboratory = app.admit(&authority, &laboratory("Laboratory")).await;
         let airline = app.admit(&authority, &airline("Airline")).await;
@@ -156,9 +166,8 @@ impl Scene {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_leaked_key_signs_is_refused_and_what_an_anchor_proves_older_stays() {
-    let scene = Scene::new().await;
+async fn what_a_leaked_key_signs_is_refused_and_what_an_anchor_proves_older_stays(app: TestApp) {
+    let scene = Scene::of(app).await;
     let (app, authority) = (&scene.app, Some(scene.authority.as_str()));
     let (before, anchored) = scene.paper("P1000001").await;
     let theft = anchored + 1;
@@ -259,9 +268,8 @@ async fn acts(app: &TestApp, from: Address, to: Address, data: Vec<u8>) -> bool 
     mined.success
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_account_gets_a_new_key_and_the_old_one_acts_no_more() {
-    let scene = Scene::new().await;
+async fn an_account_gets_a_new_key_and_the_old_one_acts_no_more(app: TestApp) {
+    let scene = Scene::of(app).await;
     let app = &scene.app;
     let before = scene.digital("P1000001").await;
     let profile = scene.profile(&scene.laboratory.key).await;
@@ -342,9 +350,7 @@ async fn an_account_gets_a_new_key_and_the_old_one_acts_no_more() {
     assert!(reasons.iter().any(|reason| reason == "signature_ok"), "{reasons:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_gave_its_did_away_is_not_admitted() {
-    let app = TestApp::new().await;
+async fn an_account_that_gave_its_did_away_is_not_admitted(app: TestApp) {
     let authority = app.set_up().await;
     let holder = Holder::new();
     let identity = holder.account.public_key().address(&*app.app.provider).unwrap();
@@ -370,9 +376,8 @@ async fn an_account_that_gave_its_did_away_is_not_admitted() {
     assert_eq!(refused.problem(), "did-given-away");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_authority_s_account_takes_the_contracts_with_it() {
-    let scene = Scene::new().await;
+async fn the_authority_s_account_takes_the_contracts_with_it(app: TestApp) {
+    let scene = Scene::of(app).await;
     let app = &scene.app;
     let profile = scene.profile(&scene.authority).await;
     let old: Address = profile["account"].as_str().unwrap().parse().unwrap();
@@ -419,9 +424,8 @@ async fn abandon_rotation(scene: &Scene) {
     written.await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_keys_that_are_shown_are_the_keys_that_are_revoked() {
-    let scene = Scene::new().await;
+async fn the_keys_that_are_shown_are_the_keys_that_are_revoked(app: TestApp) {
+    let scene = Scene::of(app).await;
     let (app, authority) = (&scene.app, Some(scene.authority.as_str()));
     abandon_rotation(&scene).await;
     let profile = scene.profile(&scene.laboratory.key).await;
@@ -448,11 +452,10 @@ async fn the_keys_that_are_shown_are_the_keys_that_are_revoked() {
     assert_eq!(scene.version_at("signing", "retired").await, Some(1));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_signed_with_keys_that_the_ledger_may_have_replaced() {
-    let scene = Scene::new().await;
+async fn nothing_is_signed_with_keys_that_the_ledger_may_have_replaced(app: TestApp) {
+    let scene = Scene::of(app).await;
     let (app, authority) = (&scene.app, Some(scene.authority.as_str()));
-    app.end_jobs();
+    app.end_jobs().await;
     chain::catch_up(&app.app).await.unwrap();
     let holder = Holder::new();
     let mut digital = result("P1000002");
@@ -492,9 +495,8 @@ async fn nothing_is_signed_with_keys_that_the_ledger_may_have_replaced() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_names_the_did_whichever_account_acts() {
-    let scene = Scene::new().await;
+async fn a_certificate_names_the_did_whichever_account_acts(app: TestApp) {
+    let scene = Scene::of(app).await;
     let (app, authority) = (&scene.app, Some(scene.authority.as_str()));
     let path = format!("/v1/participants/{}/keys", scene.airline.id);
     app.post(&path, authority, &json!({})).await.expect(StatusCode::OK);
@@ -509,9 +511,7 @@ async fn a_certificate_names_the_did_whichever_account_acts() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn own_keys_are_not_registered_twice_and_a_copy_is_signed_once() {
-    let app = TestApp::new().await;
+async fn own_keys_are_not_registered_twice_and_a_copy_is_signed_once(app: TestApp) {
     let authority = app.set_up().await;
     let laboratory_keys = Holder::new();
     let mut admission = laboratory("Laboratory");

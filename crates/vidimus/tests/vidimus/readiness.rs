@@ -1,74 +1,18 @@
 //! What an instance says of itself when something it needs is not there.
 
-use crate::harness::{Later, TestApp, airline, configuration, initialise, laboratory, result};
-use axum::{
-    http::StatusCode,
-    response::{IntoResponse, Response},
+use crate::{
+    harness::{Later, TestApp, airline, configuration, initialise, laboratory, result},
+    node::{Mood, Node},
 };
+use axum::http::StatusCode;
 use serde_json::json;
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
 use vidimus::{clock::SystemClock, config::Database};
-use vidimus_ledger::{
-    Embedded, Genesis, Ledger,
-    rpc::{self, Limits},
-};
 use vidimus_store::testing;
-
-const ANSWERS: u8 = 0;
-const REFUSES: u8 = 1;
-const HANGS: u8 = 2;
-
-/// Another Vidimus's embedded ledger, as it is served.
-struct Node {
-    url: String,
-    mood: Arc<AtomicU8>,
-    _folder: TempDir,
-}
-
-impl Node {
-    async fn start() -> Self {
-        let folder = TempDir::new().unwrap();
-        let path = folder.path().join("ledger.redb");
-        let ledger: Arc<dyn Ledger> =
-            Arc::new(Embedded::open(&path, Genesis::default(), Arc::new(SystemClock)).unwrap());
-        let mood = Arc::new(AtomicU8::new(ANSWERS));
-        let of_the_moment = mood.clone();
-        let limits = Limits {
-            may_send: true,
-            ..Limits::default()
-        };
-        let answer = move |body: axum::body::Bytes| {
-            let (ledger, mood) = (ledger.clone(), of_the_moment.clone());
-            async move {
-                match mood.load(Ordering::SeqCst) {
-                    REFUSES => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-                    HANGS => std::future::pending::<Response>().await,
-                    _ => rpc::handle(&*ledger, limits, &body).await.into_response(),
-                }
-            }
-        };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = axum::Router::new().route("/", axum::routing::post(answer));
-        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self {
-            url,
-            mood,
-            _folder: folder,
-        }
-    }
-
-    fn now(&self, mood: u8) {
-        self.mood.store(mood, Ordering::SeqCst);
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_ledger_it_is_degraded_and_goes_on() {
@@ -98,7 +42,7 @@ async fn without_its_ledger_it_is_degraded_and_goes_on() {
     };
     becomes("all is well", "ledger", "ready", "ok").await;
 
-    node.now(REFUSES);
+    node.now(Mood::Refuses);
     becomes("the ledger is missed", "ledger", "degraded", "does not answer").await;
     // Issued all the same; the anchor follows.
     let made = app.post("/v1/results", Some(&laboratory), &result("P8000001")).await;
@@ -107,7 +51,7 @@ async fn without_its_ledger_it_is_degraded_and_goes_on() {
     assert!(metrics.contains("\nvidimus_ledger_up 0\n"), "{metrics}");
 
     // A ledger that takes the question and never answers does not keep the probe waiting.
-    node.now(HANGS);
+    node.now(Mood::Hangs);
     clock.by(2);
     let asked = Instant::now();
     assert_eq!(part("ledger").await, (json!("degraded"), "does not answer".to_owned()));
@@ -125,7 +69,7 @@ async fn without_its_ledger_it_is_degraded_and_goes_on() {
     .await;
 
     // It is back, with a newest block of a while ago: it makes blocks only when something is sent, so that block is of now.
-    node.now(ANSWERS);
+    node.now(Mood::Answers);
     becomes("the ledger is back", "ledger", "ready", "ok").await;
     becomes("the backlog is gone", "anchoring", "ready", "ok").await;
     let path = format!(

@@ -1,7 +1,9 @@
 //! Accounts that their owners keep get other keys, and the operator finds back in.
 
 use super::place::{CATEGORY, Deployment, content_id, fhir, text, until};
+use crate::harness::postgres_url;
 use serde_json::Value;
+use vidimus_store::testing;
 
 /// A new account key beside the one before; what it takes is prepared by the server and signed with both.
 fn rotate(server: &Deployment, who: &str) -> Value {
@@ -112,7 +114,17 @@ fn authority_and_laboratory_rotate_accounts_that_they_keep_themselves() {
 
 #[test]
 fn an_operator_makes_a_new_api_key_for_an_authority_that_lost_its_own() {
-    let server = Deployment::serve();
+    finds_back_in("");
+}
+
+#[test]
+fn an_operator_makes_a_new_api_key_on_postgresql_too() {
+    let Some(place) = testing::postgres() else { return };
+    finds_back_in(&format!("[database]\nurl = \"{}\"\n", postgres_url(&place)));
+}
+
+fn finds_back_in(database: &str) {
+    let server = Deployment::serve_with(database, |_| {});
     server.with_participants();
     let own = |key: &str| server.ask(&["participant", "list", "--api-key-file", key]);
     // Beside the server that runs: it takes files, not an API key.
