@@ -1,16 +1,18 @@
 //! What a participant that keeps its own keys signs on the ledger: each transaction is decoded whole, and its call held against the calls that
-//! follow from what was asked for here. Contracts are pinned when first met.
+//! follow from what was asked for here.
+
+mod pinned;
+
+pub(super) use pinned::Pinned;
 
 use crate::{
     app::{
         chain::{ATTRIBUTE_VALIDITY, Contracts},
         participants::profile_json,
     },
-    cli::{Exit, Failure, client::Server},
+    cli::{Exit, Failure},
 };
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::path::Path;
 use vidimus_core::{
     Address, Digest, Provider, PublicKey, Timestamp,
     encoding::{from_base64, from_base64url},
@@ -30,73 +32,6 @@ pub(super) const MOST_FEE: u128 = 1_000_000_000_000;
 
 /// By how much the server's clock may differ, in seconds.
 const SKEW: i64 = 300;
-
-/// The deployment's chain and contracts, as this participant knows them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Pinned {
-    chain_id: u64,
-    issuers: Address,
-    verifiers: Address,
-    dids: Address,
-    anchors: Address,
-}
-
-impl Pinned {
-    /// Those pinned beside the keys' file; the first time they are asked for and pinned.
-    pub async fn of(keys: &Path, server: &Server) -> Result<Self, Failure> {
-        let mut name = keys.as_os_str().to_owned();
-        name.push(".contracts");
-        let path = Path::new(&name);
-        let unreadable = |what: &str| {
-            let text = format!(
-                "{} {what}: it holds the contracts that these keys sign for",
-                path.display()
-            );
-            Failure::new(Exit::Setup, text)
-        };
-        match std::fs::read_to_string(path) {
-            Ok(text) => serde_json::from_str(&text).map_err(|_| unreadable("does not read")),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let deployment = server.get("/v1/deployment").await?;
-                let mut value = deployment["contracts"].clone();
-                value["chain_id"] = deployment["chain_id"].clone();
-                let pinned: Self = serde_json::from_value(value)
-                    .map_err(|_| Failure::new(Exit::Unavailable, "the server's list of contracts does not read"))?;
-                let text = serde_json::to_string_pretty(&pinned).unwrap_or_default();
-                std::fs::write(path, text + "\n").map_err(|_| unreadable("cannot be written"))?;
-                eprintln!(
-                    "The contracts were pinned in {}: compare them with what the authority published.",
-                    path.display()
-                );
-                Ok(pinned)
-            }
-            Err(_) => Err(unreadable("cannot be read")),
-        }
-    }
-
-    /// The chain, which is that of the keys' DID.
-    pub fn chain(self, did: &str) -> Result<u64, Failure> {
-        if did.starts_with(&format!("did:ethr:{:#x}:", self.chain_id)) {
-            Ok(self.chain_id)
-        } else {
-            Err(Failure::new(
-                Exit::Refused,
-                "the deployment is on another chain than these keys",
-            ))
-        }
-    }
-
-    /// The contracts.
-    pub fn contracts(self) -> Contracts {
-        Contracts {
-            issuers: self.issuers,
-            verifiers: self.verifiers,
-            dids: self.dids,
-            anchors: self.anchors,
-        }
-    }
-}
 
 /// Whose keys these are.
 pub(super) struct Own {

@@ -13,10 +13,10 @@ use vidimus_core::{
     id::CopyId,
 };
 use vidimus_credential::{
-    CategoryId, Format, Person,
+    CategoryId, Format, Person, StatusReference,
     card::HolderCard,
     category::{Categories, Category},
-    format::{self, Content, KeyHint, Unsigned, vc_jwt::context_url},
+    format::{self, Content, FormatError, KeyHint, Parsed, Unsigned, vc_jwt::context_url},
     intake, x509,
 };
 use vidimus_crypto::Native;
@@ -191,9 +191,8 @@ pub(super) fn check(
         .categories
         .category(&asked.category)
         .ok_or("its category is not known")?;
-    let signature = vec![1; if algorithm == Algorithm::Es256kR { 65 } else { 64 }];
     let unsigned = Unsigned::from_message(format, message.to_vec()).map_err(|_| "it is no certificate")?;
-    let read = format::parse(&unsigned.finish(&signature)).map_err(|_| "it is no certificate")?;
+    let read = parse(unsigned, algorithm).map_err(|_| "it is no certificate")?;
     if read.format != format || read.algorithm != algorithm {
         return Err("it is in another format, or for another algorithm, than it says");
     }
@@ -210,27 +209,7 @@ pub(super) fn check(
     }
     let (valid_from, valid_until) = validity(category, &asked.claims, issued_at, until)?;
     let status = status.ok_or("it has no status")?;
-    let lists = [
-        Some(&status.token_list),
-        status.bitstring_list.as_ref(),
-        status.suspension_list.as_ref(),
-    ];
-    let here = format!("{}/v1/status/", own.public_url);
-    if lists.into_iter().flatten().any(|list| !list.starts_with(&here)) {
-        return Err("its status is kept somewhere else than at this deployment (--public-url)");
-    }
-    let kid = match &read.key {
-        KeyHint::Kid(kid) => kid.clone(),
-        KeyHint::Bytes(_) | KeyHint::None => String::new(),
-    };
-    if format != Format::Hcert && !names_own_key(&kid, &own.did, algorithm) {
-        return Err("it names a key that is not this issuer's");
-    }
-    if format == Format::Hcert
-        && (own.signer.is_none() || read.key != KeyHint::Bytes(own.signer.unwrap_or_default().into()))
-    {
-        return Err("it names a document signer that is not this issuer's key");
-    }
+    require_status_here(&status, own)?;
     let subject = Subject {
         category: asked.category.clone(),
         issuer: own.did.clone(),
@@ -244,29 +223,68 @@ pub(super) fn check(
         id,
         format,
         algorithm,
-        kid,
+        kid: own_kid(&read.key, format, algorithm, own)?,
         signer: own.signer,
         holder: asked.holder.clone(),
         issued_at,
         status,
     };
+    let not_rendered = "what was reported cannot be rendered in this format";
     let made = render::prepare(&asked.categories, &context_url(&own.public_url), &subject, &terms)
-        .map_err(|_| "what was reported cannot be rendered in this format")?;
+        .map_err(|_| not_rendered)?;
     if made.message() == message {
         return Ok(());
     }
-    let made =
-        format::parse(&made.finish(&signature)).map_err(|_| "what was reported cannot be rendered in this format")?;
-    match (&made.content, &read.content) {
+    let made = parse(made, algorithm).map_err(|_| not_rendered)?;
+    Err(difference(&made.content, &read.content))
+}
+
+/// Reads a message as the certificate that it would be with a signature.
+fn parse(unsigned: Unsigned, algorithm: Algorithm) -> Result<Parsed, FormatError> {
+    let signature = vec![1; if algorithm == Algorithm::Es256kR { 65 } else { 64 }];
+    format::parse(&unsigned.finish(&signature))
+}
+
+fn require_status_here(status: &StatusReference, own: &Own) -> Result<(), &'static str> {
+    let lists = [
+        Some(&status.token_list),
+        status.bitstring_list.as_ref(),
+        status.suspension_list.as_ref(),
+    ];
+    let here = format!("{}/v1/status/", own.public_url);
+    if lists.into_iter().flatten().any(|list| !list.starts_with(&here)) {
+        return Err("its status is kept somewhere else than at this deployment (--public-url)");
+    }
+    Ok(())
+}
+
+/// The `kid` that a copy names, which must be of a key of this issuer; none for paper, which names its document signer.
+fn own_kid(key: &KeyHint, format: Format, algorithm: Algorithm, own: &Own) -> Result<String, &'static str> {
+    let kid = match key {
+        KeyHint::Kid(kid) => kid.clone(),
+        KeyHint::Bytes(_) | KeyHint::None => String::new(),
+    };
+    if format != Format::Hcert && !names_own_key(&kid, &own.did, algorithm) {
+        return Err("it names a key that is not this issuer's");
+    }
+    if format == Format::Hcert && own.signer.is_none_or(|signer| *key != KeyHint::Bytes(signer.into())) {
+        return Err("it names a document signer that is not this issuer's key");
+    }
+    Ok(kid)
+}
+
+/// What a copy says otherwise than the one that was made here.
+fn difference(made: &Content, read: &Content) -> &'static str {
+    match (made, read) {
         (Content::Hcert(made), Content::Hcert(read))
             if ["nam", "dob"].iter().any(|name| made.dcc[*name] != read.dcc[*name]) =>
         {
-            Err("it is about another person than was reported")
+            "it is about another person than was reported"
         }
         (Content::Hcert(made), Content::Hcert(read)) if made.dcc != read.dcc => {
-            Err("it says another result than was reported")
+            "it says another result than was reported"
         }
-        _ => Err("it says something else than what was reported"),
+        _ => "it says something else than what was reported",
     }
 }
 
@@ -351,7 +369,6 @@ pub(super) fn message_of(to_sign: &Value) -> Result<(Algorithm, Vec<u8>), &'stat
 mod tests {
     use super::*;
     use serde_json::json;
-    use vidimus_credential::StatusReference;
 
     const NOW: Timestamp = Timestamp(1_772_452_800);
     const DID: &str = "did:ethr:0x56494d:0x00000000000000000000000000000000000000aa";
