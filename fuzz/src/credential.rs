@@ -9,7 +9,7 @@ use vidimus_credential::{
     check::{
         self, Bundle, Context, Envelope, Evidence, Head, Input, Policy, Registry, Roots, StatusLists, TrustList,
         Verdict,
-        bundle::{Anchors, Content},
+        bundle::Content,
         registry::Event,
     },
     countersign::CounterSignature,
@@ -223,15 +223,7 @@ pub fn bundle(data: &[u8]) {
         );
     }
     if let Ok(content) = serde_json::from_slice::<Content>(data) {
-        let Anchors {
-            chain_id,
-            contract,
-            from_block,
-            block_number,
-            read_at,
-            roots,
-        } = content.anchors;
-        let roots = Roots::new(chain_id, contract, block_number, read_at, roots).since(from_block);
+        let roots = Roots::from(content.anchors);
         assert!(roots.iter().all(|root| root.anchor.contract == roots.contract()));
         let _ = Registry::build(content.head, &content.issuers);
     }

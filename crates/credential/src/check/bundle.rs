@@ -88,6 +88,20 @@ pub struct Anchors {
     pub roots: Vec<Root>,
 }
 
+impl From<Anchors> for Roots {
+    fn from(anchors: Anchors) -> Self {
+        let Anchors {
+            chain_id,
+            contract,
+            from_block,
+            block_number,
+            read_at,
+            roots,
+        } = anchors;
+        Self::new(chain_id, contract, block_number, read_at, roots).since(from_block)
+    }
+}
+
 /// A status list as it is served.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -252,16 +266,9 @@ impl Bundle {
             };
         }
         let categories = content.categories().map_err(BundleError::Category)?;
-        let anchors = &content.anchors;
-        let read_at = anchors.read_at.min(content.made_at);
-        let roots = Roots::new(
-            anchors.chain_id,
-            anchors.contract,
-            anchors.block_number,
-            read_at,
-            anchors.roots.iter().cloned(),
-        )
-        .since(content.anchors.from_block);
+        let mut anchors = content.anchors.clone();
+        anchors.read_at = anchors.read_at.min(content.made_at);
+        let roots = Roots::from(anchors);
         let (version, made_at) = (content.version, content.made_at);
         Ok(Self {
             version,

@@ -6,7 +6,7 @@ use super::world::{
 use vidimus_core::Algorithm;
 use vidimus_credential::{
     category::Categories,
-    check::{Context, Input, Registry, Roots, StatusLists, Verdict, check_bytes},
+    check::{Context, Envelope, Input, Registry, Roots, StatusLists, Verdict, check_bytes},
     format::vc_jwt::Version,
     x509,
 };
@@ -42,14 +42,7 @@ impl Ready {
                 .add_token_list(&list.uri, &list.token, &trusted, *read_at, provider)
                 .unwrap();
         }
-        let anchors = setup.anchors.clone().unwrap();
-        let roots = Roots::new(
-            anchors.chain_id,
-            anchors.contract,
-            anchors.block_number,
-            anchors.read_at,
-            anchors.roots,
-        );
+        let roots = Roots::from(setup.anchors.clone().unwrap());
         Self {
             setup,
             registry,
@@ -104,6 +97,15 @@ fn flip(ready: &Ready, text: &str, masks: &[u8], shown: impl Fn(String) -> Optio
 
 const MASKS: &[u8] = &[0x01, 0x10];
 
+/// [`flip`] for the copy of an envelope.
+fn flip_copy(ready: &Ready, envelope: &Envelope) {
+    flip(ready, &envelope.copy, MASKS, |copy| {
+        let mut envelope = envelope.clone();
+        envelope.copy = copy;
+        Some(serde_json::to_vec(&envelope).unwrap())
+    });
+}
+
 #[test]
 fn no_byte_of_a_vc_can_be_changed() {
     let lab: &'static Lab = &LABS.lab;
@@ -118,11 +120,7 @@ fn no_byte_of_a_vc_can_be_changed() {
         let mut setup = Setup::new();
         let envelope = setup.anchor_at(&copy, statement.issued_at.plus(60));
         let ready = Ready::new(setup);
-        flip(&ready, &copy, MASKS, |copy| {
-            let mut envelope = envelope.clone();
-            envelope.copy = copy;
-            Some(serde_json::to_vec(&envelope).unwrap())
-        });
+        flip_copy(&ready, &envelope);
     }
 }
 
@@ -134,11 +132,7 @@ fn no_byte_of_an_hcert_can_be_changed() {
     let mut setup = Setup::new();
     let envelope = setup.anchor_at(&copy, statement.issued_at.plus(60));
     let ready = Ready::new(setup);
-    flip(&ready, &copy, MASKS, |copy| {
-        let mut envelope = envelope.clone();
-        envelope.copy = copy;
-        Some(serde_json::to_vec(&envelope).unwrap())
-    });
+    flip_copy(&ready, &envelope);
 }
 
 #[test]

@@ -195,17 +195,7 @@ impl Vector {
                 ListKind::Bitstring => status.add_bitstring_list(uri, token, &trusted, *read_at, provider),
             };
         }
-        let roots = self.anchors.as_ref().map(|anchors| {
-            let Anchors {
-                chain_id,
-                contract,
-                from_block,
-                block_number,
-                read_at,
-                roots,
-            } = anchors.clone();
-            Roots::new(chain_id, contract, block_number, read_at, roots).since(from_block)
-        });
+        let roots = self.anchors.clone().map(Roots::from);
         let trust = self
             .trust_list
             .as_ref()

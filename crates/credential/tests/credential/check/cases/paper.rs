@@ -39,17 +39,12 @@ fn bytes_of(text: &str) -> Vec<u8> {
     base45::decode(text.strip_prefix(evidence::PREFIX).unwrap()).unwrap()
 }
 
-const WITHOUT: Policy = Policy {
-    registry_max_age: 86_400,
-    status_max_age: 86_400,
-    status_grace: 0,
-    anchors_max_age: 7 * 86_400,
-    trust_max_age: 7 * 86_400,
-    anchor_lag: 86_400,
-    clock_skew: 60,
-    presentation_max_age: 300,
-    paper_without_evidence: true,
-};
+fn without() -> Policy {
+    Policy {
+        paper_without_evidence: true,
+        ..Policy::default()
+    }
+}
 
 pub fn cases() -> Vec<Case> {
     use Reason::*;
@@ -79,7 +74,7 @@ pub fn cases() -> Vec<Case> {
         "No evidence; the verifier's policy accepts that, and the report says so.",
         &[],
         &|setup| {
-            setup.policy = Some(WITHOUT);
+            setup.policy = Some(without());
             codes(setup).0
         },
     );
@@ -94,7 +89,7 @@ pub fn cases() -> Vec<Case> {
         "What is accepted on its status needs the list.",
         &[StatusMissing],
         &|setup| {
-            setup.policy = Some(WITHOUT);
+            setup.policy = Some(without());
             setup.status.clear();
             codes(setup).0
         },
@@ -104,7 +99,7 @@ pub fn cases() -> Vec<Case> {
         "What carries no status cannot be accepted on its status.",
         &[IntegrityMissing, EvidenceMissing],
         &|setup| {
-            setup.policy = Some(WITHOUT);
+            setup.policy = Some(without());
             setup.labs = Some(vec![lab]);
             let mut content = hcert_content(&statement(lab));
             content.status = None;
@@ -116,7 +111,7 @@ pub fn cases() -> Vec<Case> {
         "The key was stolen later, and without evidence nothing shows that the paper is older.",
         &[KeyRevokedSince],
         &|setup| {
-            setup.policy = Some(WITHOUT);
+            setup.policy = Some(without());
             let statement = vaccination(&LABS.robbed, "2026-01-20T10:00:00Z");
             paper(setup, &statement, &LABS.robbed, 1).copy
         },
@@ -126,7 +121,7 @@ pub fn cases() -> Vec<Case> {
         "Revoked stays revoked.",
         &[Revoked],
         &|setup| {
-            setup.policy = Some(WITHOUT);
+            setup.policy = Some(without());
             let mut statement = statement(lab);
             statement.status.as_mut().unwrap().index = crate::check::world::REVOKED;
             paper(setup, &statement, lab, 2).copy
@@ -137,7 +132,7 @@ pub fn cases() -> Vec<Case> {
         "The policy does without evidence, but not with evidence that is another's.",
         &[IntegrityMismatch, ReceiptMismatch],
         &|setup| {
-            setup.policy = Some(WITHOUT);
+            setup.policy = Some(without());
             let other = paper(setup, &vaccination(lab, "2026-02-20T10:00:00Z"), lab, 2);
             format!("{}\n{}", codes(setup).0, evidence_of(&other))
         },

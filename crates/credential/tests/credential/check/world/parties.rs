@@ -216,6 +216,14 @@ impl Holder {
     pub fn present(&self, envelope: &Envelope) -> String {
         self.present_as(&Show::default(), std::slice::from_ref(envelope))
     }
+    /// A presentation that names another as its holder.
+    pub fn present_in_the_name_of(&self, other: &Self, envelope: Envelope) -> String {
+        let show = Show {
+            holder: Some(other.did()),
+            ..Show::default()
+        };
+        self.present_as(&show, &[envelope])
+    }
     /// A presentation with something different about it.
     pub fn present_as(&self, show: &Show, envelopes: &[Envelope]) -> String {
         let did = self.did();

@@ -139,13 +139,7 @@ pub fn cases(add: Add<'_>) {
         &[HolderBindingInvalid],
         &|setup| {
             let envelope = paper(setup, &statement(lab), lab, 2);
-            THIEF.present_as(
-                &Show {
-                    holder: Some(TRAVELLER.did()),
-                    ..Show::default()
-                },
-                &[envelope],
-            )
+            THIEF.present_in_the_name_of(&TRAVELLER, envelope)
         },
     );
     add(

@@ -22,13 +22,7 @@ pub fn cases(add: Add<'_>) {
         &[HolderBindingInvalid],
         &|setup| {
             let envelope = setup.anchor(&copy());
-            THIEF.present_as(
-                &Show {
-                    holder: Some(TRAVELLER.did()),
-                    ..Show::default()
-                },
-                &[envelope],
-            )
+            THIEF.present_in_the_name_of(&TRAVELLER, envelope)
         },
     );
     add(

@@ -8,38 +8,24 @@ pub fn cases(add: Add<'_>) {
     let newest = &lab.keys[1].0;
     let es256k = || simple(&statement(lab), lab);
     let es256 = || vc(&statement(lab), Version::V1_1, Algorithm::Es256, newest);
-    add(
-        "signed-by-another",
-        "Signed by somebody who is not the issuer.",
-        &[SignatureInvalid],
-        &|setup| {
-            shown(
-                setup,
-                &vc(
-                    &statement(lab),
-                    Version::V1_1,
-                    Algorithm::Es256k,
-                    &LABS.stranger.account,
-                ),
-            )
-        },
-    );
-    add(
-        "signed-by-another-es256",
-        "The same with ES256.",
-        &[SignatureInvalid],
-        &|setup| {
-            shown(
-                setup,
-                &vc(
-                    &statement(lab),
-                    Version::V1_1,
-                    Algorithm::Es256,
-                    &LABS.stranger.keys[0].0,
-                ),
-            )
-        },
-    );
+    for (name, says, algorithm, key) in [
+        (
+            "signed-by-another",
+            "Signed by somebody who is not the issuer.",
+            Algorithm::Es256k,
+            &LABS.stranger.account,
+        ),
+        (
+            "signed-by-another-es256",
+            "The same with ES256.",
+            Algorithm::Es256,
+            &LABS.stranger.keys[0].0,
+        ),
+    ] {
+        add(name, says, &[SignatureInvalid], &|setup| {
+            shown(setup, &vc(&statement(lab), Version::V1_1, algorithm, key))
+        });
+    }
     add(
         "confused-es256-by-account",
         "ES256 claimed, signed by the account's secp256k1 key.",
@@ -75,32 +61,31 @@ pub fn cases(add: Add<'_>) {
         &[SignatureInvalid],
         &|setup| shown(setup, &claiming("ES256K-R")),
     );
+    let with_signature = |copy: &str, signature: &dyn Fn(&[u8]) -> Vec<u8>| {
+        let (message, _) = copy.rsplit_once('.').unwrap();
+        format!("{message}.{}", base64url(&signature(message.as_bytes())))
+    };
     add(
         "signature-der",
         "The signature in DER instead of r and s.",
         &[SignatureInvalid],
         &|setup| {
-            let copy = es256();
-            let (message, _) = copy.rsplit_once('.').unwrap();
-            let raw = newest.sign(Algorithm::Es256, message.as_bytes()).unwrap();
-            let der = p256::ecdsa::Signature::from_slice(&raw).unwrap().to_der();
-            shown(setup, &format!("{message}.{}", base64url(der.as_bytes())))
+            let copy = with_signature(&es256(), &|message| {
+                let raw = newest.sign(Algorithm::Es256, message).unwrap();
+                let der = p256::ecdsa::Signature::from_slice(&raw).unwrap().to_der();
+                der.as_bytes().to_vec()
+            });
+            shown(setup, &copy)
         },
     );
     add("signature-zero", "r and s are zero.", &[SignatureInvalid], &|setup| {
-        let copy = es256();
-        let (message, _) = copy.rsplit_once('.').unwrap();
-        shown(setup, &format!("{message}.{}", base64url(&[0; 64])))
+        shown(setup, &with_signature(&es256(), &|_| vec![0; 64]))
     });
     add(
         "signature-empty",
         "No signature at all.",
         &[SignatureInvalid],
-        &|setup| {
-            let copy = es256k();
-            let (message, _) = copy.rsplit_once('.').unwrap();
-            shown(setup, &format!("{message}."))
-        },
+        &|setup| shown(setup, &with_signature(&es256k(), &|_| Vec::new())),
     );
     for (name, says, member, value) in [
         (
