@@ -48,6 +48,11 @@ fn authority() -> Authority {
     .unwrap()
 }
 
+/// A certificate for the signer of status lists.
+fn for_lists(authority: &Authority, public: &PublicKey) -> Result<Vec<u8>, Error> {
+    authority.issue_status_signer(public, &subject("Lists"), validity(0, YEAR), NOW, &mut OsEntropy)
+}
+
 fn verifies(certificate: &Certificate, issuer: &Certificate) -> bool {
     let key = issuer
         .tbs_certificate()
@@ -175,15 +180,7 @@ fn an_airline_gets_an_access_certificate_with_its_names() {
 
 #[test]
 fn the_signer_of_lists_signs_no_documents() {
-    let der = authority()
-        .issue_status_signer(
-            key().public_key(),
-            &subject("Lists"),
-            validity(0, YEAR),
-            NOW,
-            &mut OsEntropy,
-        )
-        .unwrap();
+    let der = for_lists(&authority(), key().public_key()).unwrap();
     assert_eq!(usages(&Certificate::from_der(&der).unwrap()), ["1.3.6.1.5.5.7.3.37"]);
 }
 
@@ -199,15 +196,7 @@ fn a_stored_authority_goes_on_where_it_was() {
     };
     let first = Authority::create(root, name, validity(0, YEAR), &mut OsEntropy).unwrap();
     let second = Authority::load(again, first.certificate()).unwrap();
-    let der = second
-        .issue_status_signer(
-            key().public_key(),
-            &subject("Lists"),
-            validity(0, YEAR),
-            NOW,
-            &mut OsEntropy,
-        )
-        .unwrap();
+    let der = for_lists(&second, key().public_key()).unwrap();
     let root = Certificate::from_der(first.certificate()).unwrap();
     let issued = Certificate::from_der(&der).unwrap();
     assert!(verifies(&issued, &root));
@@ -300,6 +289,5 @@ fn the_roots_own_key_is_certified_for_nothing() {
     let root = key();
     let public = root.public_key().clone();
     let authority = Authority::create(root, subject("Root"), validity(0, YEAR), &mut OsEntropy).unwrap();
-    let refused = authority.issue_status_signer(&public, &subject("Lists"), validity(0, YEAR), NOW, &mut OsEntropy);
-    assert!(matches!(refused, Err(Error::Certificate(_))));
+    assert!(matches!(for_lists(&authority, &public), Err(Error::Certificate(_))));
 }
