@@ -189,13 +189,29 @@ fn programs() -> Result<PathBuf, Failure> {
 }
 
 fn start_floor(directory: &Path) -> Result<(Server, String), Failure> {
-    let mut child = Command::new(programs()?.join("floor"))
-        .arg(directory)
-        .stdout(Stdio::piped())
-        .spawn()?;
+    start(Command::new(programs()?.join("floor")).arg(directory))
+}
+
+/// Veramo under Node, where it is installed (`bench/run` does).
+fn start_veramo() -> Result<(Server, String), Failure> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if !here.join("node_modules/@veramo").is_dir() {
+        return Err("its packages are not installed: run `npm ci` in bench/".into());
+    }
+    start(Command::new("node").arg(here.join("veramo.mjs")))
+}
+
+/// Starts a server whose first line of output is its address.
+fn start(command: &mut Command) -> Result<(Server, String), Failure> {
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    let output = child.stdout.take().ok_or("its output")?;
+    let server = Server(child);
     let mut url = String::new();
-    BufReader::new(child.stdout.take().ok_or("its output")?).read_line(&mut url)?;
-    Ok((Server(child), url.trim().to_owned()))
+    BufReader::new(output).read_line(&mut url)?;
+    if url.is_empty() {
+        return Err("it ended before it said its address".into());
+    }
+    Ok((server, url.trim().to_owned()))
 }
 
 async fn start_vidimus(directory: &Path) -> Result<(Server, String, String), Failure> {
@@ -267,6 +283,152 @@ fn number(name: &str, default: u64) -> u64 {
         .unwrap_or(default)
 }
 
+/// Ours, the floor with the same work, and the bare floor, in turn.
+async fn against_floors(
+    targets: &[Target<'_>; 3],
+    card: &Arc<String>,
+    connections: usize,
+    seconds: f64,
+) -> Result<(), Failure> {
+    let mut all: [Vec<Figures>; 3] = Default::default();
+    for round in 0..4 {
+        for (place, target) in targets.iter().enumerate() {
+            let figures = load(target, card, connections, seconds, u64::MAX).await?;
+            if round > 0 {
+                all[place].push(figures);
+            }
+        }
+    }
+    let [ours, same, bare] = all.map(|figures| Figures {
+        rate: median(figures.iter().map(|f| f.rate).collect()),
+        p99: median(figures.iter().map(|f| f.p99).collect()),
+        failed: figures.iter().map(|f| f.failed).sum(),
+        per_cpu: median(figures.iter().map(|f| f.per_cpu).collect()),
+    });
+    println!();
+    let with = format!("{connections} connections");
+    row(
+        &format!("HTTP issue, {with}: certificates/s"),
+        None,
+        ours.rate,
+        &format!("p99 {:.0} ms", ours.p99),
+    );
+    row(
+        &format!("floor with the same work, {with}: requests/s"),
+        None,
+        same.rate,
+        &format!("p99 {:.0} ms", same.p99),
+    );
+    row(
+        &format!("bare group commit, {with}: requests/s"),
+        None,
+        bare.rate,
+        &format!("p99 {:.0} ms", bare.p99),
+    );
+    row(
+        &format!("issue : floor, {with}"),
+        Some(('>', 0.8)),
+        ours.rate / same.rate,
+        "",
+    );
+    row(
+        &format!("issue : floor by the server's processor time, {with}"),
+        None,
+        ours.per_cpu / same.per_cpu,
+        "",
+    );
+    row(
+        &format!("issue : bare group commit, {with}"),
+        None,
+        ours.rate / bare.rate,
+        "",
+    );
+    row(
+        &format!("p99, issue : floor, {with}"),
+        Some(('<', 2.0)),
+        ours.p99 / same.p99,
+        "",
+    );
+    row(
+        &format!("failed requests, {with}"),
+        Some(('<', 0.0)),
+        ours.failed as f64,
+        "",
+    );
+    row(
+        &format!("certificates a second of processor time, {with}"),
+        None,
+        ours.per_cpu,
+        "",
+    );
+    Ok(())
+}
+
+/// Certificates for each second of the server's processor time, ours (sealed, durable, queued) against Veramo's (signed only).
+async fn against_veramo(ours: &Target<'_>, card: &Arc<String>, seconds: f64) -> Result<(), Failure> {
+    let (veramo, url) = match start_veramo() {
+        Ok(started) => started,
+        Err(error) => {
+            println!("SKIPPED: Veramo is not measured: {error}");
+            return Ok(());
+        }
+    };
+    let theirs = Target {
+        url: format!("{url}/issue"),
+        key: None,
+        server: &veramo,
+    };
+    let mut all: [Vec<f64>; 2] = Default::default();
+    for round in 0..4 {
+        for (place, target) in [ours, &theirs].into_iter().enumerate() {
+            let figures = load(target, card, 64, seconds, u64::MAX).await?;
+            if figures.failed > 0 {
+                return Err("a server did not issue".into());
+            }
+            // The first round warms up.
+            if round > 0 {
+                all[place].push(figures.per_cpu);
+            }
+        }
+    }
+    let [ours, theirs] = all.map(median);
+    println!();
+    let veramo = "Veramo 7.0.1: certificates a second of processor time";
+    row(veramo, None, theirs, "ES256K, nothing kept");
+    row(
+        "issue : Veramo by the server's processor time",
+        Some(('>', 20.0)),
+        ours / theirs,
+        "",
+    );
+    Ok(())
+}
+
+/// Memory after many certificates, and whether a certificate costs then what one of the first thousands did (`early`, a second of processor time).
+async fn after_many(ours: &Target<'_>, card: &Arc<String>, early: f64) -> Result<(), Failure> {
+    let left = number("BENCH_CERTIFICATES", 100_000).saturating_sub(ISSUED.load(Ordering::Relaxed));
+    load(ours, card, 64, 7_200.0, left).await?;
+    let late = load(ours, card, 64, 600.0, FEW).await?;
+    println!();
+    let (_, resident) = ours.server.used();
+    row(
+        "resident memory after that many certificates, MiB",
+        None,
+        resident,
+        &format!("{} certificates", ISSUED.load(Ordering::Relaxed)),
+    );
+    row(
+        "processor time per certificate, late : early",
+        Some(('<', 1.2)),
+        early / late.per_cpu,
+        "",
+    );
+    Ok(())
+}
+
+/// How many certificates tell what one costs.
+const FEW: u64 = 5_000;
+
 /// As the program has it.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -295,106 +457,14 @@ async fn main() -> Result<(), Failure> {
             server: &floor,
         },
     ];
-    let one = load(&targets[0], &card, 1, 1.0, 1).await?;
-    if one.failed > 0 {
+    let first = load(&targets[0], &card, 64, 60.0, 1_000).await?;
+    if first.failed > 0 {
         return Err("the server does not issue".into());
     }
+    let early = load(&targets[0], &card, 64, 600.0, FEW).await?.per_cpu;
     for connections in [64, 400] {
-        let mut all: [Vec<Figures>; 3] = Default::default();
-        for round in 0..4 {
-            for (place, target) in targets.iter().enumerate() {
-                let figures = load(target, &card, connections, seconds, u64::MAX).await?;
-                if round > 0 {
-                    all[place].push(figures);
-                }
-            }
-        }
-        let [ours, same, bare] = all.map(|figures| Figures {
-            rate: median(figures.iter().map(|f| f.rate).collect()),
-            p99: median(figures.iter().map(|f| f.p99).collect()),
-            failed: figures.iter().map(|f| f.failed).sum(),
-            per_cpu: median(figures.iter().map(|f| f.per_cpu).collect()),
-        });
-        println!();
-        let with = format!("{connections} connections");
-        row(
-            &format!("HTTP issue, {with}: certificates/s"),
-            None,
-            ours.rate,
-            &format!("p99 {:.0} ms", ours.p99),
-        );
-        row(
-            &format!("floor with the same work, {with}: requests/s"),
-            None,
-            same.rate,
-            &format!("p99 {:.0} ms", same.p99),
-        );
-        row(
-            &format!("bare group commit, {with}: requests/s"),
-            None,
-            bare.rate,
-            &format!("p99 {:.0} ms", bare.p99),
-        );
-        row(
-            &format!("issue : floor, {with}"),
-            Some(('>', 0.8)),
-            ours.rate / same.rate,
-            "",
-        );
-        row(
-            &format!("issue : floor by the server's processor time, {with}"),
-            None,
-            ours.per_cpu / same.per_cpu,
-            "",
-        );
-        row(
-            &format!("issue : bare group commit, {with}"),
-            None,
-            ours.rate / bare.rate,
-            "",
-        );
-        row(
-            &format!("p99, issue : floor, {with}"),
-            Some(('<', 2.0)),
-            ours.p99 / same.p99,
-            "",
-        );
-        row(
-            &format!("failed requests, {with}"),
-            Some(('<', 0.0)),
-            ours.failed as f64,
-            "",
-        );
-        row(
-            &format!("certificates a second of processor time, {with}"),
-            None,
-            ours.per_cpu,
-            "",
-        );
+        against_floors(&targets, &card, connections, seconds).await?;
     }
-    let wanted = number("BENCH_CERTIFICATES", 100_000);
-    let mut early = None;
-    while ISSUED.load(Ordering::Relaxed) < wanted {
-        let left = wanted - ISSUED.load(Ordering::Relaxed);
-        let figures = load(&targets[0], &card, 64, 600.0, left.min(10_000)).await?;
-        early.get_or_insert(figures.per_cpu);
-    }
-    let late = load(&targets[0], &card, 64, 600.0, 5_000).await?;
-    println!();
-    let (_, resident) = vidimus.used();
-    row(
-        "resident memory after that many certificates, MiB",
-        None,
-        resident,
-        &format!("{} certificates", ISSUED.load(Ordering::Relaxed)),
-    );
-    if let Some(early) = early {
-        row(
-            "processor time per certificate, late : early",
-            Some(('<', 1.2)),
-            early / late.per_cpu,
-            "",
-        );
-    }
-    Ok(())
+    against_veramo(&targets[0], &card, seconds).await?;
+    after_many(&targets[0], &card, early).await
 }
