@@ -1,4 +1,5 @@
-//! Runs the committed corpora through entries without libFuzzer. Included by the tests of the crates under `crates/`.
+//! Runs the committed corpora through entries without libFuzzer. Included by the tests of the crates under `crates/`, beside the entries of
+//! the crate as `fuzz`.
 
 use std::{fs, path::PathBuf};
 
@@ -12,8 +13,15 @@ fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fuzz").join(name)
 }
 
+#[test]
+fn every_corpus_runs_through_its_target() {
+    let entries = super::fuzz::ENTRIES;
+    let runs = corpora(entries);
+    println!("corpora: {runs} runs through {} parsers", entries.len());
+}
+
 /// Each file of each entry's corpus as it is, and changed in the ways a fuzzer begins with; always the same ones. Returns the number of runs.
-pub fn corpora(entries: &[Entry]) -> usize {
+fn corpora(entries: &[Entry]) -> usize {
     let manifest = fs::read_to_string(folder("Cargo.toml")).unwrap();
     let mut runs = 0;
     for (name, entry) in entries {

@@ -10,12 +10,6 @@ mod run;
 use vidimus_core::{ApiKey, Secret, id::ApiKeyId};
 
 #[test]
-fn every_corpus_runs_through_its_target() {
-    let runs = run::corpora(fuzz::ENTRIES);
-    println!("corpora: {runs} runs through {} parsers", fuzz::ENTRIES.len());
-}
-
-#[test]
 fn the_corpus_of_api_keys_is_what_makes_it() {
     let key = |byte: u8| {
         let key = ApiKey {

@@ -11,12 +11,6 @@ use vidimus_core::{Provider, SecretBytes};
 use vidimus_crypto::{Native, PasswordFile, password::Cost};
 
 #[test]
-fn every_corpus_runs_through_its_target() {
-    let runs = run::corpora(fuzz::ENTRIES);
-    println!("corpora: {runs} runs through {} parsers", fuzz::ENTRIES.len());
-}
-
-#[test]
 fn the_corpus_of_password_files_is_what_makes_it() {
     let cheap = |lanes: u32| Cost {
         memory: 8 * lanes,

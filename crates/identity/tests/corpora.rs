@@ -12,12 +12,6 @@ use std::fs;
 use vidimus_core::encoding::hex;
 use vidimus_identity::ethr::AttributeName;
 
-#[test]
-fn every_corpus_runs_through_its_target() {
-    let runs = run::corpora(fuzz::ENTRIES);
-    println!("corpora: {runs} runs through {} parsers", fuzz::ENTRIES.len());
-}
-
 fn attribute_reads(data: &[u8]) -> bool {
     let mut padded = [0; 32];
     let fits = padded.get_mut(..data.len()).map(|into| into.copy_from_slice(data));

@@ -2,19 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
+#[path = "../../../fuzz/src/wallet.rs"]
+mod fuzz;
 #[path = "../../../fuzz/src/run.rs"]
 mod run;
-#[path = "../../../fuzz/src/wallet.rs"]
-mod targets;
 
 use serde_json::{Value, json};
 use vidimus_wallet::request;
-
-#[test]
-fn every_corpus_runs_through_its_target() {
-    let runs = run::corpora(targets::ENTRIES);
-    println!("corpora: {runs} runs through {} parsers", targets::ENTRIES.len());
-}
 
 #[test]
 fn the_corpus_of_requests_is_what_makes_it() {

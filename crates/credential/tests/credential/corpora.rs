@@ -6,9 +6,3 @@
 mod fuzz;
 #[path = "../../../../fuzz/src/run.rs"]
 mod run;
-
-#[test]
-fn every_corpus_runs_through_its_target() {
-    let runs = run::corpora(fuzz::ENTRIES);
-    println!("corpora: {runs} runs through {} parsers", fuzz::ENTRIES.len());
-}

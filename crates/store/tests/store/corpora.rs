@@ -9,12 +9,6 @@ use vidimus_crypto::Native;
 use vidimus_store::blobs::ContentId;
 
 #[test]
-fn every_corpus_runs_through_its_target() {
-    let runs = run::corpora(fuzz::ENTRIES);
-    println!("corpora: {runs} runs through {} parsers", fuzz::ENTRIES.len());
-}
-
-#[test]
 fn the_corpus_of_content_ids_is_what_makes_it() {
     let provider = Native::new();
     let id = |bytes: &[u8]| ContentId::of(&provider, bytes).to_string();
