@@ -1,14 +1,11 @@
 //! Against anvil, a node that nobody here wrote: the suite, and the same transactions side by side.
-//!
-//! The binary is that of the environment variable `VIDIMUS_ANVIL`, or of the npm package in `e2e/`.
 
+use crate::process::{BASE_FEE, Process};
 use crate::script::script;
 use crate::support::{Hand, genesis};
 use alloy::primitives::{Address, B256, Bytes, U256, hex};
 use alloy::rpc::client::RpcClient;
 use serde_json::{Value, json};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use vidimus_ledger::conformance::{self, Chain};
@@ -21,35 +18,15 @@ use vidimus_ledger::{Embedded, Genesis, Ledger, Network};
 const START: u64 = 1_790_000_000;
 const GWEI: u128 = 1_000_000_000;
 
-/// A running anvil; ended when dropped.
+/// A running anvil, and a client of it.
 struct Anvil {
-    child: Child,
-    url: String,
+    process: Process,
     client: RpcClient,
-    _folder: tempfile::TempDir,
-}
-
-impl Drop for Anvil {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn binary() -> Option<PathBuf> {
-    let package = concat!(env!("CARGO_MANIFEST_DIR"), "/../../e2e/node_modules/.bin/anvil");
-    let found = std::env::var_os("VIDIMUS_ANVIL").map_or_else(|| PathBuf::from(package), PathBuf::from);
-    if found.exists() {
-        return Some(found);
-    }
-    crate::support::skip("anvil is not installed; run `npm ci` in e2e/, or set VIDIMUS_ANVIL");
-    None
 }
 
 impl Anvil {
     /// Starts one with the same rules and accounts as `genesis`; `mining` says whether it makes a block of each transaction.
     async fn start(genesis: &Genesis, mining: bool) -> Option<Self> {
-        let binary = binary()?;
         let folder = tempfile::tempdir().unwrap();
         let init = folder.path().join("genesis.json");
         let alloc: serde_json::Map<String, Value> = genesis
@@ -61,52 +38,28 @@ impl Anvil {
         let file = json!({
             "config": { "chainId": genesis.chain_id }, "nonce": "0x0", "timestamp": format!("{START:#x}"), "extraData": "0x",
             "gasLimit": format!("{:#x}", genesis.gas_limit), "difficulty": "0x0", "mixHash": zero,
-            "coinbase": genesis.coinbase, "baseFeePerGas": format!("{GWEI:#x}"), "alloc": alloc,
+            "coinbase": genesis.coinbase, "baseFeePerGas": format!("{BASE_FEE:#x}"), "alloc": alloc,
         });
         std::fs::write(&init, file.to_string()).unwrap();
-        // The port is free when we look; another process may take it before anvil does, so a few are tried.
-        for _ in 0..5 {
-            let port = std::net::TcpListener::bind("127.0.0.1:0")
-                .unwrap()
-                .local_addr()
-                .unwrap()
-                .port();
-            let mut command = Command::new(&binary);
-            command.args(["--accounts", "0", "--hardfork", "london", "--order", "fifo", "--quiet"]);
-            command.args(["--disable-default-create2-deployer", "--disable-min-priority-fee"]);
-            command.arg("--init").arg(&init);
-            command.args(["--port", &port.to_string()]);
-            command.args(["--chain-id", &genesis.chain_id.to_string()]);
-            command.args(["--gas-limit", &genesis.gas_limit.to_string()]);
-            command.args(["--timestamp", &START.to_string()]);
-            command.args(["--block-base-fee-per-gas", &GWEI.to_string()]);
-            if mining {
-                // A block a second beside those at once: what waited for a nonce is looked at only then.
-                command.args(["--mixed-mining", "--block-time", "1"]);
-            } else {
-                command.arg("--no-mining");
-            }
-            let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-            let url = format!("http://127.0.0.1:{port}");
-            let client = RpcClient::new_http(url.parse().unwrap());
-            let mut anvil = Self {
-                child,
-                url,
-                client,
-                _folder: tempfile::tempdir().unwrap(),
-            };
-            for _ in 0..200 {
-                if anvil.client.request::<_, Value>("eth_chainId", ()).await.is_ok() {
-                    anvil.ask("anvil_setCoinbase", json!([genesis.coinbase])).await;
-                    return Some(anvil);
-                }
-                if anvil.child.try_wait().unwrap().is_some() {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+        let (gas_limit, start) = (genesis.gas_limit.to_string(), START.to_string());
+        let mut arguments = vec!["--order", "fifo", "--init", init.to_str().unwrap()];
+        arguments.extend(["--disable-default-create2-deployer", "--disable-min-priority-fee"]);
+        arguments.extend(["--gas-limit", &gas_limit, "--timestamp", &start]);
+        if mining {
+            // A block a second beside those at once: what waited for a nonce is looked at only then.
+            arguments.extend(["--mixed-mining", "--block-time", "1"]);
+        } else {
+            arguments.push("--no-mining");
         }
-        panic!("anvil does not start");
+        let client = |url: &str| RpcClient::new_http(url.parse().unwrap());
+        let answers = async |url: &str| client(url).request::<_, Value>("eth_chainId", ()).await.is_ok();
+        let process = Process::start(crate::support::skip, genesis.chain_id, &arguments, answers).await?;
+        let anvil = Self {
+            client: client(&process.url),
+            process,
+        };
+        anvil.ask("anvil_setCoinbase", json!([genesis.coinbase])).await;
+        Some(anvil)
     }
 
     async fn ask(&self, method: &'static str, params: Value) -> Value {
@@ -160,7 +113,7 @@ impl Anvil {
 
     async fn ledger(&self) -> Network {
         let settings = Settings {
-            url: self.url.clone(),
+            url: self.process.url.clone(),
             bearer: None,
             chain_id: DEFAULT_CHAIN_ID,
             finality: Finality::Latest,
@@ -178,7 +131,7 @@ impl Anvil {
 
 fn rules() -> Genesis {
     Genesis {
-        base_fee: BaseFee::Eip1559(GWEI as u64),
+        base_fee: BaseFee::Eip1559(BASE_FEE as u64),
         timestamp: START,
         coinbase: Address::repeat_byte(0xcb),
         ..genesis()
@@ -220,7 +173,7 @@ async fn the_same_transactions_do_the_same_here_and_there() {
     anvil
         .ask(
             "anvil_setNextBlockBaseFeePerGas",
-            json!([GWEI as u64 - GWEI as u64 / 8]),
+            json!([BASE_FEE as u64 - BASE_FEE as u64 / 8]),
         )
         .await;
     let (mut compared, mut own_roots) = (0, 0);

@@ -11,6 +11,7 @@ mod embedded;
 mod faults;
 mod lies;
 mod network;
+mod process;
 mod rpc;
 mod script;
 mod state;
