@@ -9,7 +9,7 @@ use crate::{
 };
 use std::{
     io::{BufRead, BufReader, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
         Mutex, OnceLock, PoisonError,
@@ -42,6 +42,39 @@ pub fn tell(line: &str) {
     std::io::stderr()
         .write_all(line.as_bytes())
         .expect("standard error takes a line");
+}
+
+/// A small disk of its own, unmounted when dropped. Only root may mount one.
+#[derive(Debug)]
+pub struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    /// `None` where this user may not mount.
+    pub fn mount(mebibytes: u32) -> Option<Self> {
+        let directory = TempDir::new().expect("a temporary directory");
+        let size = format!("size={mebibytes}m");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(directory.path())
+            .stderr(Stdio::null())
+            .status();
+        if mounted.is_ok_and(|status| status.success()) {
+            return Some(Self(directory));
+        }
+        skip("a small disk cannot be mounted here (that takes root)");
+        None
+    }
+
+    /// Where it is mounted.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+    }
 }
 
 /// An empty database of its own.

@@ -10,7 +10,7 @@ use std::{
 use vidimus_core::Digest;
 use vidimus_store::{
     Config, Error, Missing, Store, audit,
-    testing::{self, Place},
+    testing::{self, Place, SmallDisk},
     value::Param,
 };
 
@@ -240,8 +240,8 @@ async fn a_request_that_does_not_fit_fails_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_writes_and_heals() {
-    let Some(disk) = SmallDisk::mount() else { return };
-    let path = disk.0.path().join("vidimus.db");
+    let Some(disk) = SmallDisk::mount(3) else { return };
+    let path = disk.path().join("vidimus.db");
     let place = Place {
         config: Config::Sqlite {
             path,
@@ -249,7 +249,7 @@ async fn a_full_disk_refuses_writes_and_heals() {
         },
         directory: tempfile::tempdir().unwrap(),
     };
-    let ballast = disk.0.path().join("ballast");
+    let ballast = disk.path().join("ballast");
     std::fs::write(&ballast, vec![0; 1 << 20]).unwrap();
     let setting = Setting::new(place).await;
     setting.do_it(TABLE).await.unwrap();
@@ -288,31 +288,6 @@ async fn a_full_disk_refuses_writes_and_heals() {
     is_sound(&setting.store, &acknowledged).await;
     setting.store.close().await;
     is_sound(&setting.again().await, &acknowledged).await;
-}
-
-/// A disk of 3 MB. Only root may mount one.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"])
-            .arg(directory.path())
-            .stderr(Stdio::null())
-            .status();
-        if mounted.is_ok_and(|status| status.success()) {
-            return Some(Self(directory));
-        }
-        testing::skip("a small disk cannot be mounted here (that takes root)");
-        None
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").args(["-l"]).arg(self.0.path()).status();
-    }
 }
 
 fn sqlite_path(place: &Place) -> PathBuf {
