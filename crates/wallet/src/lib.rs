@@ -90,6 +90,25 @@ impl<'de> Deserialize<'de> for PrivateKey {
     }
 }
 
+/// Signing and sealing keys that newer ones took the place of.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlierKeys {
+    signing: PrivateKey,
+    sealing: PrivateKey,
+}
+
+impl EarlierKeys {
+    /// The P-256 signing key.
+    pub fn signing_key(&self) -> &PrivateKey {
+        &self.signing
+    }
+    /// The X25519 sealing key.
+    pub fn sealing_key(&self) -> &PrivateKey {
+        &self.sealing
+    }
+}
+
 /// The content of a wallet's file. Whoever reads it is the holder: it is only ever written encrypted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -102,6 +121,9 @@ pub struct Wallet {
     /// Account keys that the DID was handed over to since, oldest first. Participants' own keys have them; a holder's wallet does not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     later: Vec<PrivateKey>,
+    /// Signing and sealing keys from before, oldest first: the registry may have them still, and what was sealed for them opens with nothing else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    earlier: Vec<EarlierKeys>,
     held: Vec<Held>,
     shown: Vec<Shown>,
 }
@@ -125,6 +147,7 @@ impl Wallet {
             signing,
             sealing,
             later: Vec::new(),
+            earlier: Vec::new(),
             held: Vec::new(),
             shown: Vec::new(),
         })
@@ -138,11 +161,11 @@ impl Wallet {
     pub fn account_key(&self) -> &PrivateKey {
         &self.account
     }
-    /// The P-256 signing key.
+    /// The P-256 signing key, the newest.
     pub fn signing_key(&self) -> &PrivateKey {
         &self.signing
     }
-    /// The X25519 sealing key.
+    /// The X25519 sealing key, the newest.
     pub fn sealing_key(&self) -> &PrivateKey {
         &self.sealing
     }
@@ -154,6 +177,18 @@ impl Wallet {
     /// Keeps another account key, for the DID to be handed over to. Those before stay: what they have to sign may be under way.
     pub fn add_account_key(&mut self, key: PrivateKey) {
         self.later.push(key);
+    }
+
+    /// Signing and sealing keys that newer ones took the place of, oldest first.
+    pub fn earlier_keys(&self) -> &[EarlierKeys] {
+        &self.earlier
+    }
+    /// Puts new signing (P-256) and sealing (X25519) keys in the place of those that cards name. Those before stay: they sign until the registry
+    /// has the new ones, and open what was sealed for them.
+    pub fn renew_keys(&mut self, signing: PrivateKey, sealing: PrivateKey) {
+        let signing = std::mem::replace(&mut self.signing, signing);
+        let sealing = std::mem::replace(&mut self.sealing, sealing);
+        self.earlier.push(EarlierKeys { signing, sealing });
     }
 
     /// A card of an account key: [`Self::card`] by the account that signs, which is another than the DID's where the DID was handed over.

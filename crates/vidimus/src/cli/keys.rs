@@ -8,14 +8,15 @@ use super::{
     Exit, Failure, Output,
     client::{Server, ServerArguments, read_json, text},
     passphrase::PassphraseArguments,
-    wallet::{Kind, NewArguments, Open},
+    wallet::{Kind, NewArguments, Open, Signers},
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::PathBuf};
 use vidimus_core::{
-    Algorithm, Signer as _,
+    Algorithm, PublicKey, Signer as _,
     encoding::{base64url, from_hex, hex},
 };
+use vidimus_crypto::SigningKey;
 use vidimus_ledger::transaction::Unsigned;
 
 /// Keep a participant's keys apart from the server, and sign with them.
@@ -29,6 +30,7 @@ Examples:
   vidimus keys card > card.jwt                      for `setup --card` or `participant admit --card`
   vidimus --json participant admit issuer … | vidimus keys sign-transactions - --api-key-file authority.key
   vidimus --json issue --fhir bundle.json | vidimus keys sign-copies - --fhir bundle.json --api-key-file lab.key
+  vidimus keys renew > card.jwt                     new signing and sealing keys, for `participant rotate-keys --card`
   vidimus keys new-account > card.jwt
   vidimus --json participant rotate-account --card card.jwt | vidimus keys sign-transactions - --api-key-file lab.key")]
 pub struct Arguments {
@@ -54,6 +56,8 @@ enum Command {
     New(NewArguments),
     /// Print a card: the public keys, signed by the private ones.
     Card,
+    /// Make other signing and sealing keys, keep those before beside them, and print a card: for `participant rotate-keys --card`.
+    Renew,
     /// Make another account key, kept beside the one before, and print a card of it: for `participant rotate-account --card`.
     NewAccount,
     /// Sign the transactions that an answer prepared for this account, and bring them back.
@@ -86,6 +90,7 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
     match arguments.command {
         Command::New(_) => unreachable!("handled above"),
         Command::Card => open.print_card(output)?,
+        Command::Renew => renew(&mut open, output)?,
         Command::NewAccount => {
             open.new_account()?;
             open.print_card(output)?;
@@ -127,6 +132,31 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
             output.answer(&shown, &view);
         }
     }
+    Ok(())
+}
+
+/// New signing and sealing keys. The card goes to standard output alone, so that it can be kept in a file; what is to be done with it beside it.
+fn renew(open: &mut Open, output: Output) -> Result<(), Failure> {
+    open.renew_keys()?;
+    let next = [
+        "give the card to the authority: `vidimus --json participant rotate-keys ID --card FILE` registers the new signing key, with a document signer's certificate for it",
+        "sign what the answer prepared for your account (an issuer's key goes into its DID document): `vidimus keys sign-transactions ANSWER`",
+        "go on as before: copies are signed with the old key until the ledger has the new one, and with the new one from then on",
+        "only if the old key leaked, have it revoked: `vidimus participant revoke-keys ID VERSION --from TIME`; else what it signed stays good",
+    ];
+    let card = open.card()?;
+    if !output.json {
+        let steps: Vec<_> = (1..).zip(next).map(|(number, step)| format!("  {number}. {step}")).collect();
+        eprintln!(
+            "The new keys are in the file, those before beside them: keep a copy of it. They count once they are registered:\n{}",
+            steps.join("\n")
+        );
+    }
+    let kept = open.wallet.earlier_keys().len();
+    output.answer(
+        &card,
+        &json!({"card": card, "did": open.wallet.did(), "earlier_keys": kept, "next": next}),
+    );
     Ok(())
 }
 
@@ -197,9 +227,10 @@ async fn sign_copies(
     let waiting = waiting.ok_or_else(|| Failure::new(Exit::Usage, "this is no answer with `copies` in it"))?;
     let now = super::clock().now();
     let profile = server.get("/v1/profile").await?;
+    let signing = in_force(&signers, &profile);
     let own = copies::Own::of(
         open.wallet.did(),
-        signers.signing.public_key(),
+        signing.public_key(),
         &profile,
         reported,
         server.url(),
@@ -212,7 +243,7 @@ async fn sign_copies(
         copies::check(&message, algorithm, copy, &asked, &own, now).map_err(refused)?;
         let account = text(&copy["to_sign"], "/account");
         let signer = match algorithm {
-            Algorithm::Es256 => &signers.signing,
+            Algorithm::Es256 => signing,
             _ if account.is_empty() => &signers.account,
             _ => {
                 let found = signers.account_of(&account);
@@ -231,4 +262,14 @@ async fn sign_copies(
         view = server.post(path, &json!({"signature": base64url(signature)})).await?;
     }
     Ok((ready.len(), view))
+}
+
+/// The signing key that the server has in force: until a rotation is on the ledger that is the one before. Where it names none of these, the
+/// newest; what it signs is then refused there.
+fn in_force<'s>(signers: &'s Signers, profile: &Value) -> &'s SigningKey {
+    let keys = profile["keys"].as_array().into_iter().flatten();
+    let active = keys.filter(|key| key["purpose"] == "signing" && key["state"] == "active");
+    let points: Vec<_> = active.filter_map(|key| PublicKey::from_jwk(&key["jwk"])).collect();
+    let named = signers.signing_keys().find(|key| points.contains(key.public_key()));
+    named.unwrap_or(&signers.signing)
 }

@@ -4,6 +4,7 @@ mod added;
 mod mistakes;
 mod own_keys;
 mod place;
+mod renewal;
 mod roles;
 mod rotation;
 

@@ -43,6 +43,14 @@ impl Kind {
         }
     }
 
+    /// The file, as it is spoken of.
+    const fn described(self) -> &'static str {
+        match self {
+            Self::Wallet => "this wallet",
+            Self::Keys => "this keys' file",
+        }
+    }
+
     /// `new`: makes the file.
     pub fn make(
         self,
@@ -85,6 +93,8 @@ pub struct Signers {
     pub sealing: SealingKey,
     /// Account keys that came after the first, oldest first.
     pub later: Vec<SigningKey>,
+    /// Signing and sealing keys that came before, oldest first.
+    pub earlier: Vec<(SigningKey, SealingKey)>,
 }
 
 impl Signers {
@@ -108,9 +118,19 @@ impl Signers {
             .filter_map(|key| Some((key.public_key().address(&provider)?, key)))
             .find(|(account, _)| account.to_string().eq_ignore_ascii_case(address))
     }
+    /// The signing keys, newest first.
+    pub fn signing_keys(&self) -> impl Iterator<Item = &SigningKey> {
+        let earlier = self.earlier.iter().rev().map(|(signing, _)| signing);
+        std::iter::once(&self.signing).chain(earlier)
+    }
+    /// The sealing keys, newest first.
+    fn sealing_keys(&self) -> impl Iterator<Item = &SealingKey> {
+        let earlier = self.earlier.iter().rev().map(|(_, sealing)| sealing);
+        std::iter::once(&self.sealing).chain(earlier)
+    }
 }
 
-fn lock(path: &Path) -> Result<File, Failure> {
+fn lock(kind: Kind, path: &Path) -> Result<File, Failure> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let lock = File::create(PathBuf::from(&name)).map_err(|error| {
@@ -122,7 +142,10 @@ fn lock(path: &Path) -> Result<File, Failure> {
     lock.try_lock().map_err(|_| {
         Failure::new(
             Exit::Unavailable,
-            "another command has this wallet open; try again when it is done",
+            format!(
+                "another command has {} open; try again when it is done",
+                kind.described()
+            ),
         )
     })?;
     Ok(lock)
@@ -131,7 +154,7 @@ fn lock(path: &Path) -> Result<File, Failure> {
 impl Open {
     /// Makes a new wallet; refuses to write over one.
     pub fn create(kind: Kind, path: &Path, passphrase: &SecretBytes, chain_id: u64) -> Result<Self, Failure> {
-        let held = lock(path)?;
+        let held = lock(kind, path)?;
         if path.exists() {
             return Err(Failure::new(
                 Exit::Refused,
@@ -143,15 +166,9 @@ impl Open {
             ));
         }
         let mut entropy = OsEntropy;
-        let key = |entropy: &mut OsEntropy| {
-            let mut bytes = [0; 32];
-            entropy.fill(&mut bytes);
-            bytes
-        };
         let account = SigningKey::generate(KeyKind::Secp256k1, &mut entropy);
-        let signing = SigningKey::generate(KeyKind::P256, &mut entropy);
-        let sealing = key(&mut entropy);
-        let keys = [private(&account)?, private(&signing)?, PrivateKey::new(sealing)];
+        let [signing, sealing] = signing_and_sealing(&mut entropy)?;
+        let keys = [private(&account)?, signing, sealing];
         let wallet = Wallet::new(chain_id, &account, keys, &Native::new()).map_err(failure)?;
         let file = PasswordFile::create(passphrase, Cost::RECOMMENDED, &mut entropy)
             .map_err(|error| Failure::setup(&error))?;
@@ -177,20 +194,26 @@ impl Open {
                 ),
             ));
         }
-        let held = lock(path)?;
+        let held = lock(kind, path)?;
         let bytes = std::fs::read(path)
             .map_err(|error| Failure::new(Exit::Usage, format!("{} cannot be read: {error}", path.display())))?;
         let (file, content) = PasswordFile::open(&bytes, passphrase).map_err(|error| match error {
             vidimus_crypto::Error::Password => Failure::new(
                 Exit::Refused,
-                "the passphrase is not this wallet's; nothing was changed",
+                format!(
+                    "the passphrase is not that of {}; nothing was changed",
+                    kind.described()
+                ),
             ),
             other => Failure::setup(&other),
         })?;
         let wallet = serde_json::from_slice(content.expose()).map_err(|_| {
             Failure::new(
                 Exit::Setup,
-                "the wallet's content does not read: restore the file from a copy",
+                format!(
+                    "the content of {} does not read: restore the file from a copy",
+                    kind.described()
+                ),
             )
         })?;
         Ok(Self {
@@ -215,17 +238,28 @@ impl Open {
     pub fn signers(&self) -> Result<Signers, Failure> {
         let key =
             |kind, key: &PrivateKey| SigningKey::from_bytes(kind, key.expose()).map_err(|error| Failure::setup(&error));
+        let sealing = |key: &PrivateKey| SealingKey::from_bytes(key.expose()).map_err(|error| Failure::setup(&error));
         Ok(Signers {
             account: key(KeyKind::Secp256k1, self.wallet.account_key())?,
             signing: key(KeyKind::P256, self.wallet.signing_key())?,
-            sealing: SealingKey::from_bytes(self.wallet.sealing_key().expose())
-                .map_err(|error| Failure::setup(&error))?,
+            sealing: sealing(self.wallet.sealing_key())?,
             later: self
                 .wallet
                 .later_account_keys()
                 .iter()
                 .map(|later| key(KeyKind::Secp256k1, later))
                 .collect::<Result<_, _>>()?,
+            earlier: self
+                .wallet
+                .earlier_keys()
+                .iter()
+                .map(|earlier| {
+                    Ok((
+                        key(KeyKind::P256, earlier.signing_key())?,
+                        sealing(earlier.sealing_key())?,
+                    ))
+                })
+                .collect::<Result<_, Failure>>()?,
         })
     }
 
@@ -257,9 +291,16 @@ impl Open {
         self.save()
     }
 
+    /// Makes other signing and sealing keys, and keeps those before beside them.
+    pub fn renew_keys(&mut self) -> Result<(), Failure> {
+        let [signing, sealing] = signing_and_sealing(&mut OsEntropy)?;
+        self.wallet.renew_keys(signing, sealing);
+        self.save()
+    }
+
     /// Opens a sealed payload and takes in what it holds. The number it has from now on.
     pub fn receive(&mut self, sealed: &[u8], source: &str) -> Result<usize, Failure> {
-        let sealing = self.signers()?.sealing;
+        let signers = self.signers()?;
         let other = || {
             Failure::new(
                 Exit::Refused,
@@ -268,12 +309,19 @@ impl Open {
         };
         let plain = if sealed.first() == Some(&b'{') {
             let sealed: eip1098::Envelope = serde_json::from_slice(sealed).map_err(|_| other())?;
-            let text = eip1098::open_safely(&sealing, &sealed)
-                .or_else(|_| eip1098::open(&sealing, &sealed))
-                .map_err(|_| other())?;
+            let text = signers
+                .sealing_keys()
+                .find_map(|key| {
+                    let opened = eip1098::open_safely(key, &sealed);
+                    opened.or_else(|_| eip1098::open(key, &sealed)).ok()
+                })
+                .ok_or_else(other)?;
             zeroize::Zeroizing::new(text.expose().clone().into_bytes())
         } else {
-            let opened = envelope::open(&sealing, SEAL_INFO, &[], sealed).map_err(|_| other())?;
+            let opened = signers
+                .sealing_keys()
+                .find_map(|key| envelope::open(key, SEAL_INFO, &[], sealed).ok())
+                .ok_or_else(other)?;
             zeroize::Zeroizing::new(opened.expose().clone())
         };
         let envelope: Envelope = serde_json::from_slice(&plain)
@@ -316,6 +364,14 @@ impl Open {
         }
         Ok(came)
     }
+}
+
+/// A new signing key (P-256) and a new sealing key (X25519).
+fn signing_and_sealing(entropy: &mut OsEntropy) -> Result<[PrivateKey; 2], Failure> {
+    let signing = SigningKey::generate(KeyKind::P256, entropy);
+    let mut sealing = zeroize::Zeroizing::new([0; 32]);
+    entropy.fill(&mut *sealing);
+    Ok([private(&signing)?, PrivateKey::new(*sealing)])
 }
 
 fn private(signer: &SigningKey) -> Result<PrivateKey, Failure> {
