@@ -309,6 +309,13 @@ pub async fn authority(ledger: &dyn Ledger, contract: Address, at: BlockId) -> R
         .map(convert::from_address)
 }
 
+/// Whom the authority's role is offered to; the zero address where it is offered to nobody.
+pub async fn pending_authority(ledger: &dyn Ledger, contract: Address, at: BlockId) -> Result<Address> {
+    read(ledger, contract, Abi::pendingAuthorityCall {}, at)
+        .await
+        .map(convert::from_address)
+}
+
 /// Where a participant stands.
 pub async fn status(ledger: &dyn Ledger, registry: Address, participant: Address, at: BlockId) -> Result<Status> {
     let call = Abi::statusCall {

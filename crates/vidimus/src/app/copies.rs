@@ -60,6 +60,9 @@ pub struct Plan {
     pub eip1098: bool,
     /// When it is signed.
     pub issued_at: Timestamp,
+    /// Under which number a signing key stands in the issuer's DID document, where that was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegate: Option<u64>,
 }
 
 /// The data key of a person that is there.
@@ -150,7 +153,8 @@ async fn prepare(
 ) -> Result<(Unsigned, Arc<key_rows::Key>), Error> {
     let key = app.key(plan.key).await?;
     let fragment = match plan.algorithm {
-        Algorithm::Es256 => format!("delegate-{}", key.version),
+        // What is not there yet will most often be there as the registry counts it.
+        Algorithm::Es256 => format!("delegate-{}", plan.delegate.unwrap_or(key.version.into())),
         _ => "controller".to_owned(),
     };
     let signer = key.certificate.as_deref().map(|der| {
@@ -312,6 +316,11 @@ fn finish(
     })
 }
 
+async fn find(app: &App, scope: Scope, id: CopyId) -> Result<rows::Copy, Error> {
+    let found = app.store.read(move |tx| rows::find(tx, &scope, id)).await?;
+    found.ok_or(Error::NotFound("copy"))
+}
+
 fn signed_already() -> Error {
     Error::conflict("signed-already", "this copy is signed already", "read it")
 }
@@ -324,11 +333,7 @@ pub async fn commit_signature(
     request: CopySignature,
 ) -> Result<CertificateView, Error> {
     let scope = Scope::authenticated(caller.participant);
-    let copy = app
-        .store
-        .read(move |tx| rows::find(tx, &scope, id))
-        .await?
-        .ok_or(Error::NotFound("copy"))?;
+    let copy = find(app, scope, id).await?;
     if copy.state != State::Intent {
         return Err(signed_already());
     }

@@ -32,7 +32,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -115,6 +115,7 @@ pub struct App {
     registries: RwLock<Arc<Registries>>,
     key_rows: Mutex<HashMap<KeyId, Arc<vidimus_store::keys::Key>>>,
     lists: Mutex<Option<Kept>>,
+    delegates: Mutex<chain::Delegates>,
     handed_over: AtomicBool,
 }
 
@@ -217,10 +218,16 @@ impl App {
             registries: RwLock::new(Arc::new(registries)),
             key_rows: Mutex::new(HashMap::new()),
             lists: Mutex::new(None),
+            delegates: Mutex::default(),
             handed_over: AtomicBool::new(false),
         };
         chain::catch_up(&app).await.map_err(Refusal::Start)?;
         Ok(app)
+    }
+
+    /// Under which numbers issuers' keys stand in their DID documents.
+    pub fn delegates(&self) -> MutexGuard<'_, chain::Delegates> {
+        self.delegates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the contracts are known to be with the authority.

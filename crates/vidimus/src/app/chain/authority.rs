@@ -5,7 +5,10 @@ use super::{
     accounts::{accounts, displaced},
     await_success, send,
 };
-use crate::app::{App, error::Error};
+use crate::app::{
+    App,
+    error::{Error, Problem},
+};
 use vidimus_core::{Address, PublicKey};
 use vidimus_crypto::SigningKey;
 use vidimus_identity::ethr::AttributeName;
@@ -45,6 +48,49 @@ pub async fn hand_over(app: &App) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Prepares what an authority that keeps its own keys has to sign so that `to` holds the contracts, as the chain has them now: whatever of it was
+/// signed before, or never was. `account` is the one that acts; it takes what was offered to it, and hands it on where `to` is another.
+pub async fn prepare_hand_over(app: &App, account: Address, to: Address, plan: &mut Plan) -> Result<(), Error> {
+    let latest = eth::BlockId::latest();
+    let (mut hand_on, mut take) = (Vec::new(), Vec::new());
+    for contract in app.contracts.governed() {
+        let held_by = registry::authority(&*app.ledger, contract, latest).await?;
+        let offered_to = registry::pending_authority(&*app.ledger, contract, latest).await?;
+        if held_by == to {
+            continue;
+        }
+        if offered_to != to {
+            if held_by != account {
+                if offered_to != account {
+                    return Err(on_their_way());
+                }
+                let call = Call::new(contract, registry::accept_authority(), "accept-authority");
+                plan.prepare(app, account, call).await?;
+            }
+            hand_on.push(contract);
+        }
+        take.push(contract);
+    }
+    for contract in hand_on {
+        let call = Call::new(contract, registry::offer_authority(to), "offer-authority");
+        plan.prepare(app, account, call).await?;
+    }
+    for contract in take {
+        let call = Call::new(contract, registry::accept_authority(), "accept-authority");
+        plan.prepare(app, to, call).await?;
+    }
+    Ok(())
+}
+
+/// The refusal of what would come before the operator's hand-over.
+pub(super) fn on_their_way() -> Error {
+    Error::NotReady(Problem::new(
+        "hand-over",
+        "the contracts are on their way to the authority's account",
+        "try again in a minute; if it stays so, look whether the operator's and the authority's accounts can pay for gas",
+    ))
 }
 
 /// The object of the newest attempt at something, or of the next one where that failed: what reverted once must not stand in the way for ever.

@@ -1,6 +1,6 @@
 //! What the chain says, read into the derived tables.
 
-use super::registries::refresh;
+use super::{delegates, registries::refresh};
 use crate::app::{App, error::Error};
 use vidimus_core::{Address, Digest, PublicKey, Timestamp};
 use vidimus_credential::check::registry::{self, Change, Grant};
@@ -74,7 +74,11 @@ pub async fn catch_up(app: &App) -> Result<(), Error> {
             .write(move |tx| rows::advance(tx, chain, before, after, &events, &roots))
             .await?;
     }
-    refresh(app, anew).await
+    refresh(app, anew).await?;
+    if let Some(read_to) = app.registries().read_to {
+        delegates::look(app, read_to).await;
+    }
+    Ok(())
 }
 
 /// Forgets everything that was read from the chain and reads it again; the digests over it before and after, which are the same.

@@ -4,11 +4,13 @@
 //! - `creation` puts the contracts there, `authority` hands them over. [`accounts`] says who acts for whom.
 //! - `outbound` is everything that is sent: queued with what it belongs to, signed, stored, sent, and sent again. `replacement` offers more
 //!   for what blocks pass by.
+//! - `delegates` knows under which number an issuer's key stands in its DID document.
 //! - `follow` reads events into the derived tables, `registries` makes of them what checks lean on, `mirror` takes it into our rows.
 
 pub mod accounts;
 mod authority;
 mod creation;
+mod delegates;
 mod follow;
 mod mirror;
 mod outbound;
@@ -17,9 +19,10 @@ mod replacement;
 
 pub use authority::{
     ATTRIBUTE_VALIDITY, Owner, announce_signing_key, change_owner, changes_under_way, hand_over, is_handed_over,
-    is_rotating, rotation_under_way, withdraw_signing_key,
+    is_rotating, prepare_hand_over, rotation_under_way, withdraw_signing_key,
 };
 pub use creation::ensure_contracts;
+pub use delegates::Delegates;
 pub use follow::{catch_up, rebuild};
 pub use outbound::{Call, Plan, account_key, await_success, dispatch, enqueue, floor, send, submit_signed};
 pub use registries::empty_registries;

@@ -1,6 +1,9 @@
 //! Everything that is sent to the chain.
 
-use super::{CALL_GAS, CREATIONS, PATIENCE, accounts};
+use super::{
+    CALL_GAS, CREATIONS, PATIENCE, accounts,
+    authority::{on_their_way, prepare_hand_over},
+};
 use crate::app::{
     App,
     error::{Error, Problem},
@@ -75,11 +78,7 @@ impl Plan {
             .ok();
         // On its way from the operator: by whatever was sent now the one would come before the other, or the other way round.
         if held_by == Some(app.facts.operator) && authority.custody == participants::Custody::Wrapped {
-            return Err(Error::NotReady(Problem::new(
-                "hand-over",
-                "the contracts are on their way to the authority's account",
-                "try again in a minute; if it stays so, look whether the operator's and the authority's accounts can pay for gas",
-            )));
+            return Err(on_their_way());
         }
         let from = match own.iter().find(|(_, account)| Some(*account) == held_by) {
             Some((_, account)) => *account,
@@ -90,7 +89,14 @@ impl Plan {
                 self.queue(app, from, call, app.random::<16>().to_vec()).await;
                 Ok(())
             }
-            participants::Custody::Own => self.prepare(app, from, call).await,
+            participants::Custody::Own => {
+                // What was prepared at the set-up may have been lost, or brought before the operator's offer: without it the call would revert.
+                let is_taken = held_by.is_none_or(|holder| own.iter().any(|(_, account)| *account == holder));
+                if !is_taken && self.prepared.is_empty() {
+                    prepare_hand_over(app, from, from, self).await?;
+                }
+                self.prepare(app, from, call).await
+            }
         }
     }
 

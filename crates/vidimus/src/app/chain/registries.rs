@@ -154,5 +154,6 @@ async fn complete(app: &App, registries: &mut Registries) -> Result<(), Error> {
             registry.add_profile(participant.profile.as_bytes(), app.provider());
         }
     }
+    app.delegates().note(&known, &keys);
     mirror::participants(app, registries, &known, &keys).await
 }

@@ -76,10 +76,12 @@ impl<'a> Wanted<'a> {
         let plan = |format: &Format| {
             let possible = render::algorithms(*format);
             let algorithm = wanted.filter(|wanted| possible.contains(wanted)).unwrap_or(possible[0]);
+            let key = keys.for_algorithm(algorithm)?;
             Ok::<_, Error>(Plan {
                 format: *format,
                 algorithm,
-                key: keys.for_algorithm(algorithm)?,
+                key,
+                delegate: app.delegates().number(key),
                 holder: card.map(|card| card.did.clone()),
                 sealing_key: card.map(|card| encoding::hex(&card.sealing_key)),
                 eip1098,

@@ -3,16 +3,13 @@
 use super::{change, find, keys::kept_account_key, made::new_account, pending, refuse_custody, with_entry};
 use crate::app::{
     App,
-    chain::{self, Call, accounts},
+    chain::{self, accounts},
     error::Error,
     principal::{Principal, Role},
     requests::ParticipantChange,
 };
 use vidimus_core::{Address, id::ParticipantId};
-use vidimus_ledger::{
-    contracts::{dids, registry},
-    eth,
-};
+use vidimus_ledger::{contracts::dids, eth};
 use vidimus_store::{audit, keys as key_rows, participants as rows};
 
 /// Gives a participant's account a new key, which signs in its name as soon as the ledger has it; the key before it does not any more. For the
@@ -34,7 +31,6 @@ pub async fn rotate_account(
     if chain::changes_under_way(app, participant.account).await? > 0 {
         return Err(accounts::under_way());
     }
-    require_owner(app, &participant, account).await?;
     // Nothing of it is under way, and the chain has nothing of it: what was begun before came to nothing.
     let dead: Vec<_> = own
         .iter()
@@ -52,14 +48,20 @@ pub async fn rotate_account(
     }
     let mut plan = chain::Plan::default();
     let kept = kept_account_key(app, &participant, account).await?;
-    let owner = chain::Owner {
-        identity: participant.account,
-        account,
-        key: kept.as_deref(),
-    };
-    chain::change_owner(app, owner, to, &mut plan).await?;
-    if participant.role == rows::Role::Authority && kept.is_none() {
-        prepare_hand_over(app, account, to, &mut plan).await?;
+    let keeps_the_role = participant.role == rows::Role::Authority && kept.is_none();
+    let owner = owner(app, &participant).await?;
+    // The contracts follow by transactions of their own: where the DID went over already, the rest is prepared again.
+    if !(keeps_the_role && owner == to) {
+        require_owner(app, &participant, owner == account)?;
+        let owner = chain::Owner {
+            identity: participant.account,
+            account,
+            key: kept.as_deref(),
+        };
+        chain::change_owner(app, owner, to, &mut plan).await?;
+    }
+    if keeps_the_role {
+        chain::prepare_hand_over(app, account, to, &mut plan).await?;
     }
     // The same card again, because the answer was lost: its row is there.
     let known = own.iter().any(|(key, account)| *account == to && key.secret.is_none());
@@ -87,14 +89,18 @@ pub async fn rotate_account(
     Ok(change)
 }
 
-/// The chain must have the admission, and must know the account as the owner of the DID: nobody else can hand it over.
-async fn require_owner(app: &App, participant: &rows::Participant, account: Address) -> Result<(), Error> {
+/// Whom the chain knows as the owner of a participant's DID.
+async fn owner(app: &App, participant: &rows::Participant) -> Result<Address, Error> {
+    let latest = eth::BlockId::latest();
+    Ok(dids::owner(&*app.ledger, app.contracts.dids, participant.account, latest).await?)
+}
+
+/// The chain must have the admission, and must know the account that acts as the owner of the DID: nobody else can hand it over.
+fn require_owner(app: &App, participant: &rows::Participant, is_owner: bool) -> Result<(), Error> {
     if participant.role != rows::Role::Authority {
         with_entry(app, participant, |_| ()).ok_or_else(pending)?;
     }
-    let latest = eth::BlockId::latest();
-    let owner = dids::owner(&*app.ledger, app.contracts.dids, participant.account, latest).await?;
-    if owner == account {
+    if is_owner {
         return Ok(());
     }
     Err(Error::conflict(
@@ -102,17 +108,4 @@ async fn require_owner(app: &App, participant: &rows::Participant, account: Addr
         "the DID of this participant belongs to another account than the one that acts here",
         "wait a few seconds and try again; if it lasts, the authority must revoke the participant and admit it anew",
     ))
-}
-
-/// An authority with its own keys offers each contract with its account, and accepts with the new one: the contracts know it by its account.
-async fn prepare_hand_over(app: &App, account: Address, to: Address, plan: &mut chain::Plan) -> Result<(), Error> {
-    for contract in app.contracts.governed() {
-        let call = Call::new(contract, registry::offer_authority(to), "offer-authority");
-        plan.prepare(app, account, call).await?;
-    }
-    for contract in app.contracts.governed() {
-        let call = Call::new(contract, registry::accept_authority(), "accept-authority");
-        plan.prepare(app, to, call).await?;
-    }
-    Ok(())
 }

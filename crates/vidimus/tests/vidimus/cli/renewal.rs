@@ -2,6 +2,7 @@
 
 use super::place::{CATEGORY, Deployment, Place, content_id, fhir, now, text, until};
 use serde_json::Value;
+use vidimus_core::encoding::from_base64url;
 use vidimus_credential::card::HolderCard;
 use vidimus_crypto::Native;
 
@@ -48,6 +49,16 @@ fn issue(server: &Deployment, passport: &str) -> Value {
     let received = line(server, &format!("wallet receive {content} --from {}", server.url));
     line(server, &format!("wallet counter-sign {}", received["number"]));
     signed
+}
+
+/// Under which of the issuer's keys a copy says that it is signed.
+fn kid(server: &Deployment, number: u8) -> String {
+    let number = number.to_string();
+    let copy = server.run(&["wallet", "show", &number]).out;
+    let header = from_base64url(copy.trim().split('.').next().unwrap()).unwrap();
+    let header: Value = serde_json::from_slice(&header).unwrap();
+    let (_, fragment) = header["kid"].as_str().unwrap().split_once('#').unwrap();
+    fragment.to_owned()
 }
 
 /// The airline checks what the traveller shows it of the wallet.
@@ -157,6 +168,26 @@ fn a_laboratory_renews_keys_that_it_keeps_itself_and_the_old_one_is_revoked() {
     check(&server, 3).checked(0, "signature_ok");
     issue(&server, "P 4711 4");
     check(&server, 4).checked(0, "signature_ok");
+
+    // The next key: the DID document counts the revocation between them, the registry does not; what was signed before keeps its key.
+    let made = line(&server, "keys renew --keys laboratory.keys");
+    server.write("third.jwt", &text(&made, "/card"));
+    let rotated = line(
+        &server,
+        &format!("participant rotate-keys {id} --card third.jwt --api-key-file authority.key"),
+    );
+    assert_eq!(sign_transactions(&server, &rotated), 1);
+    until(|| signing_keys(&server).last() == Some(&(Some(3), "active".into())));
+    issue(&server, "P 4711 5");
+    for number in 3..=5 {
+        check(&server, number).checked(0, "signature_ok");
+    }
+    let kids: Vec<_> = (1..=5).map(|number| kid(&server, number)).collect();
+    assert_eq!(
+        kids,
+        ["delegate-1", "delegate-1", "delegate-2", "delegate-2", "delegate-4"],
+        "3 is the revocation of 1"
+    );
 }
 
 #[test]
