@@ -57,31 +57,7 @@ pub struct ParticipantArguments {
 #[derive(Debug, clap::Subcommand)]
 enum ParticipantCommand {
     /// Admit an issuer (for categories) or a verifier (for attributes and purposes).
-    Admit {
-        /// `issuer` or `verifier`.
-        #[arg(value_parser = role)]
-        role: Role,
-        /// Name, as others will see it.
-        #[arg(long)]
-        name: String,
-        /// ISO 3166-1 alpha-2 code of its country.
-        #[arg(long)]
-        country: String,
-        /// Its web address.
-        #[arg(long, value_name = "ADDRESS")]
-        website: Option<String>,
-        #[command(flatten)]
-        grants: Grants,
-        /// Card of keys that it keeps itself (`vidimus keys card`); without it the server makes keys and keeps them wrapped.
-        #[arg(long, value_name = "FILE")]
-        card: Option<PathBuf>,
-        /// New file, for this user only, that its first API key is written to.
-        #[arg(long, value_name = "FILE")]
-        save_api_key: Option<PathBuf>,
-        /// Wait until the ledger has the admission.
-        #[arg(long)]
-        wait: bool,
-    },
+    Admit(AdmissionArguments),
     /// List the participants.
     List {
         /// Only those of this role.
@@ -154,6 +130,34 @@ enum ParticipantCommand {
         #[arg(long, value_name = "FILE")]
         card: Option<PathBuf>,
     },
+}
+
+/// Who is admitted, and for what.
+#[derive(Debug, clap::Args)]
+struct AdmissionArguments {
+    /// `issuer` or `verifier`.
+    #[arg(value_parser = role)]
+    role: Role,
+    /// Name, as others will see it.
+    #[arg(long)]
+    name: String,
+    /// ISO 3166-1 alpha-2 code of its country.
+    #[arg(long)]
+    country: String,
+    /// Its web address.
+    #[arg(long, value_name = "ADDRESS")]
+    website: Option<String>,
+    #[command(flatten)]
+    grants: Grants,
+    /// Card of keys that it keeps itself (`vidimus keys card`); without it the server makes keys and keeps them wrapped.
+    #[arg(long, value_name = "FILE")]
+    card: Option<PathBuf>,
+    /// New file, for this user only, that its first API key is written to.
+    #[arg(long, value_name = "FILE")]
+    save_api_key: Option<PathBuf>,
+    /// Wait until the ledger has the admission.
+    #[arg(long)]
+    wait: bool,
 }
 
 /// What a participant is admitted for. Each can be given several times.
@@ -249,41 +253,8 @@ pub(super) async fn setup(arguments: SetupArguments, output: Output) -> Result<(
 pub(super) async fn participant(arguments: ParticipantArguments, output: Output) -> Result<(), Failure> {
     let server = arguments.server.authenticated()?;
     let change = match arguments.command {
-        ParticipantCommand::Admit {
-            role,
-            name,
-            country,
-            website,
-            grants,
-            card,
-            save_api_key,
-            wait,
-        } => {
-            let card = card.as_deref().map(read_text).transpose()?;
-            let reserved = reserve(save_api_key.as_ref())?;
-            let body = json!({
-                "role": role, "name": name, "country": country, "url": website, "card": card,
-                "categories": grants.category, "attributes": grants.attribute, "purposes": grants.purpose,
-            });
-            let request = server.post("/v1/participants", &body);
-            let mut answer = SecretFile::keep(reserved, "api_key", request).await?;
-            if wait {
-                answer["participant"] = until_active(&server, &text(&answer, "/participant/id")).await?;
-            }
-            asked(answer, "admit", None, body)
-        }
-        ParticipantCommand::List { role } => {
-            let query = role.map_or_else(String::new, |role| format!("?role={}", role.name()));
-            let list = server.get(&format!("/v1/participants{query}")).await?;
-            let lines: Vec<_> = items(&list).map(line).collect();
-            let shown = if lines.is_empty() {
-                "There are no participants.".into()
-            } else {
-                lines.join("\n")
-            };
-            output.answer(&shown, &list);
-            return Ok(());
-        }
+        ParticipantCommand::Admit(admission) => admit(&server, admission).await?,
+        ParticipantCommand::List { role } => return list(&server, role, output).await,
         ParticipantCommand::Show { id } => {
             let path = id.map_or_else(|| "/v1/profile".into(), |id| format!("/v1/participants/{id}"));
             let participant = server.get(&path).await?;
@@ -338,6 +309,35 @@ pub(super) async fn participant(arguments: ParticipantArguments, output: Output)
         }
     };
     output.answer(&describe_change(&change), &change);
+    Ok(())
+}
+
+async fn admit(server: &Server, admission: AdmissionArguments) -> Result<Value, Failure> {
+    let card = admission.card.as_deref().map(read_text).transpose()?;
+    let reserved = reserve(admission.save_api_key.as_ref())?;
+    let grants = admission.grants;
+    let body = json!({
+        "role": admission.role, "name": admission.name, "country": admission.country, "url": admission.website, "card": card,
+        "categories": grants.category, "attributes": grants.attribute, "purposes": grants.purpose,
+    });
+    let request = server.post("/v1/participants", &body);
+    let mut answer = SecretFile::keep(reserved, "api_key", request).await?;
+    if admission.wait {
+        answer["participant"] = until_active(server, &text(&answer, "/participant/id")).await?;
+    }
+    Ok(asked(answer, "admit", None, body))
+}
+
+async fn list(server: &Server, role: Option<Role>, output: Output) -> Result<(), Failure> {
+    let query = role.map_or_else(String::new, |role| format!("?role={}", role.name()));
+    let list = server.get(&format!("/v1/participants{query}")).await?;
+    let lines: Vec<_> = items(&list).map(line).collect();
+    let shown = if lines.is_empty() {
+        "There are no participants.".into()
+    } else {
+        lines.join("\n")
+    };
+    output.answer(&shown, &list);
     Ok(())
 }
 

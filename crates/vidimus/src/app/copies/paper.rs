@@ -41,11 +41,7 @@ pub async fn evidence_of(app: &App, digest: Digest) -> Result<Evidence, Error> {
 
 async fn printable(app: &App, caller: &Principal, id: CopyId) -> Result<(rows::Copy, String), Error> {
     let scope = Scope::authenticated(caller.participant);
-    let copy = app
-        .store
-        .read(move |tx| rows::find(tx, &scope, id))
-        .await?
-        .ok_or(Error::NotFound("copy"))?;
+    let copy = super::find(app, scope, id).await?;
     if copy.holder.is_some() {
         return Err(Error::conflict(
             "sealed",

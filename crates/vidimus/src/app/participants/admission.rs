@@ -4,6 +4,7 @@ use super::{
     change,
     made::{Made, authority},
     profile::Profile,
+    record,
     terms::{known_categories, names, refuse_lists},
 };
 use crate::app::{
@@ -141,25 +142,18 @@ pub async fn admit(
         keys,
         api_key,
     };
-    let (queued, now) = (plan.queued(), app.now());
-    let entry = app.audit_entry(Some(caller.participant), "admit", id.as_bytes());
-    app.store
-        .write(move |tx| {
-            new.insert(tx).map_err(|error| match error.constraint() {
-                Some("participants_account") => Error::conflict(
-                    "already-admitted",
-                    "the account of this card is admitted in this role already",
-                    "change the participant that is there, or use other keys",
-                ),
-                _ => error.into(),
-            })?;
-            chain::enqueue(tx, &queued, now)?;
-            audit::append(tx, &entry)?;
-            note.keep(tx)
-        })
-        .await?;
-    let mut change = change(app, id).await?;
-    plan.send(app, &mut change).await;
+    let mut change = record(app, caller, id, "admit", plan, move |tx| {
+        new.insert(tx).map_err(|error| match error.constraint() {
+            Some("participants_account") => Error::conflict(
+                "already-admitted",
+                "the account of this card is admitted in this role already",
+                "change the participant that is there, or use other keys",
+            ),
+            _ => error.into(),
+        })?;
+        note.keep(tx)
+    })
+    .await?;
     change.api_key = Some(secret);
     Ok(change)
 }

@@ -1,11 +1,11 @@
 //! A participant's keys: new ones, and an end to those that leaked.
 
 use super::{
-    carry_out_plan, change, find,
+    carry_out_plan, find,
     made::{Made, authority},
     not_in_a_registry, pending,
     profile::Profile,
-    refuse_custody, registry_contract, with_entry,
+    record, refuse_custody, registry_contract, with_entry,
 };
 use crate::app::{
     App,
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use vidimus_core::{Address, PublicKey, Timestamp, id::ParticipantId};
 use vidimus_crypto::SigningKey;
 use vidimus_ledger::contracts::registry;
-use vidimus_store::{Scope, audit, keys as key_rows, participants as rows};
+use vidimus_store::{Scope, keys as key_rows, participants as rows};
 
 /// Gives a participant new signing and sealing keys. `card` is needed where it keeps its keys itself; the account must be the same.
 pub async fn rotate_keys(
@@ -74,28 +74,21 @@ pub async fn rotate_keys(
         };
         chain::announce_signing_key(app, owner, &made.signing, &mut plan).await?;
     }
-    let (keys, queued, now) = (made.keys, plan.queued(), app.now());
-    let entry = app.audit_entry(Some(caller.participant), "rotate-keys", id.as_bytes());
-    app.store
-        .write(move |tx| {
-            for key in &keys {
-                key_rows::insert(tx, key).map_err(|error| match error.constraint() {
-                    Some("keys_version") => Error::conflict(
-                        "keys-rotated-meanwhile",
-                        "somebody else is rotating these keys",
-                        "read the participant, and try again if its keys still have to change",
-                    ),
-                    _ => error.into(),
-                })?;
-            }
-            chain::enqueue(tx, &queued, now)?;
-            audit::append(tx, &entry)?;
-            Ok::<_, Error>(())
-        })
-        .await?;
-    let mut change = change(app, id).await?;
-    plan.send(app, &mut change).await;
-    Ok(change)
+    let keys = made.keys;
+    record(app, caller, id, "rotate-keys", plan, move |tx| {
+        for key in &keys {
+            key_rows::insert(tx, key).map_err(|error| match error.constraint() {
+                Some("keys_version") => Error::conflict(
+                    "keys-rotated-meanwhile",
+                    "somebody else is rotating these keys",
+                    "read the participant, and try again if its keys still have to change",
+                ),
+                _ => error.into(),
+            })?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// Says that keys of a version are not to be trusted for what is signed from a time on. What is proven older by its anchor stays good.

@@ -30,7 +30,7 @@ use vidimus_credential::check::{
     Registry,
     registry::{Participant as Entry, Standing},
 };
-use vidimus_store::{audit, participants as rows};
+use vidimus_store::{Tx, audit, participants as rows};
 
 fn registry_contract(app: &App, participant: &rows::Participant) -> Address {
     match participant.role {
@@ -63,15 +63,29 @@ async fn carry_out_plan(
     operation: &'static str,
     plan: chain::Plan,
 ) -> Result<ParticipantChange, Error> {
+    record(app, caller, participant.id, operation, plan, |_| Ok(())).await
+}
+
+/// [`carry_out_plan`], where rows of ours change too: `rows` writes them in the same transaction.
+async fn record(
+    app: &App,
+    caller: &Principal,
+    id: ParticipantId,
+    operation: &'static str,
+    plan: chain::Plan,
+    rows: impl Fn(&mut Tx<'_>) -> Result<(), Error> + Send + Sync + 'static,
+) -> Result<ParticipantChange, Error> {
     let (queued, now) = (plan.queued(), app.now());
-    let entry = app.audit_entry(Some(caller.participant), operation, participant.id.as_bytes());
+    let entry = app.audit_entry(Some(caller.participant), operation, id.as_bytes());
     app.store
         .write(move |tx| {
+            rows(tx)?;
             chain::enqueue(tx, &queued, now)?;
-            audit::append(tx, &entry).map(drop)
+            audit::append(tx, &entry)?;
+            Ok::<_, Error>(())
         })
         .await?;
-    let mut change = change(app, participant.id).await?;
+    let mut change = change(app, id).await?;
     plan.send(app, &mut change).await;
     Ok(change)
 }
