@@ -67,6 +67,7 @@ const text = (t) => hexlify(toUtf8Bytes(t))
 const one = '0x0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798'
 // Uncompressed generator of P-256.
 const p256 = '0x046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c2964fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5'
+const key = (n) => '0x04' + n.toString(16).padStart(2, '0').repeat(64)
 const k = '0x' + 'a1'.repeat(32)
 const DID = 'did:ethr:0x56494d:0xf3beac30c498d9e26865f34fcaa57dbb935b0d74'
 const PUB = 'did:ethr:0x56494d:' + one
@@ -85,6 +86,11 @@ const cases = {
     attribute(10, 'did/pub/Secp256r1/veriKey/hex', p256), attribute(11, 'did/pub/Ed25519', k), attribute(12, 'did/pub/X25519/veriKey', k)] },
   'multikey': { did: DID, events: [attribute(2, 'did/pub/Multikey/veriKey/hex', p256), attribute(3, 'did/pub/Multikey/veriKey/base58', '0xed01' + 'a1'.repeat(32)), attribute(4, 'did/pub/Multikey/enc/hex', '0xec01' + 'a2'.repeat(32))] },
   'attribute-revoked': { did: DID, events: [attribute(2, 'did/pub/Multikey/veriKey/hex', p256), attribute(3, 'did/pub/Ed25519/sigAuth/hex', k), attribute(4, 'did/pub/Multikey/veriKey/hex', p256, 0), attribute(5, 'did/pub/Secp256k1/veriKey/hex', one)] },
+  // An issuer's signing keys as they are rotated and revoked: each event counts, a number is never given again, and a key keeps its own.
+  'signing-keys-rotated-and-revoked': { did: DID, events: [
+    attribute(2, 'did/pub/Multikey/veriKey/hex', p256), attribute(3, 'did/pub/Multikey/veriKey/hex', key(2)), attribute(4, 'did/pub/Multikey/veriKey/hex', p256, 0),
+    attribute(5, 'did/pub/Multikey/veriKey/hex', key(3)), attribute(6, 'did/pub/Multikey/veriKey/hex', p256, 0), attribute(7, 'did/svc/Gone', text('x'), 0),
+    attribute(7, 'did/pub/Multikey/veriKey/hex', key(3), 0), delegate(8, 'veriKey', account(0xb1), 1), attribute(9, 'did/pub/Multikey/veriKey/hex', key(4)), attribute(10, 'did/svc/Hub', text('https://hub.example'))] },
   'attribute-set-again': { did: DID, events: [attribute(2, 'did/pub/Multikey/veriKey/hex', p256, NOW + 5), attribute(3, 'did/pub/Ed25519/veriKey/hex', k), attribute(4, 'did/pub/Multikey/veriKey/hex', p256, LATER)] },
   'attribute-revoked-and-set-again': { did: DID, events: [attribute(2, 'did/pub/Multikey/veriKey/hex', p256), attribute(3, 'did/pub/Ed25519/veriKey/hex', k), attribute(4, 'did/pub/Multikey/veriKey/hex', p256, 0), attribute(5, 'did/pub/Multikey/veriKey/hex', p256)] },
   'validity-ends': { did: DID, events: [attribute(2, 'did/pub/Ed25519/veriKey/hex', k, NOW), attribute(3, 'did/pub/Ed25519/veriKey/hex', '0x' + 'a2'.repeat(32), NOW - 1), delegate(4, 'veriKey', account(0xb1), NOW), delegate(5, 'sigAuth', account(0xb2), NOW - 1)] },

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use serde_json::Value;
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 use vidimus_core::{
     Algorithm, PublicKey, Timestamp,
     encoding::{from_hex, from_hex_exact},
@@ -91,6 +91,29 @@ fn documents_are_the_ones_that_the_npm_resolver_builds() {
         assert_eq!(resolution, vector["expected"], "{name}");
     }
     assert!(vectors.len() >= 20, "the vectors are there");
+}
+
+#[test]
+fn an_id_stays_its_key_s_whatever_is_revoked_later() {
+    let vector = vector("signing-keys-rotated-and-revoked");
+    let mut keys: BTreeMap<String, KeyMaterial> = BTreeMap::new();
+    for event in events(&vector) {
+        let stood = resolved(
+            &vector,
+            At::Block {
+                number: event.block,
+                time: event.time,
+            },
+        );
+        for method in stood.did_document.verification_method {
+            let known = keys.entry(method.id.clone()).or_insert_with(|| method.material.clone());
+            assert_eq!(*known, method.material, "{} names another key now", method.id);
+        }
+    }
+    let numbers: Vec<_> = keys.keys().filter_map(|id| id.split_once("#delegate-")).collect();
+    let numbers: Vec<_> = numbers.into_iter().map(|(_, number)| number).collect();
+    // 3, 5, 6 and 7 are revocations: their numbers are used up.
+    assert_eq!(numbers, ["1", "2", "4", "8"]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ async function main() {
   assert.equal(block.hash, (await provider.getBlock(block.hash)).hash)
   assert.equal(block.prefetchedTransactions.length, 1)
   const logs = await provider.getLogs({ address: registry, fromBlock: 0, toBlock: 'latest' })
-  assert.equal(logs.length, 3)
+  assert.equal(logs.length, 7)
 
   // Fees, nonce and gas found by ethers itself; a contract made, called, and reverting.
   const wallet = new ethers.Wallet('0x' + secret, provider)
@@ -47,9 +47,10 @@ async function main() {
   assert.ok(document.service.some((service) => service.serviceEndpoint === 'https://hub.example'))
   const accounts = document.verificationMethod.map((method) => (method.blockchainAccountId ?? '').toLowerCase())
   assert.ok(accounts.some((account) => account.endsWith(delegate)), JSON.stringify(document))
-  assert.equal(document.verificationMethod.length, 3)
   provider.destroy()
+  // The last line is compared with the document that Vidimus makes of the same history.
   console.log('ethers and the resolver are content')
+  console.log(JSON.stringify(document))
 }
 
 main().then(() => process.exit(0), (error) => { console.error(error); process.exit(1) })

@@ -1,12 +1,19 @@
 //! Clients from npm (ethers, ethr-did-resolver) against an embedded ledger that is served. The packages are those of `e2e/`.
 
-use crate::support::{open, serve, skip};
+use crate::support::{NOW, open, serve, skip};
 use std::path::Path;
 use std::sync::Arc;
+use vidimus_core::Timestamp;
+use vidimus_crypto::Native;
+use vidimus_identity::{
+    Did,
+    ethr::{self, At},
+};
 use vidimus_ledger::conformance::Chain;
-use vidimus_ledger::contracts::dids::Change;
-use vidimus_ledger::contracts::{Contract, address_created};
+use vidimus_ledger::contracts::dids::{self, Change, DidEvent};
+use vidimus_ledger::contracts::{Contract, Placed, address_created};
 use vidimus_ledger::embedded::DEFAULT_CHAIN_ID;
+use vidimus_ledger::eth::BlockId;
 use vidimus_ledger::rpc::Limits;
 
 const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../e2e/package.json");
@@ -25,11 +32,6 @@ async fn ethers_and_the_did_resolver_read_and_write_it() {
     let code = Contract::EthereumDidRegistry.creation_code(chain.authority.address);
     chain.mine(&chain.signed(&chain.authority, None, 0, code).await).await;
     let registry = address_created(chain.authority.address, 0);
-    let name = |text: &str| {
-        let mut name = [0; 32];
-        name[..text.len()].copy_from_slice(text.as_bytes());
-        name
-    };
     for change in [
         Change::SetAttribute {
             name: name("did/svc/HubService"),
@@ -46,6 +48,14 @@ async fn ethers_and_the_did_resolver_read_and_write_it() {
             value: vec![9; 32],
             validity: 1_000_000_000,
         },
+        // Signing keys as they come and go: the first is revoked after the second was there, then comes a third.
+        signing_key(1),
+        signing_key(2),
+        Change::RevokeAttribute {
+            name: name(SIGNING_KEY),
+            value: vec![1; 65],
+        },
+        signing_key(3),
     ] {
         chain.send(&holder, registry, change.calldata(holder.address)).await;
     }
@@ -78,5 +88,61 @@ async fn ethers_and_the_did_resolver_read_and_write_it() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(said.contains("ethers and the resolver are content"), "{said}");
+    let theirs: serde_json::Value = serde_json::from_str(said.trim().lines().last().unwrap()).unwrap();
+    let latest = BlockId::latest();
+    let history = dids::history(&*ledger, registry, holder.address, latest, 100)
+        .await
+        .unwrap();
+    let events: Vec<_> = history.into_iter().map(event).collect();
+    let did: Did = format!("did:ethr:{DEFAULT_CHAIN_ID:#x}:{}", holder.address)
+        .parse()
+        .unwrap();
+    let ours = ethr::resolve(did.as_ethr().unwrap(), &events, At::Now(Timestamp(NOW)), &Native::new()).unwrap();
+    assert_eq!(serde_json::to_value(&ours.did_document).unwrap(), theirs);
+    let ids = ours.did_document.verification_method.iter();
+    let numbers: Vec<_> = ids.filter_map(|method| method.id.split_once("#delegate-")).collect();
+    let numbers: Vec<_> = numbers.into_iter().map(|(_, number)| number).collect();
+    assert_eq!(numbers, ["1", "2", "4", "6"], "5 is the revocation of 3");
     ledger.audit().unwrap();
+}
+
+const SIGNING_KEY: &str = "did/pub/Multikey/veriKey/hex";
+
+fn name(text: &str) -> [u8; 32] {
+    let mut name = [0; 32];
+    name[..text.len()].copy_from_slice(text.as_bytes());
+    name
+}
+
+fn signing_key(digit: u8) -> Change {
+    Change::SetAttribute {
+        name: name(SIGNING_KEY),
+        value: vec![digit; 65],
+        validity: 1_000_000_000,
+    }
+}
+
+/// A logged event as documents are made of it.
+fn event(placed: Placed<DidEvent>) -> ethr::Event {
+    ethr::Event {
+        block: placed.at.block_number,
+        time: placed.at.time.unwrap(),
+        previous_change: placed.event.previous(),
+        change: match placed.event {
+            DidEvent::OwnerChanged { owner, .. } => ethr::Change::Owner { owner },
+            DidEvent::DelegateChanged {
+                kind,
+                delegate,
+                valid_to,
+                ..
+            } => ethr::Change::Delegate {
+                delegate_type: kind,
+                delegate,
+                valid_to,
+            },
+            DidEvent::AttributeChanged {
+                name, value, valid_to, ..
+            } => ethr::Change::Attribute { name, value, valid_to },
+        },
+    }
 }

@@ -296,6 +296,20 @@ impl TestApp {
         Participant { id, key }
     }
 
+    /// What an airline is told of an input: the verdict, and every reason.
+    pub async fn check(&self, airline: &str, input: &str) -> (String, Vec<String>) {
+        let body = json!({"input": input, "purpose": "boarding"});
+        let answer = self.post("/v1/checks", Some(airline), &body).await;
+        let answer = answer.expect(StatusCode::OK);
+        let reasons = answer["tests"].as_array().unwrap().iter();
+        (
+            answer["verdict"].as_str().unwrap().to_owned(),
+            reasons
+                .map(|test| test["reason"].as_str().unwrap().to_owned())
+                .collect(),
+        )
+    }
+
     /// Waits for what jobs do, at most 30 seconds.
     pub async fn until(&self, what: &str, there: impl AsyncFnMut() -> bool) {
         crate::program::until_async(what, Duration::from_secs(30), there).await;

@@ -2,41 +2,28 @@
 //! in turn.
 
 use crate::{
+    batches::Batches,
     harness::{airline, laboratory, postgres_url, result},
     program,
+    server::{Api, Server, free_port},
 };
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    process::{Child, Stdio},
     time::Duration,
 };
 use tempfile::TempDir;
-use vidimus_core::{Commitment, Digest, Receipt};
-use vidimus_crypto::Native;
+use vidimus_core::Digest;
 use vidimus_store::testing;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-struct Server {
-    child: Child,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// One of the two: where it is configured and where it listens.
 struct Instance {
     directory: PathBuf,
-    base: String,
-    client: Client,
+    api: Api,
     running: Option<Server>,
 }
 
@@ -44,80 +31,22 @@ impl Instance {
     fn new(directory: &Path, port: u16) -> Self {
         Self {
             directory: directory.to_owned(),
-            base: format!("http://127.0.0.1:{port}"),
-            client: Client::builder().timeout(Duration::from_secs(20)).build().unwrap(),
+            api: Api::new(format!("http://127.0.0.1:{port}")),
             running: None,
         }
     }
 
     /// Starts it; gives what it prints first when it is asked for.
     fn start(&mut self, printed: bool) -> Value {
-        let mut command = program::command(&self.directory, &["--json", "serve"]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut logs = BufReader::new(child.stderr.take().unwrap());
-        let (mut line, mut told) = (String::new(), String::new());
-        while !line.contains("\"serving\"") {
-            told.push_str(&line);
-            line.clear();
-            assert!(logs.read_line(&mut line).unwrap() > 0, "it does not start: {told}");
-        }
-        std::thread::spawn(move || std::io::copy(&mut logs.by_ref(), &mut std::io::sink()));
-        let mut first = String::new();
-        if printed {
-            let mut output = BufReader::new(child.stdout.take().unwrap());
-            output.read_line(&mut first).unwrap();
-        }
-        self.running = Some(Server { child });
-        serde_json::from_str(&first).unwrap_or_default()
+        let server = Server::start(&self.directory, None, printed).unwrap();
+        let first = server.setup.as_deref().unwrap_or("null");
+        let first = serde_json::from_str(first).unwrap();
+        self.running = Some(server);
+        first
     }
 
     fn kill(&mut self) {
         drop(self.running.take());
-    }
-
-    /// `None` when nobody answers.
-    async fn send(
-        &self,
-        key: &str,
-        method: &str,
-        path: &str,
-        body: Option<&Value>,
-        once: &str,
-    ) -> Option<(StatusCode, Value)> {
-        let url = format!("{}{path}", self.base);
-        let mut request = self.client.request(method.parse().unwrap(), url);
-        if !key.is_empty() {
-            request = request.bearer_auth(key);
-        }
-        if !once.is_empty() {
-            request = request.header("idempotency-key", once);
-        }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let response = request.send().await.ok()?;
-        let status = response.status();
-        let text = response.text().await.ok()?;
-        Some((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
-    }
-
-    async fn get(&self, key: &str, path: &str) -> Value {
-        let (status, body) = self.send(key, "GET", path, None, "").await.expect("it answers");
-        assert_eq!(status, StatusCode::OK, "{path}: {body}");
-        body
-    }
-
-    async fn post(&self, key: &str, path: &str, body: &Value) -> Value {
-        let (status, answer) = self.send(key, "POST", path, Some(body), "").await.expect("it answers");
-        assert!(status.is_success(), "{path}: {status} {answer}");
-        answer
-    }
-
-    async fn call(&self, method: &str, params: Value) -> Value {
-        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        let answer = self.post("", "/rpc", &body).await;
-        assert!(answer["error"].is_null(), "{answer}");
-        answer["result"].clone()
     }
 }
 
@@ -139,7 +68,8 @@ async fn report(instance: &Instance, laboratory: &str, series: &str, count: usiz
         let passport = format!("{series}{turn:04}");
         let body = same_result(&passport);
         let Some((status, answer)) = instance
-            .send(laboratory, "POST", "/v1/results", Some(&body), &passport)
+            .api
+            .send(Some(laboratory), "POST", "/v1/results", Some(&body), &passport)
             .await
         else {
             break;
@@ -157,7 +87,7 @@ async fn anchored(instance: &Instance, laboratory: &str, certificates: &Acknowle
         let path = format!("/v1/certificates/{certificate}");
         let mut view = Value::Null;
         program::until_async(&format!("{passport} is anchored"), PATIENCE, async || {
-            view = instance.get(laboratory, &path).await;
+            view = instance.api.get(Some(laboratory), &path).await;
             view["copies"]
                 .as_array()
                 .unwrap()
@@ -177,41 +107,39 @@ async fn anchored(instance: &Instance, laboratory: &str, certificates: &Acknowle
 
 async fn verdict(instance: &Instance, laboratory: &str, airline: &str, certificate: &str) -> Value {
     let view = instance
-        .get(laboratory, &format!("/v1/certificates/{certificate}"))
+        .api
+        .get(Some(laboratory), &format!("/v1/certificates/{certificate}"))
         .await;
     let copy = view["copies"][0]["id"].as_str().unwrap();
     let paper = instance
-        .get(laboratory, &format!("/v1/copies/{copy}/paper?form=text"))
+        .api
+        .get(Some(laboratory), &format!("/v1/copies/{copy}/paper?form=text"))
         .await;
     instance
-        .post(airline, "/v1/checks", &json!({"input": paper, "purpose": "boarding"}))
+        .api
+        .post(
+            Some(airline),
+            "/v1/checks",
+            &json!({"input": paper, "purpose": "boarding"}),
+        )
         .await["verdict"]
         .clone()
 }
 
 /// The chain has each root once, with as many leaves as receipts lead to it, and the anchoring account sent nothing else.
 async fn anchored_once(instance: &Instance, commitments: &BTreeSet<String>) {
-    let mut batches: BTreeMap<Digest, (u64, BTreeSet<u64>)> = BTreeMap::new();
+    let mut batches = Batches::default();
     for commitment in commitments {
-        let receipt = instance.get("", &format!("/v1/receipts/{commitment}")).await;
-        let receipt: Receipt = serde_json::from_value(receipt).unwrap();
-        let commitment: Commitment = commitment.parse().unwrap();
-        receipt.verify(&Native::new(), &commitment).unwrap();
-        let (size, places) = batches
-            .entry(receipt.anchor.root)
-            .or_insert((receipt.proof.size, BTreeSet::new()));
-        assert_eq!(*size, receipt.proof.size);
-        assert!(
-            places.insert(receipt.proof.index),
-            "two commitments at one place of a batch"
-        );
+        let receipt = instance.api.get(None, &format!("/v1/receipts/{commitment}")).await;
+        batches.add(commitment, &serde_json::from_value(receipt).unwrap());
     }
+    let Batches(batches) = batches;
     for (root, (size, places)) in &batches {
         assert_eq!(*size, places.len() as u64, "{root} holds what nobody has a receipt for");
     }
-    let deployment = instance.get("", "/v1/deployment").await;
+    let deployment = instance.api.get(None, "/v1/deployment").await;
     let filter = json!([{"address": deployment["contracts"]["anchors"], "fromBlock": "0x0", "toBlock": "latest"}]);
-    let logs = instance.call("eth_getLogs", filter).await;
+    let logs = instance.api.call("eth_getLogs", filter).await;
     let mut on_chain = Vec::new();
     for log in logs.as_array().unwrap() {
         let topic = log["topics"][1].as_str().unwrap_or_default();
@@ -224,17 +152,12 @@ async fn anchored_once(instance: &Instance, commitments: &BTreeSet<String>) {
         "a root is missing on the chain, or stands there twice"
     );
     let sent = json!([deployment["accounts"]["anchorer"], "latest"]);
-    let sent = instance.call("eth_getTransactionCount", sent).await;
+    let sent = instance.api.call("eth_getTransactionCount", sent).await;
     assert_eq!(
         sent,
         format!("{:#x}", batches.len()),
         "more was sent than one transaction a batch"
     );
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -263,17 +186,17 @@ async fn two_processes_on_one_database_issue_and_check_and_each_may_die() {
     let printed = first.start(true);
     let token = &printed["setup"]["token"];
     let body = json!({"token": token, "name": "Ministry of Health", "country": "AT"});
-    let made = first.post("", "/v1/setup", &body).await;
+    let made = first.api.post(None, "/v1/setup", &body).await;
     let authority = made["api_key"].as_str().unwrap().to_owned();
     let body = json!({"permissions": ["operate"], "days": 2, "label": "the second instance"});
-    let made = first.post(&authority, "/v1/api-keys", &body).await;
+    let made = first.api.post(Some(&authority), "/v1/api-keys", &body).await;
     let rpc_key = made["secret"].as_str().unwrap().to_owned();
     let second = configure(
         "second",
         ports[1],
         &format!(
             "mode = \"network\"\nrpc_url = \"{}/rpc\"\nrpc_key = \"{rpc_key}\"\n",
-            first.base
+            first.api.base
         ),
     );
     std::fs::create_dir_all(second.join("data")).unwrap();
@@ -282,7 +205,10 @@ async fn two_processes_on_one_database_issue_and_check_and_each_may_die() {
 
     // Admitted by one, known to both.
     let admit = async |instance: &Instance, admission: Value| {
-        let made = instance.post(&authority, "/v1/participants", &admission).await;
+        let made = instance
+            .api
+            .post(Some(&authority), "/v1/participants", &admission)
+            .await;
         made["api_key"].as_str().unwrap().to_owned()
     };
     let laboratory = admit(&first, laboratory("Laboratory")).await;
@@ -290,7 +216,7 @@ async fn two_processes_on_one_database_issue_and_check_and_each_may_die() {
     for instance in [&first, &second] {
         for key in [&laboratory, &airline] {
             program::until_async("the admission is on the ledger", PATIENCE, async || {
-                instance.get(key, "/v1/profile").await["status"] == "active"
+                instance.api.get(Some(key), "/v1/profile").await["status"] == "active"
             })
             .await;
         }
@@ -301,8 +227,12 @@ async fn two_processes_on_one_database_issue_and_check_and_each_may_die() {
     let (mut all, there, one, other) = tokio::join!(
         report(&first, &laboratory, "A", 12),
         report(&second, &laboratory, "B", 12),
-        first.send(&laboratory, "POST", "/v1/results", Some(&body), same),
-        second.send(&laboratory, "POST", "/v1/results", Some(&body), same),
+        first
+            .api
+            .send(Some(&laboratory), "POST", "/v1/results", Some(&body), same),
+        second
+            .api
+            .send(Some(&laboratory), "POST", "/v1/results", Some(&body), same),
     );
     all.extend(there);
     assert_eq!(all.len(), 24);
@@ -324,7 +254,10 @@ async fn two_processes_on_one_database_issue_and_check_and_each_may_die() {
     // What one revokes is revoked at the other.
     let revoked = all["B0001"].clone();
     let path = format!("/v1/certificates/{revoked}/revoke");
-    first.post(&laboratory, &path, &json!({"reason": "error"})).await;
+    first
+        .api
+        .post(Some(&laboratory), &path, &json!({"reason": "error"}))
+        .await;
     assert_eq!(verdict(&second, &laboratory, &airline, &revoked).await, "invalid");
 
     // The second dies at work; the first takes up what it left.
@@ -355,7 +288,8 @@ async fn two_processes_on_one_database_issue_and_check_and_each_may_die() {
     let body = same_result(&passport);
     program::until_async("the report is taken up", PATIENCE, async || {
         let (status, answer) = first
-            .send(&laboratory, "POST", "/v1/results", Some(&body), &passport)
+            .api
+            .send(Some(&laboratory), "POST", "/v1/results", Some(&body), &passport)
             .await
             .unwrap();
         if status == StatusCode::CREATED {
@@ -375,7 +309,7 @@ async fn two_processes_on_one_database_issue_and_check_and_each_may_die() {
     assert_eq!(without.len(), 5);
     all.extend(without);
     program::until_async("the ledger is missed", PATIENCE, async || {
-        second.get("", "/readyz").await["status"] == "degraded"
+        second.api.get(None, "/readyz").await["status"] == "degraded"
     })
     .await;
     assert_eq!(verdict(&second, &laboratory, &airline, &all["A0001"]).await, "valid");
@@ -386,7 +320,10 @@ async fn two_processes_on_one_database_issue_and_check_and_each_may_die() {
     anchored(&second, &laboratory, &all).await;
     let (mut cursor, mut results) = (String::new(), 0);
     loop {
-        let page = first.get(&laboratory, &format!("/v1/results?limit=500{cursor}")).await;
+        let page = first
+            .api
+            .get(Some(&laboratory), &format!("/v1/results?limit=500{cursor}"))
+            .await;
         results += page["items"].as_array().unwrap().len();
         match page["next"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
@@ -403,7 +340,7 @@ async fn two_processes_on_one_database_issue_and_check_and_each_may_die() {
     anchored_once(&first, &commitments).await;
     for instance in [&first, &second] {
         program::until_async("both are ready", PATIENCE, async || {
-            instance.get("", "/readyz").await["status"] == "ready"
+            instance.api.get(None, "/readyz").await["status"] == "ready"
         })
         .await;
         assert_eq!(verdict(instance, &laboratory, &airline, &all["E0000"]).await, "valid");

@@ -8,19 +8,17 @@
 mod clients;
 mod look;
 mod outside;
-mod server;
 
-use self::{
-    outside::{Choices, Outside, Revocation},
-    server::{Api, Server},
+use self::outside::{Choices, Outside, Revocation};
+use crate::{
+    holder::Holder,
+    program,
+    server::{Api, Server, free_port},
 };
-use crate::{holder::Holder, program};
-use reqwest::Client;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fs::File,
-    net::TcpListener,
     os::unix::process::ExitStatusExt,
     sync::{
         Arc, Mutex,
@@ -52,10 +50,6 @@ struct Run {
     over: AtomicBool,
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 fn number(name: &str) -> Option<u64> {
     std::env::var(name)
         .ok()
@@ -84,8 +78,7 @@ async fn whatever_is_killed_when_what_was_acknowledged_holds_once() {
     let made = program::command(directory.path(), &["init"]).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 
-    let client = Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
-    let api = Api { client, base };
+    let api = Api::new(base);
     let mut server = Server::start(directory.path(), None, true).unwrap();
     let link: Value = serde_json::from_str(server.setup.as_deref().unwrap()).unwrap();
     let body = json!({"token": link["setup"]["token"], "name": "Ministry of Health", "country": "AT"});

@@ -6,6 +6,7 @@
 mod added;
 mod admission;
 mod api;
+mod batches;
 mod canary;
 mod cli;
 mod command_lines;
@@ -25,5 +26,6 @@ mod participants;
 mod program;
 mod readiness;
 mod recovery;
+mod server;
 mod start;
 mod trust_list;

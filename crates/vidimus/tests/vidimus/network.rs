@@ -1,15 +1,13 @@
 //! The ledger is a network that others run: anvil, whose blocks and fees the test makes.
 
+#[path = "../../../ledger/tests/ledger/process.rs"]
+mod process;
+
 use crate::harness::{Later, TestApp, airline, configuration, initialise, laboratory, result};
 use axum::http::StatusCode;
+use process::Process;
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeSet,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc};
 use tempfile::TempDir;
 use vidimus::app::{chain, deployment, keys::Keys};
 use vidimus_core::{Address, time::Clock};
@@ -19,83 +17,23 @@ use vidimus_store::{Missing, testing, transactions};
 
 const GWEI: u128 = 1_000_000_000;
 
-/// A running anvil, which makes a block of each transaction at once and one a second beside; ended when dropped.
+/// A running anvil, which makes a block of each transaction at once and one a second beside.
 struct Anvil {
-    child: Child,
-    url: String,
+    process: Process,
     client: reqwest::Client,
-}
-
-impl Drop for Anvil {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn binary() -> Option<PathBuf> {
-    let package = concat!(env!("CARGO_MANIFEST_DIR"), "/../../e2e/node_modules/.bin/anvil");
-    let found = std::env::var_os("VIDIMUS_ANVIL").map_or_else(|| PathBuf::from(package), PathBuf::from);
-    if found.exists() {
-        return Some(found);
-    }
-    testing::skip("anvil is not installed; run `npm ci` in e2e/, or set VIDIMUS_ANVIL");
-    None
 }
 
 impl Anvil {
     async fn start() -> Option<Self> {
-        let binary = binary()?;
-        // The port is free when we look; another process may take it before anvil does, so a few are tried.
-        for _ in 0..5 {
-            let port = std::net::TcpListener::bind("127.0.0.1:0")
-                .unwrap()
-                .local_addr()
-                .unwrap()
-                .port();
-            let mut command = Command::new(&binary);
-            command.args([
-                "--accounts",
-                "0",
-                "--hardfork",
-                "london",
-                "--quiet",
-                "--chain-id",
-                "31337",
-            ]);
-            command.args([
-                "--block-base-fee-per-gas",
-                &GWEI.to_string(),
-                "--port",
-                &port.to_string(),
-            ]);
-            let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-            let mut anvil = Self {
-                child,
-                url: format!("http://127.0.0.1:{port}"),
-                client: reqwest::Client::new(),
-            };
-            for _ in 0..200 {
-                if anvil.try_ask("eth_chainId", json!([])).await.is_some() {
-                    return Some(anvil);
-                }
-                if anvil.child.try_wait().unwrap().is_some() {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-        panic!("anvil does not start");
-    }
-
-    async fn try_ask(&self, method: &str, params: Value) -> Option<Value> {
-        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        let answer = self.client.post(&self.url).json(&body).send().await.ok()?;
-        answer.json().await.ok()
+        let client = reqwest::Client::new();
+        let answers = async |url: &str| try_ask(&client, url, "eth_chainId", json!([])).await.is_some();
+        let process = Process::start(testing::skip, 31_337, &[], answers).await?;
+        Some(Self { process, client })
     }
 
     async fn ask(&self, method: &str, params: Value) -> Value {
-        let answer = self.try_ask(method, params).await.expect("anvil answers");
+        let answer = try_ask(&self.client, &self.process.url, method, params).await;
+        let answer = answer.expect("anvil answers");
         assert!(answer["error"].is_null(), "{method}: {answer}");
         answer["result"].clone()
     }
@@ -124,6 +62,12 @@ impl Anvil {
     }
 }
 
+async fn try_ask(client: &reqwest::Client, url: &str, method: &str, params: Value) -> Option<Value> {
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+    let answer = client.post(url).json(&body).send().await.ok()?;
+    answer.json().await.ok()
+}
+
 /// A deployment whose accounts can pay, with a laboratory and an airline.
 struct Deployment {
     app: TestApp,
@@ -137,7 +81,7 @@ impl Deployment {
         let directory = TempDir::new().unwrap();
         let ledger = format!(
             "[ledger]\nmode = \"network\"\nchain_id = 31337\nrpc_url = \"{}\"\n{more}",
-            anvil.url
+            anvil.process.url
         );
         let config = configuration(directory.path(), &ledger);
         initialise(&config).await;
@@ -205,16 +149,8 @@ impl Deployment {
     async fn check(&self, copy: &str) -> (String, BTreeSet<String>) {
         let path = format!("/v1/copies/{copy}/paper?form=text");
         let paper = self.app.get(&path, Some(&self.laboratory)).await.text();
-        let body = json!({"input": paper, "purpose": "boarding"});
-        let answer = self.app.post("/v1/checks", Some(&self.airline), &body).await;
-        let answer = answer.expect(StatusCode::OK);
-        let reasons = answer["tests"].as_array().unwrap().iter();
-        (
-            answer["verdict"].as_str().unwrap().to_owned(),
-            reasons
-                .map(|test| test["reason"].as_str().unwrap().to_owned())
-                .collect(),
-        )
+        let (verdict, reasons) = self.app.check(&self.airline, &paper).await;
+        (verdict, BTreeSet::from_iter(reasons))
     }
 
     /// The anchoring transaction that is under way, and the hashes of all that was signed for it.

@@ -147,16 +147,7 @@ impl Scene {
 
     /// The airline's check: the verdict, and every reason.
     async fn check(&self, input: &str) -> (String, Vec<String>) {
-        let body = json!({"input": input, "purpose": "boarding"});
-        let answer = self.app.post("/v1/checks", Some(&self.airline.key), &body).await;
-        let answer = answer.expect(StatusCode::OK);
-        let reasons = answer["tests"].as_array().unwrap().iter();
-        (
-            answer["verdict"].as_str().unwrap().to_owned(),
-            reasons
-                .map(|test| test["reason"].as_str().unwrap().to_owned())
-                .collect(),
-        )
+        self.app.check(&self.airline.key, input).await
     }
 
     #[track_caller]

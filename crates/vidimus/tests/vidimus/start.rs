@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use vidimus_store::testing;
+use vidimus_store::testing::SmallDisk;
 
 fn run(directory: &Path, arguments: &[&str]) -> Output {
     program::command(directory, arguments).output().unwrap()
@@ -276,33 +276,6 @@ fn commands_answer_in_json_and_say_how_they_are_used() {
     );
 }
 
-/// A small file system of its own; unmounted when dropped.
-struct SmallDisk(TempDir);
-
-impl SmallDisk {
-    /// `None` where this user may not mount; with `CI=true` that is a failure.
-    fn mount(mebibytes: u32) -> Option<Self> {
-        let directory = TempDir::new().unwrap();
-        let size = format!("size={mebibytes}m");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
-            .arg(directory.path())
-            .stderr(Stdio::null())
-            .status();
-        if mounted.is_ok_and(|status| status.success()) {
-            return Some(Self(directory));
-        }
-        testing::skip("a small disk cannot be mounted here (that takes root)");
-        None
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
-
 /// A blocking request over a connection of its own: status and body.
 fn http(address: &str, request: &str) -> (u16, String) {
     let mut stream = std::net::TcpStream::connect(address).unwrap();
@@ -343,7 +316,7 @@ fn until(address: &str, path: &str, status: u16) -> String {
 #[test]
 fn a_full_disk_is_said_refused_and_survived() {
     let Some(disk) = SmallDisk::mount(64) else { return };
-    let directory = disk.0.path();
+    let directory = disk.path();
     let output = run(directory, &["init"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     append(

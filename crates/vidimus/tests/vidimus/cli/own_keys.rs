@@ -3,6 +3,18 @@
 use super::place::{CATEGORY, Deployment, content_id, fhir, text, until};
 use serde_json::{Value, json};
 
+fn sign_transactions<'a>(keys: &'a str, api_key: &'a str) -> [&'a str; 7] {
+    [
+        "keys",
+        "sign-transactions",
+        "-",
+        "--keys",
+        keys,
+        "--api-key-file",
+        api_key,
+    ]
+}
+
 #[test]
 fn authority_and_laboratory_keep_their_own_keys() {
     let server = Deployment::serve();
@@ -36,27 +48,11 @@ fn authority_and_laboratory_keep_their_own_keys() {
     );
 
     // What others prepared, or what was altered on the way, is not signed.
-    let sign = [
-        "keys",
-        "sign-transactions",
-        "-",
-        "--keys",
-        "authority.keys",
-        "--api-key-file",
-        "authority.key",
-    ];
+    let sign = sign_transactions("authority.keys", "authority.key");
     let mut altered = made.clone();
     altered["prepared"][0]["signing_hash"] = json!(format!("0x{}", "00".repeat(32)));
     server.with_input(&sign, &altered.to_string()).refused(4, &["hash"]);
-    let wrong = [
-        "keys",
-        "sign-transactions",
-        "-",
-        "--keys",
-        "laboratory.keys",
-        "--api-key-file",
-        "authority.key",
-    ];
+    let wrong = sign_transactions("laboratory.keys", "authority.key");
     let nothing = server.with_input(&wrong, &made.to_string()).json();
     assert_eq!((&nothing["signed"], &nothing["for_others"]), (&json!([]), &json!(3)));
     let signed = server.with_input(&sign, &made.to_string()).json();
@@ -105,15 +101,7 @@ fn authority_and_laboratory_keep_their_own_keys() {
     server.write("authority.keys.contracts", &pinned);
     let done = server.with_input(&sign, &admitted.to_string()).json();
     assert!(!done["signed"].as_array().unwrap().is_empty(), "{admitted}");
-    let lab = [
-        "keys",
-        "sign-transactions",
-        "-",
-        "--keys",
-        "laboratory.keys",
-        "--api-key-file",
-        "laboratory.key",
-    ];
+    let lab = sign_transactions("laboratory.keys", "laboratory.key");
     let own = server.with_input(&lab, &admitted.to_string()).json();
     assert_eq!(
         own["signed"].as_array().unwrap().len(),

@@ -270,6 +270,11 @@ impl Deployment {
             "offline.jwt",
             self.run(&["wallet", "present", "1", "--request", &request]),
         );
+        self.answered_offline(&request)
+    }
+
+    /// The answer to a gate's own request, checked with the bundle.
+    pub fn answered_offline(&self, request: &str) -> Ended {
         self.ask(&[
             "check",
             "offline.jwt",
@@ -278,7 +283,7 @@ impl Deployment {
             "--root",
             "root.pem",
             "--request",
-            &request,
+            request,
         ])
     }
 }

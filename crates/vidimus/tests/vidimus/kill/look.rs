@@ -1,7 +1,7 @@
 //! What must be there afterwards: everything that was acknowledged, once.
 
 use super::{FORMATS, PATIENCE, Run, outside::Revocation};
-use crate::program;
+use crate::{batches::Batches, program};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -184,23 +184,15 @@ impl Run {
 
     /// Each commitment leads to one root, and the chain has each root once, with as many leaves as there are receipts under it.
     async fn anchored_once(&self, commitments: &BTreeSet<String>) -> u64 {
-        let native = Native::new();
-        let mut receipts: BTreeMap<Digest, (u64, BTreeSet<u64>)> = BTreeMap::new();
+        let mut batches = Batches::default();
         let mut contract = None;
         for commitment in commitments {
             let receipt = self.api.get(None, &format!("/v1/receipts/{commitment}")).await;
             let receipt: Receipt = serde_json::from_value(receipt).unwrap();
-            receipt.verify(&native, &commitment.parse().unwrap()).unwrap();
+            batches.add(commitment, &receipt);
             contract = Some(receipt.anchor.contract);
-            let (size, places) = receipts
-                .entry(receipt.anchor.root)
-                .or_insert((receipt.proof.size, BTreeSet::new()));
-            assert_eq!(*size, receipt.proof.size);
-            assert!(
-                places.insert(receipt.proof.index),
-                "two commitments at one place of a batch"
-            );
         }
+        let Batches(receipts) = batches;
         let filter = json!([{"address": contract.unwrap().to_string(), "fromBlock": "0x0", "toBlock": "latest"}]);
         let logs = self.api.call("eth_getLogs", filter).await;
         let mut anchored: BTreeMap<Digest, u64> = BTreeMap::new();

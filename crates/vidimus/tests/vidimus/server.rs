@@ -1,4 +1,4 @@
-//! The server that is killed, and asking it.
+//! A server in a process of its own, which can be killed, and asking it.
 
 use crate::program;
 use reqwest::{Client, StatusCode};
@@ -6,9 +6,15 @@ use serde_json::{Value, json};
 use std::{
     fs::File,
     io::{BufRead, BufReader},
+    net::TcpListener,
     path::Path,
     process::{Child, Stdio},
+    time::Duration,
 };
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
 
 pub struct Server {
     pub child: Child,
@@ -72,6 +78,12 @@ pub struct Api {
 }
 
 impl Api {
+    pub fn new(base: String) -> Self {
+        let client = Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+        Self { client, base }
+    }
+
+    /// `None` when nobody answers.
     pub async fn send(
         &self,
         key: Option<&str>,
@@ -95,7 +107,8 @@ impl Api {
         let response = request.send().await.ok()?;
         let status = response.status();
         let bytes = response.bytes().await.ok()?;
-        Some((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+        let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
+        Some((status, serde_json::from_slice(&bytes).unwrap_or_else(|_| text())))
     }
 
     pub async fn get(&self, key: Option<&str>, path: &str) -> Value {
@@ -107,12 +120,18 @@ impl Api {
         body
     }
 
+    pub async fn post(&self, key: Option<&str>, path: &str, body: &Value) -> Value {
+        let (status, answer) = self
+            .send(key, "POST", path, Some(body), "")
+            .await
+            .expect("a server that nobody kills answers");
+        assert!(status.is_success(), "{path}: {status} {answer}");
+        answer
+    }
+
     pub async fn call(&self, method: &str, params: Value) -> Value {
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        let (_, answer) = self
-            .send(None, "POST", "/rpc", Some(&body), "")
-            .await
-            .expect("the ledger answers");
+        let answer = self.post(None, "/rpc", &body).await;
         assert!(answer["error"].is_null(), "{answer}");
         answer["result"].clone()
     }
