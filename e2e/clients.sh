@@ -48,11 +48,11 @@ run 3 node issue.mjs "$base" "$(jq -r .setup.token "$work/serve.out")" "$work"
 if [ -s "$work/facts.json" ]; then
   fact() { jq -r ".$1" "$work/facts.json"; }
   mapfile -t jwts < <(jq -r '.jwts[]' "$work/facts.json" | sed "s|^|$work/|")
-  run 6 node verify-vc.mjs "$base/rpc" "$(fact chainId)" "$(fact dids)" "${jwts[@]}"
+  run 9 node verify-vc.mjs "$base/rpc" "$(fact chainId)" "$(fact dids)" "${jwts[@]}"
   run 17 node foreign.mjs "$base" "$work/facts.json" "$work"
   if [ -s "$work/own.txt" ]; then
     mapfile -t jwts < <(sed "s|^|$work/|" "$work/own.txt")
-    run 6 node verify-vc.mjs "$base/rpc" "$(fact chainId)" "$(fact dids)" "${jwts[@]}"
+    run 9 node verify-vc.mjs "$base/rpc" "$(fact chainId)" "$(fact dids)" "${jwts[@]}"
   else
     missing 'an issuer with its own keys left no certificates for did-jwt-vc'
   fi
