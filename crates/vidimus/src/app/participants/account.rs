@@ -1,6 +1,6 @@
 //! Another key for a participant's account: its DID gets another owner (ERC-1056); DID and registry entry stay.
 
-use super::{change, find, keys::kept_account_key, made::new_account, pending, refuse_custody, with_entry};
+use super::{find, keys::kept_account_key, made::new_account, pending, record, refuse_custody, with_entry};
 use crate::app::{
     App,
     chain::{self, accounts},
@@ -10,7 +10,7 @@ use crate::app::{
 };
 use vidimus_core::{Address, id::ParticipantId};
 use vidimus_ledger::{contracts::dids, eth};
-use vidimus_store::{audit, keys as key_rows, participants as rows};
+use vidimus_store::{keys as key_rows, participants as rows};
 
 /// Gives a participant's account a new key, which signs in its name as soon as the ledger has it; the key before it does not any more. For the
 /// authority, and for the participant itself. `card` names the new account where the participant keeps its keys itself; what was prepared is
@@ -65,26 +65,20 @@ pub async fn rotate_account(
     }
     // The same card again, because the answer was lost: its row is there.
     let known = own.iter().any(|(key, account)| *account == to && key.secret.is_none());
-    let (key, queued, now) = ((!known).then_some(key), plan.queued(), app.now());
-    let entry = app.audit_entry(Some(caller.participant), "rotate-account", id.as_bytes());
-    app.store
-        .write(move |tx| {
-            for key in &dead {
-                key_rows::set_state(tx, *key, key_rows::State::Pending, key_rows::State::Retired)?;
-            }
-            if let Some(key) = &key {
-                key_rows::insert(tx, key).map_err(|error| match error.constraint() {
-                    Some("keys_version") => accounts::under_way(),
-                    _ => error.into(),
-                })?;
-            }
-            chain::enqueue(tx, &queued, now)?;
-            audit::append(tx, &entry)?;
-            Ok::<_, Error>(())
-        })
-        .await?;
-    let mut change = change(app, id).await?;
-    plan.send(app, &mut change).await;
+    let key = (!known).then_some(key);
+    let change = record(app, caller, id, "rotate-account", plan, move |tx| {
+        for key in &dead {
+            key_rows::set_state(tx, *key, key_rows::State::Pending, key_rows::State::Retired)?;
+        }
+        if let Some(key) = &key {
+            key_rows::insert(tx, key).map_err(|error| match error.constraint() {
+                Some("keys_version") => accounts::under_way(),
+                _ => error.into(),
+            })?;
+        }
+        Ok(())
+    })
+    .await?;
     app.wake.authority.notify_one();
     Ok(change)
 }
