@@ -22,6 +22,7 @@ mod matrix;
 mod mending;
 mod network;
 mod node;
+mod nonces;
 mod participants;
 mod program;
 mod readiness;

@@ -1,9 +1,12 @@
 //! What an operator finds after a restored backup, a loss of power or a transaction that failed: it mends itself.
 
-use crate::harness::{Later, TestApp, configuration, initialise, laboratory, result};
+use crate::{
+    harness::{Later, TestApp, configuration, initialise, laboratory, result},
+    program::until_async,
+};
 use axum::http::StatusCode;
 use serde_json::json;
-use std::{str::FromStr, sync::Arc};
+use std::{str::FromStr, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use vidimus::{
@@ -11,14 +14,19 @@ use vidimus::{
         App,
         chain::{self, Call, account_key},
     },
-    jobs::blobs,
+    jobs::{self, blobs},
 };
-use vidimus_core::{Address, Digest, Signer as _, id::RequestId, receipt::BlockHash};
+use vidimus_core::{
+    Address, Commitment, Digest, Signer as _,
+    id::{BatchId, RequestId},
+    merkle::Tree,
+    receipt::BlockHash,
+};
 use vidimus_ledger::{
-    contracts::{dids, registry, verifiers},
+    contracts::{anchors, dids, registry, verifiers},
     transaction::Fields,
 };
-use vidimus_store::{blobs::ContentId, copies, testing, transactions};
+use vidimus_store::{batches, blobs::ContentId, copies, testing, transactions};
 
 async fn with_clock(clock: Arc<Later>) -> TestApp {
     let directory = TempDir::new().unwrap();
@@ -107,6 +115,68 @@ async fn a_transaction_whose_nonce_was_used_before_a_backup_was_restored_is_give
     .await;
 }
 
+/// A batch of what waits, its anchor queued with this nonce and not signed yet.
+async fn gathered(app: &TestApp, nonce: u64) -> Commitment {
+    let (chain, anchorer, contract) = (app.app.facts.chain, app.app.facts.anchorer, app.app.contracts.anchors);
+    let (provider, now) = (app.app.provider.clone(), app.app.now());
+    let gather = move |tx: &mut vidimus_store::Tx<'_>| {
+        let id = BatchId::from_bytes([6; 16]);
+        let commitments = batches::gather(tx, id, chain, 100, now)?;
+        let tree = Tree::build(&*provider, &commitments);
+        batches::build(tx, id, &tree.root())?;
+        let call = transactions::Call {
+            id: RequestId::from_bytes([6; 16]),
+            chain,
+            account: anchorer,
+            purpose: "anchor".into(),
+            object: id.as_bytes().to_vec(),
+            to: Some(contract),
+            data: anchors::anchor(tree.root(), tree.size()),
+            gas: chain::CALL_GAS,
+        };
+        let queued = transactions::enqueue(tx, &call, nonce, now)?;
+        assert_eq!((commitments.len(), queued.nonce), (1, nonce));
+        Ok::<_, vidimus_store::Error>(commitments[0])
+    };
+    app.app.store.write(gather).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_anchor_whose_nonce_was_used_before_a_backup_was_restored_is_sent_again() {
+    let clock = Arc::new(Later::default());
+    let app = with_clock(clock.clone()).await;
+    let authority = app.set_up().await;
+    let laboratory = app.admit(&authority, &laboratory("Laboratory")).await;
+    app.end_jobs().await;
+    app.post("/v1/results", Some(&laboratory.key), &result("P8000002"))
+        .await
+        .expect(StatusCode::CREATED);
+    let next = nonce_of(&app, app.app.facts.anchorer).await;
+    let commitment = gathered(&app, next).await;
+    sent_before(&app, next).await;
+    let stop = CancellationToken::new();
+    let jobs = jobs::start(app.app.clone(), stop.clone());
+    let first = RequestId::from_bytes([6; 16]);
+    app.until("it is signed, and then given up", async || {
+        let found = app.app.store.read(move |tx| transactions::find(tx, first)).await;
+        let found = found.unwrap().unwrap();
+        // A minute after it changed last; counted from when it is signed.
+        if found.raw.is_some() {
+            clock.by(120);
+        }
+        found.reason.as_deref() == Some("displaced")
+    })
+    .await;
+    clock.by(240);
+    let path = format!("/v1/receipts/{commitment}");
+    app.until("a receipt is there", async || {
+        app.get(&path, None).await.status == StatusCode::OK
+    })
+    .await;
+    stop.cancel();
+    jobs.join().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_cannot_send_keeps_no_other_from_sending() {
     let app = TestApp::new().await;
@@ -164,6 +234,22 @@ async fn a_change_that_was_mined_as_it_was_sent_first_is_not_under_way() {
         .await;
     assert!(replaced.unwrap());
     assert_eq!(chain::changes_under_way(&app, identity).await.unwrap(), 0);
+
+    // And it is settled as the one that was mined, whatever took its place in the row.
+    let (app, stop) = (Arc::new(app), CancellationToken::new());
+    let jobs = jobs::start(app.clone(), stop.clone());
+    until_async("it is settled", Duration::from_secs(30), async || {
+        let found = app
+            .store
+            .read(move |tx| transactions::find(tx, id))
+            .await
+            .unwrap()
+            .unwrap();
+        found.state == transactions::State::Final && found.hash == Some(hash)
+    })
+    .await;
+    stop.cancel();
+    jobs.join().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,17 +1,23 @@
 //! Another Vidimus's embedded ledger, as it is served to this one: in good moods and in bad ones.
 
+use crate::harness::{TestApp, configuration, initialise};
 use axum::{
     body::{Body, Bytes},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use serde_json::{Value, json};
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use vidimus::clock::SystemClock;
+use vidimus_core::time::Clock;
 use vidimus_ledger::{
     Embedded, Genesis, Ledger,
     rpc::{self, Limits},
@@ -29,15 +35,20 @@ pub enum Mood {
     LosesTheAnswer,
     /// Takes the question and never answers.
     Hangs,
+    /// Answers, but each account has sent a thousand transactions more than it has.
+    MakesUpNonces,
+    /// Answers, but knows of no receipt yet: another node behind the same address, which is some blocks behind.
+    HasNoReceipts,
 }
 
 /// The mood, and how many questions are still answered before it counts.
 type Moment = Arc<Mutex<(Mood, u64)>>;
 
 pub struct Node {
-    pub url: String,
+    url: String,
     moment: Moment,
     hanging: Arc<Notify>,
+    hidden: Arc<AtomicU64>,
     _folder: TempDir,
 }
 
@@ -49,25 +60,44 @@ impl Node {
             Arc::new(Embedded::open(&path, Genesis::default(), Arc::new(SystemClock)).unwrap());
         let moment = Moment::new(Mutex::new((Mood::Answers, 0)));
         let hanging = Arc::new(Notify::new());
-        let (of_the_moment, hangs) = (moment.clone(), hanging.clone());
+        let hidden = Arc::new(AtomicU64::new(0));
+        let (of_the_moment, hangs, hides) = (moment.clone(), hanging.clone(), hidden.clone());
         let limits = Limits {
             may_send: true,
             ..Limits::default()
         };
         let answer = move |body: Bytes| {
-            let (ledger, mood, hangs) = (ledger.clone(), next(&of_the_moment), hangs.clone());
+            let (ledger, mood) = (ledger.clone(), next(&of_the_moment));
+            let (hangs, hides) = (hangs.clone(), hides.clone());
             async move {
+                let handled = async || rpc::handle(&*ledger, limits, &body).await;
                 match mood {
-                    Mood::Answers => rpc::handle(&*ledger, limits, &body).await.into_response(),
+                    Mood::Answers => handled().await.into_response(),
                     Mood::Refuses => StatusCode::SERVICE_UNAVAILABLE.into_response(),
                     Mood::BreaksOff => broken_off(),
                     Mood::LosesTheAnswer => {
-                        rpc::handle(&*ledger, limits, &body).await;
+                        handled().await;
                         broken_off()
                     }
                     Mood::Hangs => {
                         hangs.notify_one();
                         std::future::pending::<Response>().await
+                    }
+                    Mood::MakesUpNonces => {
+                        let mut answer: Value = serde_json::from_slice(&handled().await).unwrap();
+                        if is_about(&body, "eth_getTransactionCount") {
+                            let said = answer["result"].as_str().unwrap().trim_start_matches("0x").to_owned();
+                            answer["result"] = json!(format!("{:#x}", u64::from_str_radix(&said, 16).unwrap() + 1_000));
+                        }
+                        answer.to_string().into_response()
+                    }
+                    Mood::HasNoReceipts => {
+                        let mut answer: Value = serde_json::from_slice(&handled().await).unwrap();
+                        if is_about(&body, "eth_getTransactionReceipt") {
+                            hides.fetch_add(1, Ordering::SeqCst);
+                            answer["result"] = Value::Null;
+                        }
+                        answer.to_string().into_response()
                     }
                 }
             }
@@ -80,8 +110,18 @@ impl Node {
             url,
             moment,
             hanging,
+            hidden,
             _folder: folder,
         }
+    }
+
+    /// A deployment whose ledger it is, with nobody in it.
+    pub async fn deployment(&self, clock: Arc<dyn Clock>) -> TestApp {
+        let directory = TempDir::new().unwrap();
+        let ledger = format!("[ledger]\nmode = \"network\"\nrpc_url = \"{}\"\n", self.url);
+        let config = configuration(directory.path(), &ledger);
+        initialise(&config).await;
+        TestApp::opened(directory, config, clock).await
     }
 
     /// From now on it takes questions so.
@@ -99,6 +139,11 @@ impl Node {
         self.moment.lock().unwrap().1
     }
 
+    /// How often it was asked for a receipt that it does not have.
+    pub fn hidden(&self) -> u64 {
+        self.hidden.load(Ordering::SeqCst)
+    }
+
     /// Until it has a question that it never answers.
     pub async fn hanging(&self) {
         self.hanging.notified().await;
@@ -112,6 +157,10 @@ fn next(moment: &Moment) -> Mood {
     }
     moment.1 -= 1;
     Mood::Answers
+}
+
+fn is_about(question: &[u8], method: &str) -> bool {
+    serde_json::from_slice::<Value>(question).unwrap()["method"] == method
 }
 
 fn broken_off() -> Response {

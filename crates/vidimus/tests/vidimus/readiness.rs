@@ -17,12 +17,8 @@ use vidimus_store::testing;
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_ledger_it_is_degraded_and_goes_on() {
     let node = Node::start().await;
-    let directory = TempDir::new().unwrap();
-    let ledger = format!("[ledger]\nmode = \"network\"\nrpc_url = \"{}\"\n", node.url);
-    let config = configuration(directory.path(), &ledger);
-    initialise(&config).await;
     let clock = Arc::new(Later::default());
-    let app = TestApp::opened(directory, config, clock.clone()).await;
+    let app = node.deployment(clock.clone()).await;
     let authority = app.set_up().await;
     let laboratory = app.admit(&authority, &laboratory("Laboratory")).await.key;
     let airline = app.admit(&authority, &airline("Danube Air")).await.key;
