@@ -58,26 +58,8 @@ fn compare(algorithm: Algorithm, slice: Duration) {
     let setup = Setup::new();
     let provider = &*PROVIDER;
 
-    let registry = {
-        let mut registry = Registry::build(setup.head, &world::events_of(&[lab])).expect("the world's events");
-        for (_, certificate) in &lab.keys {
-            registry
-                .add_certificate(certificate, provider)
-                .expect("the world's certificates");
-        }
-        registry
-    };
-    let mut status = StatusLists::new();
-    let trusted: Vec<_> = setup
-        .trusted
-        .iter()
-        .map(|der| x509::Certificate::from_der(der).expect("a root"))
-        .collect();
-    for (list, read_at) in &setup.status {
-        status
-            .add_token_list(&list.uri, &list.token, &trusted, *read_at, provider)
-            .expect("the world's list");
-    }
+    let registry = registry(&setup, lab);
+    let status = status_lists(&setup);
     let (envelope, root) = deep_receipt(&copy, statement.issued_at.plus(60));
     let anchors = setup.anchors.clone().expect("the world's anchors");
     let roots = Roots::new(
@@ -106,7 +88,6 @@ fn compare(algorithm: Algorithm, slice: Duration) {
     let parsed = format::parse(&copy).expect("our copy");
     let (message, raw_signature) = (parsed.message.clone(), parsed.signature.clone());
     let public = key.public_key().clone();
-    let name = algorithm.name();
     let jwk: ssi_jwk::JWK = serde_json::from_value(public.to_jwk().expect("a JWK")).expect("a JWK");
     assert!(ssi_jws::decode_verify(&copy, &jwk).is_ok(), "ssi verifies it");
 
@@ -133,51 +114,102 @@ fn compare(algorithm: Algorithm, slice: Duration) {
         setup.now.0,
         (slice.as_secs_f64() * 5.0).max(1.0),
     );
-    println!();
-    row(
-        &format!("{name}: raw verification, operations/s"),
-        None,
+    let rates = Rates {
         raw,
-        "aws-lc-rs / libsecp256k1, key parsed once",
-    );
-    row(
-        &format!("{name}: check (signature, registry, status), operations/s"),
-        None,
         bare,
-        "",
-    );
-    row(
-        &format!("{name}: check with receipt, operations/s"),
-        None,
         receipt,
-        "proof of 17 levels",
-    );
-    row(&format!("{name}: check : raw"), Some(('>', 0.90)), bare / raw, "");
-    let goal = if algorithm == Algorithm::Es256 { 0.80 } else { 0.75 };
-    row(
-        &format!("{name}: check with receipt : raw"),
-        Some(('>', goal)),
-        receipt / raw,
-        "",
-    );
-    let goal = if algorithm == Algorithm::Es256 { 8.0 } else { 2.0 };
-    row(
-        &format!("{name}: check : ssi"),
-        Some(('>', goal)),
-        bare / ssi,
-        "ssi 0.16's JWS layer alone: signature only",
-    );
-    row(&format!("{name}: check with receipt : ssi"), None, receipt / ssi, "");
-    match npm {
-        Some(npm) => {
-            row(
+        ssi,
+        npm,
+    };
+    rates.print(algorithm);
+}
+
+fn registry(setup: &Setup, lab: &'static world::Lab) -> Registry {
+    let mut registry = Registry::build(setup.head, &world::events_of(&[lab])).expect("the world's events");
+    for (_, certificate) in &lab.keys {
+        registry
+            .add_certificate(certificate, &*PROVIDER)
+            .expect("the world's certificates");
+    }
+    registry
+}
+
+fn status_lists(setup: &Setup) -> StatusLists {
+    let trusted: Vec<_> = setup
+        .trusted
+        .iter()
+        .map(|der| x509::Certificate::from_der(der).expect("a root"))
+        .collect();
+    let mut status = StatusLists::new();
+    for (list, read_at) in &setup.status {
+        status
+            .add_token_list(&list.uri, &list.token, &trusted, *read_at, &*PROVIDER)
+            .expect("the world's list");
+    }
+    status
+}
+
+/// Operations a second.
+struct Rates {
+    raw: f64,
+    bare: f64,
+    receipt: f64,
+    ssi: f64,
+    npm: Option<f64>,
+}
+
+impl Rates {
+    fn print(&self, algorithm: Algorithm) {
+        let (name, is_es256) = (algorithm.name(), algorithm == Algorithm::Es256);
+        let Self {
+            raw,
+            bare,
+            receipt,
+            ssi,
+            npm,
+        } = *self;
+        println!();
+        row(
+            &format!("{name}: raw verification, operations/s"),
+            None,
+            raw,
+            "aws-lc-rs / libsecp256k1, key parsed once",
+        );
+        row(
+            &format!("{name}: check (signature, registry, status), operations/s"),
+            None,
+            bare,
+            "",
+        );
+        row(
+            &format!("{name}: check with receipt, operations/s"),
+            None,
+            receipt,
+            "proof of 17 levels",
+        );
+        row(&format!("{name}: check : raw"), Some(('>', 0.90)), bare / raw, "");
+        row(
+            &format!("{name}: check with receipt : raw"),
+            Some(('>', if is_es256 { 0.80 } else { 0.75 })),
+            receipt / raw,
+            "",
+        );
+        row(
+            &format!("{name}: check : ssi"),
+            Some(('>', if is_es256 { 8.0 } else { 2.0 })),
+            bare / ssi,
+            "ssi 0.16's JWS layer alone: signature only",
+        );
+        row(&format!("{name}: check with receipt : ssi"), None, receipt / ssi, "");
+        match npm {
+            Some(npm) => row(
                 &format!("{name}: check : did-jwt-vc"),
                 Some(('>', 50.0)),
                 bare / npm,
                 &format!("did-jwt-vc {npm:.0}/s, keys at hand"),
-            );
+            ),
+            None => println!("SKIPPED: did-jwt-vc (npm ci in e2e)"),
         }
-        None => println!("SKIPPED: did-jwt-vc (npm ci in e2e)"),
     }
 }
 

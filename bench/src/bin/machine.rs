@@ -32,7 +32,7 @@ impl Clock for Wall {
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Outcome<()> {
     merkle();
     ledger().await
 }
@@ -104,10 +104,14 @@ impl Account {
     }
 }
 
-async fn ledger() -> Result<(), Box<dyn std::error::Error>> {
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Certificates in the batch of an anchor.
+const BATCH: u64 = 100_000;
+
+async fn ledger() -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let ledger = Embedded::open(&folder.path().join("ledger"), Genesis::default(), Arc::new(Wall))?;
-    let provider = Native::new();
     let mut authority = Account::new(0);
     let creation = Contract::Anchors.creation_code(authority.address);
     let contract = address_created(authority.address, 0);
@@ -115,14 +119,22 @@ async fn ledger() -> Result<(), Box<dyn std::error::Error>> {
     ledger.submit(&created.raw).await?;
     let allowed = authority.sign(Some(contract), anchors::set_anchorer(authority.address, true), 500_000);
     ledger.submit(&allowed.raw).await?;
+    gas(&ledger, contract, &mut authority).await?;
+    many_transfers(&ledger).await?;
+    transfers_one_by_one(&ledger).await?;
+    many_anchors(&ledger, contract, &mut authority).await?;
+    ledger.audit()?;
+    Ok(())
+}
 
-    let size = 100_000;
+async fn gas(ledger: &Embedded, contract: Address, authority: &mut Account) -> Outcome<()> {
+    let provider = Native::new();
     let mut used = Vec::new();
     for turn in 0..10_u64 {
         let root = provider.sha256(&[&turn.to_be_bytes()]);
-        let anchored = authority.sign(Some(contract), anchors::anchor(root, size), 500_000);
+        let anchored = authority.sign(Some(contract), anchors::anchor(root, BATCH), 500_000);
         ledger.submit(&anchored.raw).await?;
-        let receipt = wait(&ledger, &anchored).await?;
+        let receipt = wait(ledger, &anchored).await?;
         assert!(receipt.status(), "an anchor does not revert");
         used.push(receipt.gas_used as f64);
     }
@@ -131,10 +143,13 @@ async fn ledger() -> Result<(), Box<dyn std::error::Error>> {
     row(
         "gas per certificate, batch of 100 000",
         Some(('<', 0.50)),
-        gas / size as f64,
+        gas / BATCH as f64,
         "EAS 227 066, a hash per person 43 608",
     );
+    Ok(())
+}
 
+async fn many_transfers(ledger: &Embedded) -> Outcome<()> {
     let mut accounts: Vec<_> = (1..=40).map(Account::new).collect();
     let rounds = 100;
     let mut raw = Vec::new();
@@ -145,20 +160,18 @@ async fn ledger() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     let (count, before) = (raw.len() as f64, ledger.head().await?.number);
-    let start = Instant::now();
-    for chunk in raw.chunks(1_000) {
-        for answer in ledger.submit_all(chunk.to_vec()).await {
-            answer?;
-        }
-    }
-    let last = start.elapsed().as_secs_f64();
+    let rate = rate_of_waiting(ledger, &raw).await?;
     let blocks = ledger.head().await?.number - before;
     row(
         "ledger, durable transactions/s, 1 000 waiting",
         None,
-        count / last,
+        rate,
         &format!("{count} transfers in {blocks} blocks"),
     );
+    Ok(())
+}
+
+async fn transfers_one_by_one(ledger: &Embedded) -> Outcome<()> {
     let mut alone = Account::new(99);
     let start = Instant::now();
     for _ in 0..200 {
@@ -172,6 +185,11 @@ async fn ledger() -> Result<(), Box<dyn std::error::Error>> {
         200.0 / start.elapsed().as_secs_f64(),
         "a block each",
     );
+    Ok(())
+}
+
+async fn many_anchors(ledger: &Embedded, contract: Address, authority: &mut Account) -> Outcome<()> {
+    let provider = Native::new();
     let mut issuers: Vec<_> = (200..240).map(Account::new).collect();
     for issuer in &issuers {
         let allow = authority.sign(Some(contract), anchors::set_anchorer(issuer.address, true), 500_000);
@@ -181,32 +199,32 @@ async fn ledger() -> Result<(), Box<dyn std::error::Error>> {
     for round in 0..50_u64 {
         for (place, issuer) in issuers.iter_mut().enumerate() {
             let root = provider.sha256(&[&round.to_be_bytes(), &(place as u64).to_be_bytes()]);
-            raw.push(issuer.sign(Some(contract), anchors::anchor(root, size), 100_000).raw);
+            raw.push(issuer.sign(Some(contract), anchors::anchor(root, BATCH), 100_000).raw);
         }
     }
-    let count = raw.len() as f64;
+    let anchors = rate_of_waiting(ledger, &raw).await?;
+    row("ledger, durable anchors/s, 1 000 waiting", None, anchors, "");
+    row(
+        "certificates per 15 s block that anchors carry",
+        Some(('>', 100_000.0)),
+        anchors * 15.0 * BATCH as f64,
+        "of the ledger alone",
+    );
+    Ok(())
+}
+
+/// How many transactions a second become durable while 1 000 of them wait at a time.
+async fn rate_of_waiting(ledger: &Embedded, raw: &[Vec<u8>]) -> Outcome<f64> {
     let start = Instant::now();
     for chunk in raw.chunks(1_000) {
         for answer in ledger.submit_all(chunk.to_vec()).await {
             answer?;
         }
     }
-    let anchors = count / start.elapsed().as_secs_f64();
-    row("ledger, durable anchors/s, 1 000 waiting", None, anchors, "");
-    row(
-        "certificates per 15 s block that anchors carry",
-        Some(('>', 100_000.0)),
-        anchors * 15.0 * size as f64,
-        "of the ledger alone",
-    );
-    ledger.audit()?;
-    Ok(())
+    Ok(raw.len() as f64 / start.elapsed().as_secs_f64())
 }
 
-async fn wait(
-    ledger: &Embedded,
-    signed: &Signed,
-) -> Result<vidimus_ledger::eth::TransactionReceipt, Box<dyn std::error::Error>> {
+async fn wait(ledger: &Embedded, signed: &Signed) -> Outcome<vidimus_ledger::eth::TransactionReceipt> {
     for _ in 0..1_000 {
         if let Some(receipt) = ledger.receipt(convert::to_hash(signed.hash)).await? {
             return Ok(receipt);
