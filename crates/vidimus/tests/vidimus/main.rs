@@ -27,6 +27,7 @@ mod participants;
 mod program;
 mod readiness;
 mod recovery;
+mod rotation;
 mod server;
 mod start;
 mod trust_list;

@@ -37,6 +37,8 @@ pub enum Mood {
     Hangs,
     /// Answers, but each account has sent a thousand transactions more than it has.
     MakesUpNonces,
+    /// Answers, but takes no transaction.
+    TakesNoTransactions,
     /// Answers, but knows of no receipt yet: another node behind the same address, which is some blocks behind.
     HasNoReceipts,
 }
@@ -72,7 +74,10 @@ impl Node {
             async move {
                 let handled = async || rpc::handle(&*ledger, limits, &body).await;
                 match mood {
-                    Mood::Answers => handled().await.into_response(),
+                    Mood::TakesNoTransactions if is_about(&body, "eth_sendRawTransaction") => {
+                        StatusCode::SERVICE_UNAVAILABLE.into_response()
+                    }
+                    Mood::Answers | Mood::TakesNoTransactions => handled().await.into_response(),
                     Mood::Refuses => StatusCode::SERVICE_UNAVAILABLE.into_response(),
                     Mood::BreaksOff => broken_off(),
                     Mood::LosesTheAnswer => {
