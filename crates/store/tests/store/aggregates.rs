@@ -71,6 +71,41 @@ on_both! {
         assert_eq!(listed[0].revoked, Some(NOW));
     }
 
+    async fn all_keys_of_a_laboratory_end_and_none_of_another_s(setting: Setting) {
+        let (scope, laboratory) = (setting.scope(), setting.laboratory);
+        let other = ParticipantId::from_bytes(random());
+        let key = |participant, revoked| api_keys::ApiKey {
+            id: ApiKeyId::from_bytes(random()), participant, name: "analyser".into(), secret_hash: digest(),
+            permissions: "issue read".into(), created: NOW, expires: NOW.plus(3600), revoked, last_used_day: None,
+        };
+        let keys = [key(laboratory, None), key(laboratory, None), key(laboratory, None), key(other, None)];
+        let (made, ended) = (keys.clone(), keys[2].id);
+        setting
+            .store
+            .write(move |tx| {
+                participants::insert(tx, &participant(other, participants::Role::Verifier))?;
+                made.iter().try_for_each(|key| api_keys::insert(tx, &Scope::authenticated(key.participant), key))?;
+                api_keys::revoke(tx, &scope, ended, NOW)
+            })
+            .await
+            .unwrap();
+        let end = async |scope: Scope| setting.store.write(move |tx| api_keys::revoke_all(tx, &scope, laboratory, NOW.plus(9))).await;
+        assert!(matches!(end(Scope::authenticated(other)).await, Err(Error::Scope)));
+        let mut of_now = end(scope).await.unwrap();
+        of_now.sort_unstable();
+        let mut expected = [keys[0].id, keys[1].id];
+        expected.sort_unstable();
+        assert_eq!(of_now, expected);
+        assert_eq!(end(scope).await.unwrap(), [], "there are none left");
+        for (key, revoked) in keys.iter().zip([Some(9), Some(9), Some(0), None]) {
+            let id = key.id;
+            let found = setting.store.read(move |tx| api_keys::find(tx, id)).await.unwrap().unwrap();
+            assert_eq!(found.revoked, revoked.map(|seconds| NOW.plus(seconds)));
+            let held = setting.store.write(move |tx| api_keys::hold(tx, id)).await.unwrap();
+            assert_eq!(held, revoked.is_none(), "a key that ended makes no other");
+        }
+    }
+
     async fn participants_move_only_from_where_they_stand(setting: Setting) {
         let id = setting.laboratory;
         let to = |before, after| {
