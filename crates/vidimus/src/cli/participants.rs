@@ -108,7 +108,7 @@ enum ParticipantCommand {
     RotateKeys {
         /// Its id.
         id: String,
-        /// Card with the new keys, where it keeps its keys itself.
+        /// Card with the new keys (`vidimus keys renew`), where it keeps its keys itself.
         #[arg(long, value_name = "FILE")]
         card: Option<PathBuf>,
     },

@@ -175,7 +175,7 @@ fn refuse_known(
     Err(Error::conflict(
         "same-keys",
         "the card's signing key is or was the participant's already",
-        "make another signing key, and a card with it that the account that acts now signs",
+        "make other keys (`vidimus keys renew`), and give their card, which the account that acts now signs",
     ))
 }
 

@@ -233,6 +233,6 @@ pub fn bad_card(error: vidimus_credential::card::CardError) -> Error {
     Error::invalid(
         "card",
         format!("the card is refused: {error}"),
-        "make a new card with `vidimus wallet card`",
+        "make a new card with `vidimus wallet card`, or with `vidimus keys card` for keys that a participant keeps itself",
     )
 }
