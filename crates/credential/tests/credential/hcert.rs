@@ -379,22 +379,29 @@ fn the_text_around_it_is_strict() {
 }
 
 #[test]
-fn every_flipped_character_is_noticed() {
+fn no_flipped_character_makes_another_certificate() {
     let native = Native::new();
     let key = key(KeyKind::P256, 5);
     let unsigned = hcert::prepare(&content(), KID).unwrap();
     let signature = key.sign(Algorithm::Es256, unsigned.message()).unwrap();
+    let message = unsigned.message().to_vec();
     let text = unsigned.finish(&signature);
+    let mut same = 0;
     for at in 0..text.len() {
         let mut bytes = text.clone().into_bytes();
         bytes[at] = if bytes[at] == b'7' { b'8' } else { b'7' };
-        let accepted = format::parse(std::str::from_utf8(&bytes).unwrap()).is_ok_and(|parsed| {
-            native
-                .verify(Algorithm::Es256, &public(&key), &parsed.message, &parsed.signature)
-                .is_ok()
-        });
-        assert!(!accepted, "character {at}");
+        let Ok(parsed) = format::parse(std::str::from_utf8(&bytes).unwrap()) else {
+            continue;
+        };
+        if (&parsed.message, &parsed.signature) == (&message, &signature) {
+            same += 1;
+            continue;
+        }
+        let verified = native.verify(Algorithm::Es256, &public(&key), &parsed.message, &parsed.signature);
+        assert!(verified.is_err(), "character {at}");
     }
+    // DEFLATE can say one thing in several ways, such as by another distance to the same bytes: about one text of sixty has such a place.
+    assert!(same < 5, "{same} flips make no difference");
 }
 
 #[test]
