@@ -8,9 +8,7 @@ use vidimus_credential::{
     category::Categories,
     check::{
         self, Bundle, Context, Envelope, Evidence, Head, Input, Policy, Registry, Roots, StatusLists, TrustList,
-        Verdict,
-        bundle::Content,
-        registry::Event,
+        Verdict, bundle::Content, registry::Event,
     },
     countersign::CounterSignature,
     format::{self, hcert, vc_jwt},

@@ -245,7 +245,7 @@ fn row(keys: &Keys, purpose: &str, key: &SigningKey, now: Timestamp, entropy: &m
 }
 
 /// The store's name of a kind of signing key.
-pub const fn kind(kind: KeyKind) -> key_rows::Kind {
+const fn kind(kind: KeyKind) -> key_rows::Kind {
     match kind {
         KeyKind::Secp256k1 => key_rows::Kind::Secp256k1,
         KeyKind::P256 => key_rows::Kind::P256,
