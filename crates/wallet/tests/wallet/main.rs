@@ -359,3 +359,39 @@ fn a_participant_s_keys_take_another_account_under_the_same_did() {
     let holder = serde_json::to_string(&Traveller::new(40).wallet).unwrap();
     assert!(!holder.contains("later"), "a holder's file is as it was");
 }
+
+#[test]
+fn a_participant_s_keys_are_renewed_and_those_before_stay() {
+    let mut laboratory = Traveller::new(40);
+    let did = laboratory.wallet.did().to_owned();
+    let before = *laboratory.wallet.signing_key().expose();
+    let holder = serde_json::to_string(&laboratory.wallet).unwrap();
+    assert!(!holder.contains("earlier"), "a holder's file is as it was");
+    for byte in [60, 62] {
+        let keys = [byte, byte + 1].map(|byte| PrivateKey::new([byte; 32]));
+        let [signing, sealing] = keys;
+        laboratory.wallet.renew_keys(signing, sealing);
+    }
+    let kept = serde_json::to_string(&laboratory.wallet).unwrap();
+    let read: Wallet = serde_json::from_str(&kept).unwrap();
+    assert_eq!(read.did(), did);
+    assert_eq!(read.signing_key().expose(), &[62; 32], "the newest is on cards");
+    assert_eq!(read.sealing_key().expose(), &[63; 32]);
+    let earlier: Vec<_> = read
+        .earlier_keys()
+        .iter()
+        .map(|keys| keys.signing_key().expose())
+        .collect();
+    assert_eq!(earlier, [&before, &[60; 32]], "oldest first");
+    assert_eq!(read.earlier_keys()[1].sealing_key().expose(), &[61; 32]);
+    let printed = format!("{read:?}");
+    for byte in [60, 61, 62, 63] {
+        let digits = vidimus_core::encoding::hex(&[byte; 32]);
+        assert!(
+            kept.contains(&digits) && !printed.contains(&digits),
+            "written, never printed"
+        );
+    }
+    let damaged = kept.replacen("\"earlier\":[{", "\"earlier\":[{\"x\":1,", 1);
+    assert!(damaged != kept && serde_json::from_str::<Wallet>(&damaged).is_err());
+}
