@@ -1,6 +1,7 @@
 //! The cases that become vectors, by what the check says about them.
 
 mod accept;
+mod bombs;
 mod malformed;
 mod odd;
 mod paper;
@@ -40,6 +41,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(paper::cases());
     cases.extend(undetermined::cases());
     cases.extend(odd::cases());
+    cases.extend(bombs::cases());
     cases
 }
 

@@ -18,10 +18,11 @@ use vidimus_core::{Timestamp, encoding, reason::Reason, reason::Test};
 use vidimus_credential::{
     category::Categories,
     check::{
-        self, Context, Expected, Head, Policy, Registry, Report, Roots, StatusLists, TrustList, Verdict,
+        self, Context, Expected, Head, ListError, Policy, Registry, Report, Roots, StatusLists, TrustList, Verdict,
         bundle::{Anchors, ListKind},
         registry::Event,
     },
+    status::StatusError,
     x509,
 };
 
@@ -100,6 +101,23 @@ struct StatusFile {
     kind: ListKind,
     read_at: Timestamp,
     token: String,
+    /// Why it is not taken in, where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
+}
+
+/// The name of a refusal in a file.
+fn refusal(error: ListError) -> &'static str {
+    match error {
+        ListError::Malformed(StatusError::TooLarge) => "too_large",
+        ListError::Malformed(_) => "malformed",
+        ListError::Uri => "uri",
+        ListError::Chain(_) => "chain",
+        ListError::Usage => "usage",
+        ListError::Signature => "signature",
+        ListError::Future => "future",
+        ListError::Older => "older",
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -150,15 +168,41 @@ impl Vector {
                     kind: list.kind,
                     read_at,
                     token: list.token,
+                    refused: None,
                 })
                 .collect(),
             trusted_roots: trusted.iter().map(|der| encoding::base64(der)).collect(),
             trust_list: trust_list.map(|(list, read_at)| TrustFile { read_at, list }),
         };
+        let (_, refused) = vector.status_lists();
+        for (file, refused) in vector.status.iter_mut().zip(refused) {
+            file.refused = refused.map(str::to_owned);
+        }
         let report = vector.check();
         vector.verdict = report.verdict;
         vector.reasons = reasons(&report);
         vector
+    }
+
+    /// The status lists, and for each in the file why it was refused, if it was.
+    fn status_lists(&self) -> (StatusLists, Vec<Option<&'static str>>) {
+        let provider = &*PROVIDER;
+        let trusted: Vec<_> = self
+            .trusted_roots
+            .iter()
+            .map(|root| x509::Certificate::from_der(&encoding::from_base64(root).unwrap()).unwrap())
+            .collect();
+        let mut lists = StatusLists::new();
+        let refused = self.status.iter().map(|file| {
+            let (uri, token) = (&file.uri, &file.token);
+            let taken = match file.kind {
+                ListKind::Token => lists.add_token_list(uri, token, &trusted, file.read_at, provider),
+                ListKind::Bitstring => lists.add_bitstring_list(uri, token, &trusted, file.read_at, provider),
+            };
+            taken.err().map(refusal)
+        });
+        let refused = refused.collect();
+        (lists, refused)
     }
 
     /// Runs the check with what the file holds and nothing else.
@@ -176,25 +220,7 @@ impl Vector {
             }
             registry
         });
-        let trusted: Vec<_> = self
-            .trusted_roots
-            .iter()
-            .map(|root| x509::Certificate::from_der(&encoding::from_base64(root).unwrap()).unwrap())
-            .collect();
-        let mut status = StatusLists::new();
-        for StatusFile {
-            uri,
-            kind,
-            read_at,
-            token,
-        } in &self.status
-        {
-            // What is refused stays known as refused.
-            let _ = match kind {
-                ListKind::Token => status.add_token_list(uri, token, &trusted, *read_at, provider),
-                ListKind::Bitstring => status.add_bitstring_list(uri, token, &trusted, *read_at, provider),
-            };
-        }
+        let (status, _) = self.status_lists();
         let roots = self.anchors.clone().map(Roots::from);
         let trust = self
             .trust_list
@@ -330,6 +356,9 @@ fn a_stranger_who_reads_only_the_files_finds_the_same() {
         let report = vector.check();
         assert_eq!(report.verdict, vector.verdict, "{path}");
         assert_eq!(reasons(&report), vector.reasons, "{path}");
+        for (file, refused) in vector.status.iter().zip(vector.status_lists().1) {
+            assert_eq!(refused, file.refused.as_deref(), "{path}: {}", file.uri);
+        }
         assert!(path.starts_with(&format!("check/{}/", group(report.verdict))), "{path}");
         seen.extend(report.tests.iter().map(|result| result.reason));
     }

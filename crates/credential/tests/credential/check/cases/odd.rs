@@ -1,4 +1,4 @@
-//! Histories of an issuer that a registry should not have, and that are read the safe way. Last, so that the numbers of the others stay.
+//! Histories of an issuer that a registry should not have, and that are read the safe way. After the others, so that their numbers stay.
 
 use super::*;
 use crate::check::world::vaccination;

@@ -1,6 +1,8 @@
 //! Status lists and trust lists.
 
 use super::*;
+use std::io::Write;
+use vidimus_core::encoding::from_base64url;
 
 pub(super) fn bits() -> Bits {
     let mut bits = Bits::new(131_072).unwrap();
@@ -73,6 +75,42 @@ pub fn bitstring_list(purpose: bitstring::Purpose) -> List {
         kind: ListKind::Bitstring,
         token: unsigned.finish(&signature),
     }
+}
+
+/// A megabyte more of zeros than a list may unfold to.
+const BOMB: usize = 17 << 20;
+
+/// A token list that is a bomb, and otherwise as it should be.
+pub fn token_bomb() -> List {
+    let mut list = token_list_of(&DEPLOYMENT, now().plus(-600), None, None);
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(&vec![0; BOMB]).unwrap();
+    let lst = base64url(&encoder.finish().unwrap());
+    list.token = list_with(&list.token, |claims| claims["status_list"]["lst"] = lst.into());
+    list
+}
+
+/// A list of revocations that is a bomb, and otherwise as it should be.
+pub fn bitstring_bomb() -> List {
+    let mut list = bitstring_list(bitstring::Purpose::Revocation);
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(&vec![0; BOMB]).unwrap();
+    let encoded = format!("u{}", base64url(&encoder.finish().unwrap()));
+    list.token = list_with(&list.token, |claims| {
+        claims["credentialSubject"]["encodedList"] = encoded.into();
+    });
+    list
+}
+
+/// The list with other claims, signed again.
+fn list_with(token: &str, change: impl FnOnce(&mut Value)) -> String {
+    let mut parts = token.split('.');
+    let header = parts.next().unwrap();
+    let mut claims = serde_json::from_slice(&from_base64url(parts.next().unwrap()).unwrap()).unwrap();
+    change(&mut claims);
+    let message = format!("{header}.{}", base64url(claims.to_string().as_bytes()));
+    let signature = DEPLOYMENT.lists.sign(Algorithm::Es256, message.as_bytes()).unwrap();
+    format!("{message}.{}", base64url(&signature))
 }
 
 /// A foreign country's document signer, and a trust list with it.
