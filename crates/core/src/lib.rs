@@ -4,6 +4,8 @@
 //! Pure: no clock, no random source, no IO. Callers pass `now` ([`time::Timestamp`]), entropy ([`crypto::Entropy`]) and a
 //! provider ([`crypto::Provider`]).
 
+#![warn(missing_docs)]
+
 pub mod api_key;
 pub mod canonical;
 pub mod commitment;

@@ -51,9 +51,8 @@ pub enum Outcome {
 macro_rules! reasons {
     ($($name:ident = $code:literal, $test:ident, $outcome:ident;)*) => {
         /// Why a test ended as it did. Codes are stable: programs match on them.
-        #[allow(missing_docs, reason = "vectors/reasons.json has the text of each")]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum Reason { $(#[serde(rename = $code)] $name),* }
+        pub enum Reason { $(#[doc = concat!("`", $code, "`: see `vectors/reasons.json`.")] #[serde(rename = $code)] $name),* }
 
         impl Reason {
             /// Every reason, in the order of `vectors/reasons.json`.

@@ -2,6 +2,8 @@
 //!
 //! Pure: callers pass `now`, entropy and a [`vidimus_core::Provider`].
 
+#![warn(missing_docs)]
+
 pub mod card;
 pub mod category;
 pub mod check;

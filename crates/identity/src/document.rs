@@ -68,14 +68,18 @@ impl MethodType {
 /// The forms that keys are written in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the member's name, as did-resolver has it")]
 pub enum KeyMaterial {
     /// `eip155:<chain id>:<address>` (CAIP-10).
     BlockchainAccountId(String),
+    /// Hexadecimal.
     PublicKeyHex(String),
+    /// Base64.
     PublicKeyBase64(String),
+    /// Base58, with Bitcoin's alphabet.
     PublicKeyBase58(String),
+    /// PEM.
     PublicKeyPem(String),
+    /// Multibase (the letter says which base).
     PublicKeyMultibase(String),
     /// A form that did:ethr does not name, in hexadecimal.
     Value(String),

@@ -2,6 +2,8 @@
 //!
 //! Pure: events come from whoever indexes the ledger, time is an argument, and hashing goes through the crypto seam.
 
+#![warn(missing_docs)]
+
 mod base58;
 mod did;
 mod document;

@@ -3,6 +3,8 @@
 //! Pure: `now` is an argument, keys sign through [`Signer`]s that the caller holds, and where the content is kept is the caller's. Making an
 //! identity touches no server and no chain: a did:ethr exists as soon as its key does (ERC-1056).
 
+#![warn(missing_docs)]
+
 mod held;
 mod record;
 pub mod request;

@@ -254,7 +254,10 @@ impl StatusLists {
     }
 }
 
-#[allow(clippy::too_many_arguments)]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "each is another thing to hold the list against, and no two belong together"
+)]
 fn verify(
     signed: &crate::jws::Signed,
     named: &str,
