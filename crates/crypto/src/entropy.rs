@@ -5,6 +5,7 @@ use vidimus_core::Entropy;
 pub struct OsEntropy;
 
 impl Entropy for OsEntropy {
+    #[expect(clippy::disallowed_methods, reason = "the one place that random bytes come from")]
     fn fill(&mut self, into: &mut [u8]) {
         if getrandom::fill(into).is_err() {
             // No key, salt or nonce made from here on could be trusted, and a panic might be caught.

@@ -163,7 +163,7 @@ impl Signer for SigningKey {
             }
             (Inner::Secp256k1(_), Algorithm::Es256kR) => Ok(self.sign_digest(&sha256(&[message]))?.to_vec()),
             (Inner::P256(pair), Algorithm::Es256) => pair
-                .sign(&SystemRandom::new(), message)
+                .sign(&signature_randomness(), message)
                 .map(|signature| signature.as_ref().to_vec())
                 .map_err(|_| SignError::Unavailable),
             (Inner::Ed25519(pair), Algorithm::EdDsa) => pair
@@ -173,6 +173,15 @@ impl Signer for SigningKey {
             _ => Err(SignError::Algorithm(algorithm)),
         }
     }
+}
+
+/// What AWS-LC asks for with an ECDSA signature, and takes its nonce from. `Signer::sign` has no entropy to give.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a handle on AWS-LC's own source, which a signature is made with"
+)]
+fn signature_randomness() -> SystemRandom {
+    SystemRandom::new()
 }
 
 impl fmt::Debug for SigningKey {

@@ -5,7 +5,12 @@
 mod common;
 
 use common::{bytes, text, vectors};
-use vidimus_core::encoding::base64;
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, fs, path::PathBuf};
+use vidimus_core::{
+    Secret,
+    encoding::{base64, from_base64, hex},
+};
 use vidimus_crypto::{
     Error, OsEntropy, SealingKey, SealingPublicKey, eip1098,
     envelope::{self, Padding},
@@ -146,6 +151,199 @@ fn metamasks_envelopes_open() {
             .expose(),
         content
     );
+}
+
+/// `envelopes-reject.json`, as it is made from the envelopes that open.
+fn rejects() -> Value {
+    let vectors = vectors("envelopes.json");
+    let (hpke, eip1098) = (&vectors["hpke"], &vectors["eip1098"]);
+    let mut cases = Vec::new();
+    let mut hpke_case = |name: &str, sealed: Vec<u8>, changed: (&str, &str), expected: &str| {
+        let mut case = json!({"name": name, "kind": "hpke", "secret": hpke["secret"], "info": hpke["info"], "aad": hpke["aad"],
+            "sealed": hex(&sealed), "expected": expected});
+        if !changed.0.is_empty() {
+            case[changed.0] = changed.1.into();
+        }
+        cases.push(case);
+    };
+    let (plain, padded) = (bytes(&hpke["plain"]), bytes(&hpke["padded"]));
+    let flipped = |sealed: &[u8], at: usize| {
+        let mut sealed = sealed.to_vec();
+        sealed[at] ^= 1;
+        sealed
+    };
+    let put = |at: usize, new: &[u8]| {
+        let mut sealed = plain.clone();
+        sealed[at..at + new.len()].copy_from_slice(new);
+        sealed
+    };
+    let (end, same) = (plain.len(), ("", ""));
+    hpke_case("nothing", Vec::new(), same, "malformed");
+    hpke_case("version alone", plain[..1].to_vec(), same, "malformed");
+    hpke_case(
+        "cut within the encapsulated key",
+        plain[..32].to_vec(),
+        same,
+        "malformed",
+    );
+    hpke_case("cut after the encapsulated key", plain[..33].to_vec(), same, "open");
+    hpke_case("cut within the tag", plain[..end - 1].to_vec(), same, "open");
+    hpke_case(
+        "cut to the tag",
+        [&plain[..33], &plain[end - 16..]].concat(),
+        same,
+        "open",
+    );
+    hpke_case("longer by a byte", [&plain[..], &[0]].concat(), same, "open");
+    hpke_case("bit of the encapsulated key flipped", flipped(&plain, 1), same, "open");
+    hpke_case(
+        "last byte of the encapsulated key flipped",
+        flipped(&plain, 32),
+        same,
+        "open",
+    );
+    hpke_case("bit of the ciphertext flipped", flipped(&plain, 33), same, "open");
+    hpke_case(
+        "bit of the padding's ciphertext flipped",
+        flipped(&padded, 800),
+        same,
+        "open",
+    );
+    hpke_case("bit of the tag flipped", flipped(&plain, end - 1), same, "open");
+    hpke_case("encapsulated key of low order", put(1, &[0; 32]), same, "open");
+    hpke_case("plain passed off as padded", put(0, &[2]), same, "open");
+    hpke_case("version 0", put(0, &[0]), same, "version");
+    hpke_case("version 3", put(0, &[3]), same, "version");
+    hpke_case(
+        "padding without its end",
+        bytes(&hpke["paddedWithoutEnd"]),
+        same,
+        "malformed",
+    );
+    let other = text(&eip1098["published"]["secret"]);
+    hpke_case("another key", plain.clone(), ("secret", other), "open");
+    hpke_case("another purpose", plain.clone(), ("info", "vidimus/backup/v1"), "open");
+    hpke_case("no purpose", plain.clone(), ("info", ""), "open");
+    hpke_case("another copy's", plain.clone(), ("aad", "copy 8"), "open");
+    hpke_case("no copy's", plain.clone(), ("aad", ""), "open");
+
+    let mut eip1098_case = |name: &str, kind: &str, secret: &Value, envelope: &Value, expected: &str| {
+        cases.push(json!({"name": name, "kind": kind, "secret": secret, "envelope": envelope, "expected": expected}));
+    };
+    let (secret, good) = (&eip1098["published"]["secret"], &eip1098["encrypt"]);
+    let with = |member: &str, value: &str| {
+        let mut envelope = good.clone();
+        envelope[member] = value.into();
+        envelope
+    };
+    let flip = |member: &str, last: bool| {
+        let mut raw = from_base64(text(&good[member])).unwrap();
+        let at = if last { raw.len() - 1 } else { 0 };
+        raw[at] ^= 1;
+        with(member, &base64(&raw))
+    };
+    let ciphertext = from_base64(text(&good["ciphertext"])).unwrap();
+    let cut = |length: usize| with("ciphertext", &base64(&ciphertext[..length]));
+    let mut without_nonce = good.clone();
+    without_nonce.as_object_mut().unwrap().remove("nonce");
+    let mut bare =
+        |name: &str, envelope: Value, expected: &str| eip1098_case(name, "eip1098", secret, &envelope, expected);
+    bare("bit of the tag flipped", flip("ciphertext", false), "open");
+    bare("bit of the ciphertext flipped", flip("ciphertext", true), "open");
+    bare("bit of the nonce flipped", flip("nonce", false), "open");
+    bare(
+        "bit of the ephemeral key flipped",
+        flip("ephemPublicKey", false),
+        "open",
+    );
+    bare("ciphertext cut by a byte", cut(ciphertext.len() - 1), "open");
+    bare("ciphertext cut to its tag", cut(16), "open");
+    bare("ciphertext shorter than a tag", cut(15), "open");
+    bare("no ciphertext", cut(0), "open");
+    bare("ciphertext that is no base64", with("ciphertext", "****"), "malformed");
+    bare("nonce cut", with("nonce", &base64(&[7; 23])), "malformed");
+    bare("no nonce", without_nonce, "malformed");
+    bare(
+        "ephemeral key cut",
+        with("ephemPublicKey", &base64(&[7; 31])),
+        "malformed",
+    );
+    bare(
+        "ephemeral key of low order",
+        with("ephemPublicKey", &base64(&[0; 32])),
+        "key",
+    );
+    bare(
+        "another version",
+        with("version", "x25519-xsalsa20-poly1306"),
+        "malformed",
+    );
+    eip1098_case("another key", "eip1098", &hpke["secret"], good, "open");
+    eip1098_case(
+        "content that is not padded",
+        "eip1098-safely",
+        secret,
+        good,
+        "malformed",
+    );
+    let mut safely = eip1098["encryptSafely"].clone();
+    let mut raw = from_base64(text(&safely["ciphertext"])).unwrap();
+    raw[2047] ^= 1;
+    safely["ciphertext"] = base64(&raw).into();
+    eip1098_case("bit of the padding flipped", "eip1098-safely", secret, &safely, "open");
+    json!({
+        "comment": "Envelopes that must not open: those of envelopes.json, flipped, cut, with other keys and in other places. Made by crates/crypto/tests/envelopes.rs.",
+        "cases": cases,
+    })
+}
+
+#[test]
+fn the_vectors_of_envelopes_to_refuse_are_what_makes_them() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../vectors/crypto/envelopes-reject.json");
+    let rejects = rejects();
+    if std::env::var_os("VIDIMUS_WRITE_VECTORS").is_some() {
+        fs::write(&path, serde_json::to_string_pretty(&rejects).unwrap() + "\n").unwrap();
+    }
+    let kept: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert_eq!(kept, rejects, "run with VIDIMUS_WRITE_VECTORS=1, then look");
+}
+
+#[test]
+fn a_stranger_who_reads_only_the_file_cannot_open_them_either() {
+    if std::env::var_os("VIDIMUS_WRITE_VECTORS").is_some() {
+        return println!("the file is being written: run again without VIDIMUS_WRITE_VECTORS");
+    }
+    let vectors = vectors("envelopes-reject.json");
+    let mut counts = BTreeMap::new();
+    for case in vectors["cases"].as_array().unwrap() {
+        let key = SealingKey::from_bytes(&bytes(&case["secret"])).unwrap();
+        let eip1098 = |open: fn(&SealingKey, &eip1098::Envelope) -> Result<Secret<String>, Error>| {
+            serde_json::from_value(case["envelope"].clone()).map_or(Err(Error::Malformed("JSON")), |envelope| {
+                open(&key, &envelope).map(drop)
+            })
+        };
+        let opened = match text(&case["kind"]) {
+            "hpke" => {
+                let (info, aad) = (text(&case["info"]).as_bytes(), text(&case["aad"]).as_bytes());
+                envelope::open(&key, info, aad, &bytes(&case["sealed"])).map(drop)
+            }
+            "eip1098" => eip1098(eip1098::open),
+            "eip1098-safely" => eip1098(eip1098::open_safely),
+            kind => panic!("{kind} is no kind of envelope"),
+        };
+        let outcome = match opened {
+            Ok(()) => "opened",
+            Err(Error::Open) => "open",
+            Err(Error::Malformed(_)) => "malformed",
+            Err(Error::Version { .. }) => "version",
+            Err(Error::Key(_)) => "key",
+            Err(error) => panic!("{}: {error}", case["name"]),
+        };
+        assert_eq!(outcome, text(&case["expected"]), "{}: {}", case["kind"], case["name"]);
+        *counts.entry(text(&case["kind"])).or_insert(0) += 1;
+    }
+    // More than those of envelopes.json that open: two, two and one.
+    assert!(counts["hpke"] > 2 && counts["eip1098"] > 2 && counts["eip1098-safely"] > 1);
 }
 
 #[test]

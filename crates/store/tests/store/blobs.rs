@@ -31,6 +31,38 @@ async fn ids_are_those_of_every_ipfs_implementation() {
 }
 
 #[tokio::test]
+async fn the_vectors_come_out_as_they_say() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/blobs.json");
+    let vectors: serde_json::Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let (mut taken, mut refused) = (0, 0);
+    for case in vectors["cases"].as_array().unwrap() {
+        let text = |name: &str| case[name].as_str().unwrap();
+        let content = vidimus_core::encoding::from_hex(text("content")).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let blobs = blobs(directory.path());
+        let outcome = match text("id").parse::<ContentId>() {
+            Err(_) => "id",
+            Ok(id) => {
+                let file = file_of(directory.path(), id);
+                std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+                std::fs::write(&file, &content).unwrap();
+                match blobs.get(id).await {
+                    Ok(found) => {
+                        assert_eq!(found.as_deref(), Some(&content[..]), "{}", text("name"));
+                        "blob"
+                    }
+                    Err(Error::Damaged(of)) if of == id => "damaged",
+                    Err(error) => panic!("{}: {error}", text("name")),
+                }
+            }
+        };
+        assert_eq!(outcome, text("expected"), "{}", text("name"));
+        *if outcome == "blob" { &mut taken } else { &mut refused } += 1;
+    }
+    assert!(taken >= 3 && refused > taken, "more rejects than accepts");
+}
+
+#[tokio::test]
 async fn a_blob_is_kept_once_and_stays() {
     let directory = tempfile::tempdir().unwrap();
     let content = vec![7; LARGEST];
