@@ -140,13 +140,16 @@ fn renew(open: &mut Open, output: Output) -> Result<(), Failure> {
     open.renew_keys()?;
     let next = [
         "give the card to the authority: `vidimus --json participant rotate-keys ID --card FILE` registers the new signing key, with a document signer's certificate for it",
-        "sign what the answer prepared for your account (an issuer's key goes into its DID document): `vidimus keys sign-transactions ANSWER`",
+        "sign what the answer prepared for your account (an issuer's key goes into its DID document): `vidimus keys sign-transactions ANSWER`; what earlier answers prepared for the keys before is not signed any more",
         "go on as before: copies are signed with the old key until the ledger has the new one, and with the new one from then on",
         "only if the old key leaked, have it revoked: `vidimus participant revoke-keys ID VERSION --from TIME`; else what it signed stays good",
     ];
     let card = open.card()?;
     if !output.json {
-        let steps: Vec<_> = (1..).zip(next).map(|(number, step)| format!("  {number}. {step}")).collect();
+        let steps: Vec<_> = (1..)
+            .zip(next)
+            .map(|(number, step)| format!("  {number}. {step}"))
+            .collect();
         eprintln!(
             "The new keys are in the file, those before beside them: keep a copy of it. They count once they are registered:\n{}",
             steps.join("\n")
@@ -228,9 +231,15 @@ async fn sign_copies(
     let now = super::clock().now();
     let profile = server.get("/v1/profile").await?;
     let signing = in_force(&signers, &profile);
+    let newest_first = signers.signing_keys().map(|key| key.public_key().clone());
+    let before: Vec<_> = newest_first
+        .skip_while(|key| key != signing.public_key())
+        .skip(1)
+        .collect();
     let own = copies::Own::of(
         open.wallet.did(),
         signing.public_key(),
+        &before,
         &profile,
         reported,
         server.url(),
@@ -257,11 +266,20 @@ async fn sign_copies(
             .map_err(|error| Failure::setup(&error))?;
         ready.push((format!("/v1/copies/{}/signature", text(copy, "/id")), signature));
     }
-    // Nothing is brought before all of it was found to be what was reported.
+    // Nothing is brought before all of it was found to be what was reported. A copy that the server refuses does not
+    // hold up the others.
+    let mut refusal = None;
     for (path, signature) in &ready {
-        view = server.post(path, &json!({"signature": base64url(signature)})).await?;
+        match server.post(path, &json!({"signature": base64url(signature)})).await {
+            Ok(answer) => view = answer,
+            Err(error) if matches!(error.exit, Exit::Refused) => refusal = refusal.or(Some(error)),
+            Err(error) => return Err(error),
+        }
     }
-    Ok((ready.len(), view))
+    match refusal {
+        Some(refusal) => Err(refusal),
+        None => Ok((ready.len(), view)),
+    }
 }
 
 /// The signing key that the server has in force: until a rotation is on the ledger that is the one before. Where it names none of these, the

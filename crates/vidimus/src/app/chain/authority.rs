@@ -51,7 +51,8 @@ pub async fn hand_over(app: &App) -> Result<(), Error> {
 }
 
 /// Prepares what an authority that keeps its own keys has to sign so that `to` holds the contracts, as the chain has them now: whatever of it was
-/// signed before, or never was. `account` is the one that acts; it takes what was offered to it, and hands it on where `to` is another.
+/// signed before, or never was. `account` is the one that acts; it takes what was offered to it, and hands it on where `to` is another. What the
+/// operator still holds, [`hand_over`] offers to the newest account as soon as that is recorded, whoever it was offered to before.
 pub async fn prepare_hand_over(app: &App, account: Address, to: Address, plan: &mut Plan) -> Result<(), Error> {
     let latest = eth::BlockId::latest();
     let (mut hand_on, mut take) = (Vec::new(), Vec::new());
@@ -61,7 +62,8 @@ pub async fn prepare_hand_over(app: &App, account: Address, to: Address, plan: &
         if held_by == to {
             continue;
         }
-        if offered_to != to {
+        let is_offered_anew = held_by == app.facts.operator && to != account;
+        if offered_to != to && !is_offered_anew {
             if held_by != account {
                 if offered_to != account {
                     return Err(on_their_way());
@@ -84,12 +86,38 @@ pub async fn prepare_hand_over(app: &App, account: Address, to: Address, plan: &
     Ok(())
 }
 
+/// Prepares what an authority that keeps its own keys has yet to accept of what the operator offered to `account`, whatever became of the answer
+/// that prepared it first. `needed` is the contract that is called next: it has to be the authority's by then. `own` are its accounts.
+pub async fn prepare_acceptances(
+    app: &App,
+    own: &[(key_rows::Key, Address)],
+    account: Address,
+    needed: Address,
+    plan: &mut Plan,
+) -> Result<(), Error> {
+    let latest = eth::BlockId::latest();
+    for contract in app.contracts.governed() {
+        let held_by = registry::authority(&*app.ledger, contract, latest).await?;
+        if own.iter().any(|(_, account)| *account == held_by) {
+            continue;
+        }
+        if registry::pending_authority(&*app.ledger, contract, latest).await? == account {
+            let call = Call::new(contract, registry::accept_authority(), "accept-authority");
+            plan.prepare(app, account, call).await?;
+        } else if contract == needed {
+            return Err(on_their_way());
+        }
+    }
+    Ok(())
+}
+
 /// The refusal of what would come before the operator's hand-over.
 pub(super) fn on_their_way() -> Error {
     Error::NotReady(Problem::new(
         "hand-over",
         "the contracts are on their way to the authority's account",
-        "try again in a minute; if it stays so, look whether the operator's and the authority's accounts can pay for gas",
+        "try again in a minute; if it stays so, look whether the operator's and the authority's accounts can pay for gas, and whether a new \
+         account of the authority has yet to accept them (`participant rotate-account` with its card says what it has to sign)",
     ))
 }
 
@@ -112,18 +140,23 @@ async fn attempt(app: &App, purpose: &'static str, object: Vec<u8>) -> Result<Ve
         .await
 }
 
-/// Whether the authority's account holds all contracts. Where that is a new account, it acts from now on.
+/// Whether the authority's account holds all contracts. Where that is a new account, it acts from now on: the one that took them, even if others
+/// were to be new after it.
 pub async fn is_handed_over(app: &App) -> Result<bool, Error> {
     let authority = crate::app::participants::authority_row(app).await?;
     let accounts = accounts(app, authority.id).await?;
-    let Some((next, account)) = successor(&accounts) else {
+    let Some(awaited) = successor(&accounts) else {
         return Err(Error::Internal("an authority without account key"));
     };
+    let mut holders = Vec::new();
     for contract in app.contracts.governed() {
-        if registry::authority(&*app.ledger, contract, eth::BlockId::latest()).await? != *account {
-            return Ok(false);
-        }
+        holders.push(registry::authority(&*app.ledger, contract, eth::BlockId::latest()).await?);
     }
+    let holds_all = |(_, account): &&(key_rows::Key, Address)| holders.iter().all(|holder| holder == account);
+    let begun = accounts.iter().filter(|(key, _)| key.state == key_rows::State::Pending);
+    let Some((next, _)) = begun.rev().chain([awaited]).find(holds_all) else {
+        return Ok(false);
+    };
     if next.state == key_rows::State::Pending {
         let mut changes = displaced(accounts.iter().map(|(key, _)| (key, key.id == next.id)));
         changes.push((next.id, next.state, key_rows::State::Active));

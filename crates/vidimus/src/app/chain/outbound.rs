@@ -2,7 +2,7 @@
 
 use super::{
     CALL_GAS, CREATIONS, PATIENCE, accounts,
-    authority::{on_their_way, prepare_hand_over},
+    authority::{on_their_way, prepare_acceptances},
 };
 use crate::app::{
     App,
@@ -91,9 +91,8 @@ impl Plan {
             }
             participants::Custody::Own => {
                 // What was prepared at the set-up may have been lost, or brought before the operator's offer: without it the call would revert.
-                let is_taken = held_by.is_none_or(|holder| own.iter().any(|(_, account)| *account == holder));
-                if !is_taken && self.prepared.is_empty() {
-                    prepare_hand_over(app, from, from, self).await?;
+                if !app.handed_over() && self.prepared.is_empty() {
+                    prepare_acceptances(app, &own, from, call.to, self).await?;
                 }
                 self.prepare(app, from, call).await
             }

@@ -46,6 +46,14 @@ pub async fn rotate_account(
             "make a new account key (`vidimus keys new-account`), and a card with it",
         ));
     }
+    let retired = |(key, account): &(key_rows::Key, _)| *account == to && key.state == key_rows::State::Retired;
+    if own.iter().any(retired) {
+        return Err(Error::invalid(
+            "former-account",
+            "the card is of an account that another has taken over from",
+            "make a new account key (`vidimus keys new-account`), and a card with it",
+        ));
+    }
     let mut plan = chain::Plan::default();
     let kept = kept_account_key(app, &participant, account).await?;
     let keeps_the_role = participant.role == rows::Role::Authority && kept.is_none();

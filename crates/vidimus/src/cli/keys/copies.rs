@@ -70,30 +70,43 @@ pub(super) struct Own {
     pub name: String,
     /// Its country.
     pub country: String,
-    /// `kid` of its document signer, whose certificate holds its own key.
-    pub signer: Option<[u8; 8]>,
+    /// `kid`s of its document signers: the certificates there are of the key that signs here.
+    pub signers: Vec<[u8; 8]>,
+    /// The same of its keys before that one.
+    pub signers_before: Vec<[u8; 8]>,
     /// Public address of the deployment.
     pub public_url: String,
 }
 
 impl Own {
-    /// From its profile; the certificate counts only if it is of the key that signs here.
-    pub fn of(did: &str, signing: &PublicKey, profile: &Value, reported: &Reported, url: &str) -> Self {
+    /// From its profile; a certificate counts only if it is of a key of its own: `signing`, which signs here, or one of `before`.
+    pub fn of(
+        did: &str,
+        signing: &PublicKey,
+        before: &[PublicKey],
+        profile: &Value,
+        reported: &Reported,
+        url: &str,
+    ) -> Self {
         let text = |given: &Option<String>, name: &str| {
             let told = || profile[name].as_str().unwrap_or_default().to_owned();
             given.clone().unwrap_or_else(told)
         };
         let certificates = profile["keys"].as_array().into_iter().flatten();
-        let signer = certificates
+        let certificates: Vec<_> = certificates
             .filter_map(|key| from_base64(key["certificate"].as_str()?).ok())
             .filter_map(|der| x509::Certificate::from_der(&der).ok())
-            .rfind(|certificate| certificate.public_key == *signing)
-            .map(|certificate| certificate.kid(&Native::new()));
+            .collect();
+        let signers_of = |keys: &[PublicKey]| {
+            let own = certificates.iter().filter(|known| keys.contains(&known.public_key));
+            own.map(|known| known.kid(&Native::new())).collect()
+        };
         Self {
             did: did.to_owned(),
             name: text(&reported.issuer_name, "name"),
             country: text(&reported.issuer_country, "country"),
-            signer,
+            signers: signers_of(std::slice::from_ref(signing)),
+            signers_before: signers_of(before),
             public_url: reported
                 .public_url
                 .as_deref()
@@ -224,7 +237,7 @@ pub(super) fn check(
         format,
         algorithm,
         kid: own_kid(&read.key, format, algorithm, own)?,
-        signer: own.signer,
+        signer: own_signer(&read.key, &own.signers),
         holder: asked.holder.clone(),
         issued_at,
         status,
@@ -267,10 +280,19 @@ fn own_kid(key: &KeyHint, format: Format, algorithm: Algorithm, own: &Own) -> Re
     if format != Format::Hcert && !names_own_key(&kid, &own.did, algorithm) {
         return Err("it names a key that is not this issuer's");
     }
-    if format == Format::Hcert && own.signer.is_none_or(|signer| *key != KeyHint::Bytes(signer.into())) {
+    if format == Format::Hcert && own_signer(key, &own.signers_before).is_some() {
+        return Err("it was prepared for a key of yours that another has replaced: ask for new copies (`copies add`)");
+    }
+    if format == Format::Hcert && own_signer(key, &own.signers).is_none() {
         return Err("it names a document signer that is not this issuer's key");
     }
     Ok(kid)
+}
+
+/// Which of these document signers a copy names.
+fn own_signer(key: &KeyHint, signers: &[[u8; 8]]) -> Option<[u8; 8]> {
+    let KeyHint::Bytes(kid) = key else { return None };
+    signers.iter().find(|signer| signer[..] == kid[..]).copied()
 }
 
 /// What a copy says otherwise than the one that was made here.
@@ -379,7 +401,8 @@ mod tests {
             did: DID.into(),
             name: "Labor Donauraum".into(),
             country: "AT".into(),
-            signer: Some([7; 8]),
+            signers: vec![[6; 8], [7; 8]],
+            signers_before: vec![[5; 8]],
             public_url: "https://vidimus.example".into(),
         }
     }
@@ -538,6 +561,18 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_for_a_key_that_was_replaced_is_told_from_a_strangers() {
+        let reason = |signer| {
+            let mut prepared = prepared(Format::Hcert, Algorithm::Es256);
+            prepared.terms.signer = Some(signer);
+            prepared.judged()
+        };
+        assert_eq!(reason([6; 8]), Ok(()), "one key may have two certificates");
+        assert!(reason([5; 8]).unwrap_err().contains("another has replaced"));
+        assert!(reason([8; 8]).unwrap_err().contains("not this issuer's key"));
+    }
+
+    #[test]
     fn what_the_issuer_says_of_itself_counts_more_than_the_servers_word() {
         let signing = PublicKey::P256([4; 65]);
         let profile = json!({"name": "Another", "country": "DE", "keys": [{"certificate": "AAAA"}]});
@@ -553,13 +588,14 @@ mod tests {
             issuer_name: None,
             issuer_country: None,
         };
-        let told = Own::of(DID, &signing, &profile, &reported, "http://127.0.0.1:8080/");
+        let told = Own::of(DID, &signing, &[], &profile, &reported, "http://127.0.0.1:8080/");
         assert_eq!((told.name.as_str(), told.country.as_str()), ("Another", "DE"));
-        assert_eq!((told.public_url.as_str(), told.signer), ("http://127.0.0.1:8080", None));
+        assert_eq!(told.public_url, "http://127.0.0.1:8080");
+        assert!(told.signers.is_empty(), "{:?}", told.signers);
         reported.issuer_name = Some("Labor Donauraum".into());
         reported.issuer_country = Some("AT".into());
         reported.public_url = Some("https://vidimus.example/".into());
-        let own = Own::of(DID, &signing, &profile, &reported, "http://127.0.0.1:8080/");
+        let own = Own::of(DID, &signing, &[], &profile, &reported, "http://127.0.0.1:8080/");
         assert_eq!((own.name.as_str(), own.country.as_str()), ("Labor Donauraum", "AT"));
         assert_eq!(own.public_url, "https://vidimus.example");
     }

@@ -36,8 +36,8 @@ fn account_states(server: &Deployment) -> Vec<String> {
         .collect()
 }
 
-#[test]
-fn an_authority_that_signed_nothing_or_half_of_it_is_led_to_the_rest() {
+/// A deployment whose authority keeps its own keys, and what it has to sign first.
+fn set_up() -> (Deployment, Value) {
     let server = Deployment::serve();
     line(&server, "keys new --keys authority.keys");
     server.keep(
@@ -47,6 +47,12 @@ fn an_authority_that_signed_nothing_or_half_of_it_is_led_to_the_rest() {
     let setup = "setup --token-file - --name Ministry --country AT --card authority.jwt --save-api-key authority.key";
     let setup: Vec<_> = setup.split(' ').collect();
     let made = server.with_input(&setup, &server.token).json();
+    (server, made)
+}
+
+#[test]
+fn an_authority_that_signed_nothing_or_half_of_it_is_led_to_the_rest() {
+    let (server, made) = set_up();
     assert_eq!(prepared(&made), ["accept-authority"; 3]);
 
     // One of the three was signed, the rest of the answer is lost: the next thing that the authority asks for brings it again, before itself.
@@ -107,4 +113,53 @@ fn an_authority_that_signed_nothing_or_half_of_it_is_led_to_the_rest() {
     server
         .ask(&["participant", "rotate-account", "--api-key-file", "authority.key"])
         .refused(2, &["send a card with the new keys"]);
+}
+
+#[test]
+fn an_acceptance_that_no_call_needs_is_prepared_again_too() {
+    let (server, made) = set_up();
+    assert_eq!(sign(&server, &cut(&made, 2)), 2);
+    let admit =
+        "participant admit issuer --country AT --api-key-file authority.key --save-api-key lab.key --name Labor";
+    let laboratory = line(&server, &format!("{admit} --category {CATEGORY}"));
+    assert_eq!(prepared(&laboratory), ["accept-authority", "approve"]);
+    assert_eq!(sign(&server, &laboratory), 2);
+    until(|| line(&server, "participant show --api-key-file lab.key")["status"] == "active");
+}
+
+#[test]
+fn an_account_that_was_lost_before_it_took_the_contracts_makes_room_for_another() {
+    let (server, _) = set_up();
+    let new_account = |card: &str| {
+        server.keep(card, server.run(&["keys", "new-account", "--keys", "authority.keys"]));
+    };
+    let rotate = |card: &str| {
+        let words = format!("participant rotate-account --card {card} --api-key-file authority.key");
+        line(&server, &words)
+    };
+    // What the operator offered to the first account is offered to the second one, whose file is then lost: nothing of it is signed.
+    new_account("lost.jwt");
+    assert_eq!(
+        prepared(&rotate("lost.jwt")),
+        [
+            "change-owner",
+            "accept-authority",
+            "accept-authority",
+            "accept-authority"
+        ]
+    );
+    new_account("third.jwt");
+    until(|| {
+        let is_done = account_states(&server) == ["retired", "retired", "active"];
+        if !is_done {
+            sign(&server, &rotate("third.jwt"));
+        }
+        is_done
+    });
+    // One that was replaced does not come back: what it signs would be taken for what it signed before.
+    let back = "participant rotate-account --card authority.jwt --api-key-file authority.key";
+    let back: Vec<_> = back.split(' ').collect();
+    server
+        .ask(&back)
+        .refused(2, &["another has taken over", "vidimus keys new-account"]);
 }
