@@ -421,7 +421,7 @@ async fn after_many(ours: &Target<'_>, card: &Arc<String>, early: f64) -> Result
         "processor time per certificate, late : early",
         Some(('<', 1.2)),
         early / late.per_cpu,
-        "",
+        &format!("the last {FEW} against certificates 1000 to {}", 1_000 + FEW),
     );
     Ok(())
 }
