@@ -1,6 +1,6 @@
 //! Figures for metrics and readiness: counts and ages, never ids.
 
-use crate::{Error, Tx, value::params};
+use crate::{Error, Tx};
 use vidimus_core::Timestamp;
 
 /// How the store stands.
@@ -14,10 +14,6 @@ pub struct Figures {
     pub transactions_open: u64,
     /// Copies whose payload is not in the blob store yet.
     pub copies_unpublished: u64,
-    /// Jobs that are due.
-    pub jobs_due: u64,
-    /// Jobs that have failed at least once and wait.
-    pub jobs_failing: u64,
     /// Length of the audit log.
     pub audit_entries: u64,
     /// Time of its last entry.
@@ -25,27 +21,21 @@ pub struct Figures {
 }
 
 /// Reads them: each from an index that only holds what is open.
-pub fn read(tx: &mut Tx<'_>, now: Timestamp) -> Result<Figures, Error> {
+pub fn read(tx: &mut Tx<'_>) -> Result<Figures, Error> {
     let mut waiting = tx.query_exactly("SELECT COUNT(*), MIN(created) FROM outbox WHERE batch_id IS NULL", &[])?;
     let mut batched = tx.query_exactly(
         "SELECT MIN(o.created) FROM outbox o JOIN batches b ON b.id = o.batch_id WHERE b.state IN ('gathered', 'built')",
         &[],
     )?;
     let ages: [Option<Timestamp>; 2] = [waiting.take(1)?, batched.take(0)?];
-    let mut one = |statement, params: &[_]| tx.query_exactly(statement, params)?.take::<u64>(0);
+    let mut one = |statement| tx.query_exactly(statement, &[])?.take::<u64>(0);
     Ok(Figures {
         outbox_waiting: waiting.take(0)?,
         oldest_unanchored: ages.into_iter().flatten().min(),
         transactions_open: one(
             "SELECT COUNT(*) FROM transactions WHERE state IN ('queued', 'signed', 'sent', 'mined')",
-            &[],
         )?,
-        copies_unpublished: one("SELECT COUNT(*) FROM copies WHERE state = 'signed'", &[])?,
-        jobs_due: one(
-            "SELECT COUNT(*) FROM jobs WHERE run_at <= $1 AND lease_until <= $1",
-            params![now],
-        )?,
-        jobs_failing: one("SELECT COUNT(*) FROM jobs WHERE last_error IS NOT NULL", &[])?,
+        copies_unpublished: one("SELECT COUNT(*) FROM copies WHERE state = 'signed'")?,
         audit_entries: crate::audit::head(tx)?.sequence,
         audit_time: Some(crate::audit::head(tx)?)
             .filter(|head| head.sequence > 0)

@@ -24,7 +24,6 @@ pub mod deployment;
 mod error;
 pub mod figures;
 pub mod idempotency;
-pub mod jobs;
 pub mod keys;
 pub mod limits;
 mod migrate;

@@ -3,12 +3,12 @@
 use crate::setting::*;
 use vidimus_core::{
     Address, Digest,
-    id::{ApiKeyId, BatchId, CheckId, JobId, KeyId, ParticipantId, RequestId},
+    id::{ApiKeyId, BatchId, CheckId, KeyId, ParticipantId, RequestId},
     receipt::BlockHash,
 };
 use vidimus_store::{
     Error, Scope, api_keys, audit, batches, certificates, chain, checks, copies, deployment, figures, idempotency,
-    jobs, keys, limits, participants, persons, requests, results, setup_links,
+    keys, limits, participants, persons, requests, results, setup_links,
 };
 
 on_both! {
@@ -255,43 +255,6 @@ on_both! {
         assert_eq!(setting.store.write(|tx| idempotency::sweep(tx, NOW.plus(1_000_000))).await.unwrap(), 1);
     }
 
-    async fn a_job_runs_until_it_is_done(setting: Setting) {
-        let [a, b]: [[u8; 16]; 2] = [random(), random()];
-        let enqueue = |key: &'static str, at: i64| {
-            let (store, id) = (setting.store.clone(), JobId::from_bytes(random()));
-            async move { store.write(move |tx| jobs::enqueue(tx, id, "publish", key, b"x", NOW.plus(at), NOW)).await.unwrap() }
-        };
-        let claim = |owner: [u8; 16], at: i64| {
-            let store = setting.store.clone();
-            async move { store.write(move |tx| jobs::claim(tx, &owner, NOW.plus(at), NOW.plus(at + 60), 10)).await.unwrap() }
-        };
-        enqueue("one", 100).await;
-        assert!(claim(a, 99).await.is_empty(), "not due");
-        enqueue("one", 50).await;
-        let job = claim(a, 50).await.remove(0);
-        assert_eq!((job.attempts, job.version, &job.payload[..]), (1, 2, &b"x"[..]));
-        assert!(claim(b, 109).await.is_empty(), "leased");
-        let taken = claim(b, 110).await.remove(0);
-        assert_eq!(taken.attempts, 2, "its lease ran out");
-        let lost = job.clone();
-        assert!(!setting.store.write(move |tx| jobs::complete(tx, &lost, &a)).await.unwrap(), "a lost lease completes nothing");
-        assert!(!setting.store.write(move |tx| jobs::extend(tx, job.id, &a, NOW.plus(999))).await.unwrap());
-        assert!(setting.store.write(move |tx| jobs::fail(tx, taken.id, &b, "ledger", NOW.plus(200))).await.unwrap());
-        assert!(claim(a, 199).await.is_empty());
-        let retried = claim(a, 200).await.remove(0);
-        assert_eq!(retried.last_error.as_deref(), Some("ledger"));
-        enqueue("one", 0).await;
-        assert!(setting.store.write(move |tx| jobs::complete(tx, &retried, &a)).await.unwrap());
-        let again = claim(a, 200).await.remove(0);
-        assert_eq!(again.attempts, 1, "asked for while it ran: once more");
-        let at = again.clone();
-        assert!(setting.store.write(move |tx| jobs::repeat(tx, &at, &a, NOW.plus(500))).await.unwrap());
-        assert!(claim(a, 499).await.is_empty());
-        let last = claim(a, 500).await.remove(0);
-        assert!(setting.store.write(move |tx| jobs::complete(tx, &last, &a)).await.unwrap());
-        assert!(claim(a, 10_000).await.is_empty());
-    }
-
     async fn a_nonce_is_answered_once(setting: Setting) {
         let (scope, participant) = (setting.scope(), setting.laboratory);
         let request = requests::Request {
@@ -451,9 +414,6 @@ on_both! {
                 let now = deployment::find(tx)?.unwrap();
                 assert_eq!((&now.public_url[..], &now.root_key_check[..]), ("http://b", &[2][..]));
 
-                assert!(jobs::ensure(tx, JobId::from_bytes([1; 16]), "anchor", "main", NOW)?);
-                assert!(!jobs::ensure(tx, JobId::from_bytes([2; 16]), "anchor", "main", NOW)?);
-
                 let event = audit::Event {
                     time: NOW, actor: None, operation: "x".into(), object: vec![1], details: Digest([1; 32]),
                 };
@@ -470,10 +430,10 @@ on_both! {
         let certificate = setting.certificate().await;
         setting.copy(certificate).await;
         setting.store.write(|tx| figures::probe(tx, NOW)).await.unwrap();
-        let figures = setting.store.read(|tx| figures::read(tx, NOW)).await.unwrap();
+        let figures = setting.store.read(figures::read).await.unwrap();
         assert_eq!(figures, figures::Figures {
-            outbox_waiting: 1, oldest_unanchored: Some(NOW), transactions_open: 0, copies_unpublished: 1, jobs_due: 0,
-            jobs_failing: 0, audit_entries: 0, audit_time: None,
+            outbox_waiting: 1, oldest_unanchored: Some(NOW), transactions_open: 0, copies_unpublished: 1,
+            audit_entries: 0, audit_time: None,
         });
     }
 }

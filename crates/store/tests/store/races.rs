@@ -4,10 +4,10 @@ use crate::setting::*;
 use std::collections::{BTreeSet, HashSet};
 use vidimus_core::{
     Address,
-    id::{BatchId, CopyId, JobId, RequestId, ResultId},
+    id::{BatchId, CopyId, RequestId, ResultId},
 };
 use vidimus_store::{
-    Error, Store, Tx, batches, idempotency, jobs, limits, persons, requests, results, setup_links, status, transactions,
+    Error, Store, Tx, batches, idempotency, limits, persons, requests, results, setup_links, status, transactions,
 };
 
 const MANY: usize = 48;
@@ -152,30 +152,6 @@ on_both! {
         let none = setting.store.write(move |tx| status::reserve(tx, 1, &[1, 2, 3], full, NOW)).await.unwrap();
         assert_eq!(none, None);
         assert_eq!(setting.store.read(|tx| status::used(tx, 1)).await.unwrap(), MANY as u64);
-    }
-
-    async fn each_job_has_one_owner(setting: Setting) {
-        for n in 0..60 {
-            let id = JobId::from_bytes(random());
-            setting
-                .store
-                .write(move |tx| jobs::enqueue(tx, id, "publish", &n.to_string(), b"", NOW, NOW))
-                .await
-                .unwrap();
-        }
-        let mut claimed = Vec::new();
-        while claimed.len() < 60 {
-            let owners = at_once(&setting, |_| {
-                let owner = random();
-                Box::new(move |tx| jobs::claim(tx, &owner, NOW, NOW.plus(60), 5))
-            })
-            .await;
-            let before = claimed.len();
-            claimed.extend(succeeded(owners).into_iter().flatten().map(|job| job.id));
-            assert!(claimed.len() > before);
-        }
-        assert_eq!(claimed.iter().collect::<HashSet<_>>().len(), 60);
-        assert_eq!(claimed.len(), 60);
     }
 
     async fn one_of_many_same_requests_begins(setting: Setting) {

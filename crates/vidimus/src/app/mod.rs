@@ -13,6 +13,7 @@ pub mod keys;
 pub mod once;
 pub mod participants;
 pub mod principal;
+pub mod readiness;
 pub mod reading;
 pub mod recovery;
 pub mod render;
@@ -20,6 +21,7 @@ pub mod requests;
 pub mod revoke;
 pub mod setup;
 pub mod status;
+pub mod tally;
 pub mod trust;
 
 pub use error::{Error, Problem};
@@ -112,6 +114,9 @@ pub struct App {
     pub roots: Vec<x509::Certificate>,
     /// Wakes jobs.
     pub wake: Wake,
+    /// How the jobs fare.
+    pub tally: tally::Tally,
+    readiness: readiness::Recent,
     registries: RwLock<Arc<Registries>>,
     key_rows: Mutex<HashMap<KeyId, Arc<vidimus_store::keys::Key>>>,
     lists: Mutex<Option<Kept>>,
@@ -201,6 +206,8 @@ impl App {
         ];
         let registries = chain::empty_registries(&*ledger, clock.now()).await?;
         let app = Self {
+            tally: tally::Tally::new(clock.now()),
+            readiness: readiness::Recent::default(),
             config,
             clock,
             provider,

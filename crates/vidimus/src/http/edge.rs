@@ -9,7 +9,7 @@ use super::{
 };
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -158,8 +158,8 @@ pub(super) async fn not_found() -> Failure {
 }
 
 /// The answer to a method that a path does not take; axum has put what it takes into `Allow`.
-pub(super) async fn method_not_allowed() -> StatusCode {
-    StatusCode::METHOD_NOT_ALLOWED
+pub(super) async fn method_not_allowed() -> Failure {
+    Failure::method()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use crate::app::error::{Error, Place, Problem};
 use axum::{
     body::Body,
+    extract::rejection::BytesRejection,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -254,6 +255,16 @@ impl Failure {
             headers.insert(header::ALLOW, allow.clone());
         }
         response
+    }
+}
+
+/// A body that could not be read whole.
+impl From<BytesRejection> for Failure {
+    fn from(rejection: BytesRejection) -> Self {
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::too_large(),
+            _ => Self::bad_request().detail("the request body broke off"),
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use super::error::Failure;
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request},
+    http::{HeaderMap, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -49,12 +49,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
 }
 
 async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Failure> {
-    Bytes::from_request(request, state)
-        .await
-        .map_err(|rejection: BytesRejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Failure::too_large(),
-            _ => Failure::bad_request().detail("the request body broke off"),
-        })
+    Bytes::from_request(request, state).await.map_err(Failure::from)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

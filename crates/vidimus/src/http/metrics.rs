@@ -1,11 +1,16 @@
-//! What `/metrics` counts for HTTP: fixed labels, never an id. Also the one place that measures durations.
+//! What `/metrics` says: fixed labels, never an id. Counts for HTTP, and is the one place that measures durations.
 
 use super::operation::Operation;
+use crate::app::{
+    readiness::Standing,
+    tally::{Job, Record},
+};
 use std::{
     fmt::Write as _,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
+use vidimus_core::Timestamp;
 
 /// Upper bounds of the duration histogram, in milliseconds.
 const BOUNDS: [u64; 10] = [1, 2, 5, 10, 25, 100, 250, 1_000, 5_000, 30_000];
@@ -172,8 +177,112 @@ fn family(out: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
 
+/// How the instance stands.
+pub fn standing(out: &mut String, standing: &Standing) {
+    store(out, standing);
+    let age = |since| seconds(standing, since);
+    let signed = "Time since the status list was signed.";
+    if let Some(list) = standing.status_list {
+        single(out, "vidimus_status_list_age_seconds", "gauge", signed, age(list));
+    }
+    let free = "Free space below the data directory.";
+    if let Some(mib) = standing.free_mib {
+        single(out, "vidimus_disk_free_mebibytes", "gauge", free, mib);
+    }
+    let up = u64::from(standing.block.is_some());
+    single(out, "vidimus_ledger_up", "gauge", "Whether the ledger answers.", up);
+    if let Some(block) = standing.block {
+        single(
+            out,
+            "vidimus_ledger_block",
+            "gauge",
+            "Number of the newest block.",
+            block,
+        );
+    }
+    jobs(out, &standing.jobs, age);
+}
+
+/// What the database says.
+fn store(out: &mut String, standing: &Standing) {
+    let Some(figures) = &standing.figures else { return };
+    let age = |since: Option<Timestamp>| since.map_or(0, |since| seconds(standing, since));
+    for (name, kind, help, value) in [
+        (
+            "vidimus_outbox_depth",
+            "gauge",
+            "Commitments that wait for a batch.",
+            figures.outbox_waiting,
+        ),
+        (
+            "vidimus_oldest_unanchored_seconds",
+            "gauge",
+            "Age of the oldest unanchored commitment.",
+            age(figures.oldest_unanchored),
+        ),
+        (
+            "vidimus_transactions_open",
+            "gauge",
+            "Ledger transactions that are not settled.",
+            figures.transactions_open,
+        ),
+        (
+            "vidimus_copies_unpublished",
+            "gauge",
+            "Copies whose payload is not in the blob store yet.",
+            figures.copies_unpublished,
+        ),
+        (
+            "vidimus_audit_head_age_seconds",
+            "gauge",
+            "Time since the last entry of the audit log.",
+            age(figures.audit_time),
+        ),
+        (
+            "vidimus_audit_entries_total",
+            "counter",
+            "Entries of the audit log.",
+            figures.audit_entries,
+        ),
+    ] {
+        single(out, name, kind, help, value);
+    }
+}
+
+/// How the jobs of this process fare.
+fn jobs(out: &mut String, jobs: &[(Job, Record)], age: impl Fn(Timestamp) -> u64) {
+    let mut each = |name: &str, kind: &str, help: &str, value: &dyn Fn(&Record) -> u64| {
+        family(out, name, kind, help);
+        for (job, record) in jobs {
+            let _ = writeln!(out, "{name}{{job=\"{}\"}} {}", job.name(), value(record));
+        }
+    };
+    each(
+        "vidimus_job_runs_total",
+        "counter",
+        "Runs of a job that ended.",
+        &|record| record.runs,
+    );
+    each(
+        "vidimus_job_failures_total",
+        "counter",
+        "Runs of a job that failed and are tried again.",
+        &|record| record.failures,
+    );
+    each(
+        "vidimus_job_success_age_seconds",
+        "gauge",
+        "Time since a run of a job did all that it should, or since the start.",
+        &|record| age(record.succeeded),
+    );
+}
+
+fn seconds(standing: &Standing, since: Timestamp) -> u64 {
+    u64::try_from(standing.now.since(since)).unwrap_or(0)
+}
+
 /// One metric without labels.
-pub fn single(out: &mut String, name: &str, kind: &str, help: &str, value: u64) {
+fn single(out: &mut String, name: &str, kind: &str, help: &str, value: u64) {
     family(out, name, kind, help);
     let _ = writeln!(out, "{name} {value}");
 }

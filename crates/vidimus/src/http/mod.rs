@@ -42,9 +42,9 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 use utoipa_axum::routes;
-use vidimus_core::{Timestamp, id::ApiKeyId};
+use vidimus_core::id::ApiKeyId;
 
 /// What HTTP keeps beside the application: limits and counters of this process.
 #[derive(Debug)]
@@ -57,7 +57,6 @@ pub struct Guard {
     address_rate: Buckets<IpAddr>,
     permits: Semaphore,
     stopping: AtomicBool,
-    readiness: Mutex<Option<(Timestamp, health::Parts)>>,
 }
 
 impl Guard {
@@ -70,7 +69,6 @@ impl Guard {
             address_rate: Buckets::new(limits.address_requests_per_minute),
             permits: Semaphore::new(limits.concurrency.min(Semaphore::MAX_PERMITS)),
             stopping: AtomicBool::new(false),
-            readiness: Mutex::new(None),
             app,
         })
     }

@@ -23,10 +23,7 @@ pub(super) async fn call(
     MaybeCaller(caller): MaybeCaller,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Failure> {
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Failure::too_large(),
-        _ => Failure::bad_request(),
-    })?;
+    let body = body?;
     let limits = rpc::Limits {
         may_send: caller.is_some_and(|caller| caller.permissions.contains(&Permission::Operate)),
         body: app.config.server.limits.large_body_bytes,

@@ -5,12 +5,15 @@ mod anchor;
 pub mod blobs;
 mod transactions;
 
-use crate::app::{App, Error, chain, copies};
+use crate::app::{App, Error, chain, copies, tally::Job};
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use vidimus_store::{copies as copy_rows, idempotency, requests};
 
+/// After a failure a job waits twice as long at first, and at most 16 times as long, as its interval or this, whichever is shorter: what
+/// happens once a day is not put off for days.
+const RETRY: Duration = Duration::from_secs(15);
 /// How old an intent is when nobody is at work on it any more.
 const STALE_INTENT: i64 = 60;
 /// How long an issuer with its own keys has to sign a copy: a week.
@@ -40,26 +43,26 @@ pub fn start(app: Arc<App>, stop: CancellationToken) -> Jobs {
         tasks: JoinSet::new(),
     };
     run.repeat(
-        "index",
+        Job::Index,
         second,
         |app| &app.wake.blocks,
         |app| async move { chain::catch_up(&app).await },
     );
     run.repeat(
-        "transactions",
+        Job::Transactions,
         second,
         |app| &app.wake.transactions,
         |app| async move { transactions::settle(&app).await },
     );
     run.repeat(
-        "anchor",
+        Job::Anchor,
         interval,
         |app| &app.wake.anchor_now,
         |app| async move { anchor::run(&app).await },
     );
     let passed_by = Arc::new(blobs::PassedBy::default());
     run.repeat(
-        "publish",
+        Job::Publish,
         interval,
         |app| &app.wake.outbox,
         move |app| {
@@ -68,31 +71,31 @@ pub fn start(app: Arc<App>, stop: CancellationToken) -> Jobs {
         },
     );
     run.repeat(
-        "finish-intents",
+        Job::FinishIntents,
         second * 15,
         |app| &app.wake.never,
         |app| async move { finish_intents(&app).await },
     );
     run.repeat(
-        "hand-over",
+        Job::HandOver,
         second * 15,
         |app| &app.wake.authority,
         |app| async move { hand_over(&app).await },
     );
     run.repeat(
-        "sweep",
+        Job::Sweep,
         second * 300,
         |app| &app.wake.never,
         |app| async move { sweep(&app).await },
     );
     run.repeat(
-        "repair-statuses",
+        Job::RepairStatuses,
         second * 86_400,
         |app| &app.wake.never,
         |app| async move { crate::app::status::repair(&app).await.map(drop) },
     );
     run.repeat(
-        "repair-blobs",
+        Job::RepairBlobs,
         second * 86_400,
         |app| &app.wake.never,
         move |app| {
@@ -113,7 +116,7 @@ struct Run {
 impl Run {
     fn repeat<F>(
         &mut self,
-        name: &'static str,
+        job: Job,
         interval: Duration,
         wake: impl Fn(&App) -> &Notify + Send + 'static,
         work: impl Fn(Arc<App>) -> F + Send + 'static,
@@ -122,24 +125,25 @@ impl Run {
     {
         let (app, stop) = (self.app.clone(), self.stop.clone());
         self.tasks.spawn(async move {
-            let mut failures = 0_u32;
             loop {
-                match work(app.clone()).await {
-                    Ok(()) => failures = 0,
+                let done = work(app.clone()).await;
+                let mut pause = interval;
+                match &done {
+                    Ok(()) => app.tally.succeeded(job, app.now()),
                     Err(error) => {
-                        failures = failures.saturating_add(1);
+                        let failures = app.tally.failed(job, app.now());
+                        pause = interval.min(RETRY) * (1 << failures.min(4));
                         // Once when it begins to fail, then ever more rarely: a ledger that is down for a night is one story.
                         if failures.is_power_of_two() {
-                            let error = crate::causes::with_causes(&error);
-                            tracing::warn!(job = name, failures, %error, "a job failed and is tried again");
+                            let error = crate::causes::with_causes(error);
+                            tracing::warn!(job = job.name(), failures, %error, "a job failed and is tried again");
                         }
                     }
                 }
-                let pause = interval * (1 << failures.min(4));
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = tokio::time::sleep(pause) => {}
-                    () = wake(&app).notified(), if failures == 0 => {}
+                    () = wake(&app).notified(), if done.is_ok() => {}
                 }
             }
         });

@@ -66,7 +66,8 @@ async fn without_its_ledger_it_is_degraded_and_goes_on() {
 
     // It is back, with a newest block of a while ago: it makes blocks only when something is sent, so that block is of now.
     node.now(Mood::Answers);
-    becomes("the ledger is back", "ledger", "ready", "ok").await;
+    app.until("the ledger is back", async || part("ledger").await.1 == "ok")
+        .await;
     becomes("the backlog is gone", "anchoring", "ready", "ok").await;
     let path = format!(
         "/v1/copies/{}/paper?form=text",
@@ -83,6 +84,63 @@ async fn without_its_ledger_it_is_degraded_and_goes_on() {
     })
     .await;
     assert_eq!(part("ledger").await.1, "ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_fails_is_counted_and_after_a_while_told() {
+    let clock = Arc::new(Later::default());
+    let directory = TempDir::new().unwrap();
+    let config = configuration(directory.path(), "");
+    initialise(&config).await;
+    let blobs = config.blobs.path.join("blobs");
+    let app = TestApp::opened(directory, config, clock.clone()).await;
+    let authority = app.set_up().await;
+    let laboratory = app.admit(&authority, &laboratory("Laboratory")).await.key;
+    let figure = async |name: &str| {
+        let text = app.get("/metrics", Some(&authority)).await.text();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} is not in:\n{text}"))
+            .parse::<u64>()
+            .unwrap()
+    };
+    const RUNS: &str = "vidimus_job_runs_total{job=\"publish\"}";
+    const FAILURES: &str = "vidimus_job_failures_total{job=\"publish\"}";
+    const AGE: &str = "vidimus_job_success_age_seconds{job=\"publish\"}";
+    app.until("it has run", async || figure(RUNS).await > 0).await;
+    assert_eq!(figure(FAILURES).await, 0);
+
+    // Where blobs go is no directory any more.
+    let _ = std::fs::remove_dir_all(&blobs);
+    std::fs::write(&blobs, b"").unwrap();
+    app.post("/v1/results", Some(&laboratory), &result("P8000002"))
+        .await
+        .expect(StatusCode::CREATED);
+    app.until("it fails", async || figure(FAILURES).await > 0).await;
+    assert_eq!(figure("vidimus_copies_unpublished").await, 1);
+    assert!(figure(RUNS).await > figure(FAILURES).await);
+    let ready = app.get("/readyz", None).await.expect(StatusCode::OK);
+    assert_eq!(
+        (&ready["status"], &ready["parts"]["jobs"]),
+        (&json!("ready"), &json!("ok"))
+    );
+
+    clock.by(1_000);
+    let ready = app.get("/readyz", None).await.expect(StatusCode::OK);
+    assert_eq!(ready["status"], "degraded");
+    let told = ready["parts"]["jobs"].as_str().unwrap();
+    assert!(told.starts_with("`publish` has failed for "), "{told}");
+    assert!(figure(AGE).await >= 1_000);
+
+    std::fs::remove_file(&blobs).unwrap();
+    app.until("it has done its work", async || {
+        figure("vidimus_copies_unpublished").await == 0
+    })
+    .await;
+    app.until("it is well", async || {
+        app.get("/readyz", None).await.expect(StatusCode::OK)["status"] == "ready"
+    })
+    .await;
+    assert!(figure(AGE).await < 900);
 }
 
 #[tokio::test(flavor = "multi_thread")]
