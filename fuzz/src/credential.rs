@@ -49,6 +49,7 @@ pub const ENTRIES: &[Entry] = &[
     ("registry", registry),
     ("token_list", token_list),
     ("trust_list", trust_list),
+    ("unsigned_copy", unsigned_copy),
     ("value_set", value_set),
     ("vc_jwt", vc),
     ("x509", certificate),
@@ -123,6 +124,25 @@ pub fn bitstring_list(data: &[u8]) {
     if let Some(Ok(list)) = text(data).map(BitstringList::parse) {
         assert!(list.is_set(list.entries()).is_err(), "an entry beyond the last");
         let _ = list.status(0);
+    }
+}
+
+/// The bytes of a copy to sign, as a server gives them: what is read is those bytes and no others, and becomes what it says once it is signed.
+pub fn unsigned_copy(data: &[u8]) {
+    for format in [Format::VcJwt11, Format::VcJwt20, Format::Hcert] {
+        let Ok(read) = format::Unsigned::from_message(format, data.to_vec()) else {
+            continue;
+        };
+        assert_eq!(read.message(), data);
+        let again = format::Unsigned::from_message(format, read.message().to_vec());
+        assert_eq!(again.ok().as_ref(), Some(&read));
+        let parsed = format::parse(&read.finish(&[1; 64]));
+        if format == Format::Hcert {
+            let parsed = parsed.expect("what was prepared here reads");
+            assert_eq!((parsed.format, &parsed.message[..]), (format, data));
+        } else if let Ok(parsed) = parsed {
+            assert_eq!(parsed.message, data);
+        }
     }
 }
 

@@ -18,6 +18,7 @@ pub const ENTRIES: &[Entry] = &[
     ("ledger_proof", proof),
     ("ledger_rpc", json_rpc),
     ("ledger_transaction", raw_transaction),
+    ("ledger_unsigned", unsigned),
 ];
 
 struct Fixed;
@@ -78,6 +79,27 @@ pub fn raw_transaction(data: &[u8]) {
         .block_on(server.ledger.submit(data))
         .expect_err("nobody has funds");
     assert_eq!(error.blame(), Blame::Caller, "{error}");
+}
+
+/// A transaction to sign, as a server gives it: what is read is written as the same bytes, its hash is theirs, and it says what its fields say.
+pub fn unsigned(data: &[u8]) {
+    let Ok(read) = transaction::Unsigned::decode(data) else {
+        return;
+    };
+    assert_eq!(read.encoded(), data, "one spelling");
+    assert_eq!(*read.hash(), eth::keccak256(data).0);
+    // Whoever signs judges it by its fields: there is nothing in it that they do not say, but for an access list, which costs gas and does
+    // nothing else.
+    if let Some(fields) = read.fields() {
+        assert_eq!((read.chain_id(), read.to()), (fields.chain_id, fields.to));
+        assert_eq!(read.value(), eth::U256::from(fields.value));
+        let again = fields.clone().prepare();
+        assert_eq!(again.fields(), Some(fields));
+        assert!(again.encoded().len() <= data.len());
+        assert!(again.hash() == read.hash() || again.encoded().len() < data.len());
+    } else {
+        assert!(read.value() > eth::U256::from(u128::MAX));
+    }
 }
 
 /// A log as a node says it, JSON; then its data as a revert's.

@@ -250,3 +250,90 @@ async fn the_corpus_of_a_nodes_proofs_is_what_makes_it() {
         ],
     );
 }
+
+#[test]
+fn the_corpus_of_transactions_to_sign_is_what_makes_it() {
+    use vidimus_ledger::transaction::{Fields, Unsigned};
+    let call = Fields {
+        chain_id: 0x56_494d,
+        nonce: 3,
+        gas_limit: 200_000,
+        max_fee: 2_000_000_000,
+        priority_fee: 1_000_000_000,
+        to: Some(vidimus_core::Address([0xac; 20])),
+        value: 0,
+        data: vec![7; 68],
+    };
+    let encoded = |change: &dyn Fn(&mut Fields)| {
+        let mut fields = call.clone();
+        change(&mut fields);
+        fields.prepare().encoded()
+    };
+    let good = encoded(&|_| {});
+    let put = |at: usize, bytes: &[u8]| {
+        let mut changed = good.clone();
+        changed[at..at + bytes.len()].copy_from_slice(bytes);
+        changed
+    };
+    let raw = |hex: &str| vidimus_core::encoding::from_hex(hex).unwrap();
+    run::seeds(
+        "ledger_unsigned",
+        |data| Unsigned::decode(data).is_ok_and(|read| read.fields().is_some()),
+        &[
+            ("call", good.clone()),
+            ("create", encoded(&|fields| fields.to = None)),
+            ("no-data", encoded(&|fields| fields.data.clear())),
+            ("value", encoded(&|fields| fields.value = 1)),
+            ("value-of-128-bits", encoded(&|fields| fields.value = u128::MAX)),
+            (
+                "largest-numbers",
+                encoded(&|fields| (fields.nonce, fields.chain_id, fields.max_fee) = (u64::MAX, u64::MAX, u128::MAX)),
+            ),
+            // One entry without storage keys: it costs gas, and does nothing.
+            (
+                "access-list",
+                raw(&format!("02e00101808080808080d7d694{}c0", "11".repeat(20))),
+            ),
+        ],
+        &[
+            ("nothing", Vec::new()),
+            ("type-alone", good[..1].to_vec()),
+            ("without-type", good[1..].to_vec()),
+            ("legacy-type", put(0, &[0])),
+            ("blob-type", put(0, &[3])),
+            ("set-code-type", put(0, &[4])),
+            ("cut", good[..good.len() - 1].to_vec()),
+            ("longer", [&good[..], &[0]].concat()),
+            ("list-longer-than-its-items", raw("02ca0101808080808080c080")),
+            ("items-longer-than-the-list", raw("02c80101808080808080c0")),
+            ("no-list", raw("02890101808080808080c0")),
+            ("length-of-64-bits", raw("02ffffffffffffffffff")),
+            ("length-of-4-gib", raw("02fbffffffff")),
+            ("number-with-a-zero-in-front", raw("02cb82000101808080808080c0")),
+            ("number-of-zero-as-a-byte", raw("02c90001808080808080c0")),
+            ("chain-id-of-72-bits", raw("02d28901000000000000000001808080808080c0")),
+            ("small-number-in-the-long-form", raw("02ca810101808080808080c0")),
+            (
+                "account-of-19-bytes",
+                raw(&format!("02dc010180808093{}8080c0", "11".repeat(19))),
+            ),
+            (
+                "value-of-256-bits",
+                raw(&format!("02e9010180808080a0{}80c0", "ff".repeat(32))),
+            ),
+            (
+                "value-of-264-bits",
+                raw(&format!("02ea010180808080a1{}80c0", "ff".repeat(33))),
+            ),
+            (
+                "signed",
+                raw(&format!(
+                    "02f84c0101808080808080c001a0{}a0{}",
+                    "11".repeat(32),
+                    "22".repeat(32)
+                )),
+            ),
+            ("text", b"{}".to_vec()),
+        ],
+    );
+}
