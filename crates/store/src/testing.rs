@@ -3,6 +3,8 @@
 //! PostgreSQL comes from Debian's packages and runs as a private server on a Unix socket in a temporary directory, one for each test process,
 //! one database for each test. Where it is not installed, tests on it are skipped, loudly; with `CI=true` that is a failure.
 
+pub mod rows;
+
 use crate::{
     Config, Error, Missing, Tx,
     value::{Param, Row},

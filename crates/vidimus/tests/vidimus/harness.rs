@@ -185,11 +185,6 @@ impl TestApp {
         Self::made(more, None).await
     }
 
-    /// Which of the two it is, for statements that only one of them takes.
-    pub fn is_on_postgresql(&self) -> bool {
-        matches!(self.app.config.database, Database::Postgres(_))
-    }
-
     /// On SQLite; nothing is anchored within a test.
     pub async fn slow_to_anchor() -> Self {
         Self::changed("", None, |config| config.anchor.interval_seconds = 3_600).await

@@ -13,7 +13,7 @@ use vidimus_credential::{
     check::Evidence,
     format::{self, Content},
 };
-use vidimus_store::{Scope, certificates, copies, status, testing, value::Param};
+use vidimus_store::{Scope, certificates, copies, status, testing::rows};
 
 /// Whether every place of a certificate's copies is revoked; how many copies there are.
 async fn revoked_places(app: &TestApp, certificate: &str) -> (usize, usize) {
@@ -176,12 +176,11 @@ async fn what_earlier_versions_left_in_force_is_revoked_at_start_on_postgresql()
 
 /// Puts all idempotency keys where a crash leaves them: at work, until so many seconds from now.
 async fn crashed(app: &TestApp, seconds: i64) {
-    let statement = "UPDATE idempotency SET state = 'running', response = NULL, lease_until = $1";
     let until = app.app.now().plus(seconds);
     let rows = app
         .app
         .store
-        .write(move |tx| testing::execute(tx, statement, &[Param::Int(until.0)]))
+        .write(move |tx| rows::leave_requests_at_work(tx, until))
         .await
         .unwrap();
     assert!(rows > 0);

@@ -26,7 +26,7 @@ use vidimus_ledger::{
     contracts::{anchors, dids, registry, verifiers},
     transaction::Fields,
 };
-use vidimus_store::{batches, blobs::ContentId, copies, testing, transactions};
+use vidimus_store::{batches, blobs::ContentId, copies, testing::rows, transactions};
 
 async fn with_clock(clock: Arc<Later>) -> TestApp {
     let directory = TempDir::new().unwrap();
@@ -271,12 +271,7 @@ async fn contracts_whose_offer_failed_are_offered_again() {
     let sent = chain::send(&app.app, operator, accept, vec![1]).await.unwrap();
     chain::await_success(&app.app, &sent).await.unwrap();
     assert!(!chain::is_handed_over(&app.app).await.unwrap());
-    let fail = "UPDATE transactions SET state = 'failed', reason = 'reverted' WHERE purpose IN ('offer-authority', 'accept-authority')";
-    app.app
-        .store
-        .write(move |tx| testing::execute(tx, fail, &[]))
-        .await
-        .unwrap();
+    assert!(app.app.store.write(rows::revert_hand_overs).await.unwrap() > 0);
     chain::hand_over(&app.app).await.unwrap();
     assert!(chain::is_handed_over(&app.app).await.unwrap());
 }
@@ -387,13 +382,9 @@ async fn blobs_that_a_loss_of_power_took_are_put_again() {
         .join(&name);
     std::fs::write(&path, b"").unwrap();
     // What was erased has neither payload nor blob, and stays so.
-    let erase: &'static str =
-        format!("UPDATE copies SET payload = NULL, content = NULL WHERE content = '{erased}'").leak();
-    app.app
-        .store
-        .write(move |tx| testing::execute(tx, erase, &[]))
-        .await
-        .unwrap();
+    let erase = erased.to_string();
+    let gone_for_good = app.app.store.write(move |tx| rows::erase_copy(tx, &erase)).await;
+    assert_eq!(gone_for_good.unwrap(), 1);
     let stop = CancellationToken::new();
     assert_eq!(blobs::repair(&app.app, &stop).await.unwrap(), 2);
     assert_eq!(app.app.blobs.get(gone).await.unwrap(), Some(whole));
@@ -412,12 +403,7 @@ async fn a_payload_that_is_not_what_its_row_says_keeps_no_other_from_the_blob_st
     };
     // The oldest of those that wait.
     app.app.blobs.remove(damaged).await.unwrap();
-    let damage = "UPDATE copies SET payload = salt_ciphertext, state = 'signed'";
-    app.app
-        .store
-        .write(move |tx| testing::execute(tx, damage, &[]))
-        .await
-        .unwrap();
+    assert_eq!(app.app.store.write(rows::damage_payloads).await.unwrap(), 1);
     published(&app, &laboratory.key, &["P8200002", "P8200003"]).await;
     assert!(app.app.blobs.get(damaged).await.unwrap().is_none());
     let waiting = app.app.store.read(|tx| copies::unpublished(tx, 10)).await.unwrap();

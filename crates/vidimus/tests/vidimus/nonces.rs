@@ -9,15 +9,14 @@ use serde_json::Value;
 use std::sync::Arc;
 use tempfile::TempDir;
 use vidimus::{app::chain, clock::SystemClock, config::Database};
-use vidimus_store::testing;
+use vidimus_store::testing::rows;
 
-/// How many transactions stand where the condition says.
-async fn transactions(app: &TestApp, statement: &'static str) -> i64 {
-    let read = app
-        .app
-        .store
-        .read(move |tx| testing::query(tx, statement, &[])?.remove(0).take(0));
-    read.await.unwrap()
+async fn under_way(app: &TestApp) -> u64 {
+    app.app.store.read(rows::transactions_under_way).await.unwrap()
+}
+
+async fn failed(app: &TestApp) -> u64 {
+    app.app.store.read(rows::failed_transactions).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,13 +45,11 @@ async fn a_nonce_that_a_node_makes_up_leaves_no_gap() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_whose_receipt_one_node_does_not_have_yet_is_not_given_up() {
-    const FAILED: &str = "SELECT COUNT(*) FROM transactions WHERE state = 'failed'";
-    const UNDER_WAY: &str = "SELECT COUNT(*) FROM transactions WHERE state NOT IN ('final', 'failed')";
     let node = Node::start().await;
     let app = node.deployment(Arc::new(Later::default())).await;
     let authority = app.set_up().await;
     app.until("the contracts are handed over", async || {
-        chain::is_handed_over(&app.app).await.unwrap() && transactions(&app, UNDER_WAY).await == 0
+        chain::is_handed_over(&app.app).await.unwrap() && under_way(&app).await == 0
     })
     .await;
     node.now(Mood::HasNoReceipts);
@@ -61,15 +58,14 @@ async fn a_transaction_whose_receipt_one_node_does_not_have_yet_is_not_given_up(
         .expect(StatusCode::CREATED);
     // Its nonces are used up by then: the ledger takes what it is sent at once.
     app.until("it is looked for, again and again", async || {
-        node.hidden() >= 10 || transactions(&app, FAILED).await > 0
+        node.hidden() >= 10 || failed(&app).await > 0
     })
     .await;
-    assert_eq!(transactions(&app, FAILED).await, 0);
-    assert_eq!(transactions(&app, UNDER_WAY).await, 2);
+    assert_eq!(failed(&app).await, 0);
+    assert_eq!(under_way(&app).await, 2);
     node.now(Mood::Answers);
-    app.until("all is settled", async || transactions(&app, UNDER_WAY).await == 0)
-        .await;
-    assert_eq!(transactions(&app, FAILED).await, 0);
+    app.until("all is settled", async || under_way(&app).await == 0).await;
+    assert_eq!(failed(&app).await, 0);
 }
 
 async fn receipt(app: &TestApp, commitment: &Value) -> Value {
@@ -128,7 +124,6 @@ async fn what_a_restored_backup_forgot_is_found_on_the_ledger() {
     let second = report(&app, "P8300002").await;
     let after = receipt(&app, &second).await;
     assert_ne!(after["anchor"]["transaction"], before["anchor"]["transaction"]);
-    let displaced = "SELECT COUNT(*) FROM transactions WHERE reason = 'displaced'";
-    assert_eq!(transactions(&app, displaced).await, 0);
+    assert_eq!(app.app.store.read(rows::displaced_transactions).await.unwrap(), 0);
     close(app).await;
 }

@@ -8,8 +8,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 use vidimus::app::recovery::{Lost, Recovered, Recovery, recover};
-use vidimus_core::time::Clock as _;
-use vidimus_store::{audit, testing};
+use vidimus_core::{id::ApiKeyId, time::Clock as _};
+use vidimus_store::{audit, testing::rows};
 
 /// Who makes keys at once.
 const THIEVES: usize = 12;
@@ -56,15 +56,9 @@ async fn status(app: &TestApp, key: &str) -> StatusCode {
     app.get("/v1/profile", Some(key)).await.status
 }
 
-async fn number(app: &TestApp, statement: &'static str) -> i64 {
-    let read = app
-        .app
-        .store
-        .read(move |tx| testing::query(tx, statement, &[])?.remove(0).take(0));
-    read.await.unwrap()
+async fn in_force(app: &TestApp) -> u64 {
+    app.app.store.read(rows::api_keys_in_force).await.unwrap()
 }
-
-const VALID: &str = "SELECT COUNT(*) FROM api_keys WHERE revoked IS NULL";
 
 on_both!(
     no_key_that_is_made_meanwhile_outlives_the_revocation_of_all_others,
@@ -94,7 +88,7 @@ async fn no_key_that_is_made_meanwhile_outlives_the_revocation_of_all_others(app
             recovered.others.iter().all(|other| other.revoked.is_some()),
             "round {round}"
         );
-        assert_eq!(number(&app, VALID).await, 1, "round {round}");
+        assert_eq!(in_force(&app).await, 1, "round {round}");
         let before = std::mem::replace(&mut key, recovered.secret.expose().clone());
         let stolen = std::mem::take(&mut *loot.keys.lock().unwrap());
         for lost in stolen.iter().chain([&before]) {
@@ -103,46 +97,38 @@ async fn no_key_that_is_made_meanwhile_outlives_the_revocation_of_all_others(app
         assert_eq!(status(&app, &key).await, StatusCode::OK);
     }
     // Each end of a key is in the log.
-    let ended = "SELECT COUNT(*) FROM audit_entries WHERE operation = 'revoke-api-key'";
-    let revoked = "SELECT COUNT(*) FROM api_keys WHERE revoked IS NOT NULL";
-    assert_eq!(number(&app, ended).await, number(&app, revoked).await);
+    let ended = app.app.store.read(rows::revocations_in_the_log).await.unwrap();
+    assert_eq!(ended, app.app.store.read(rows::revoked_api_keys).await.unwrap());
     let verdict = app.app.store.read(audit::verify).await.unwrap();
     assert!(matches!(verdict, audit::Verdict::Whole(_)), "{verdict:?}");
 }
 
-/// More keys than are listed at once, all of them newer than the first.
-async fn make_many(app: &TestApp, state: &'static str) {
-    let many = format!(
-        "INSERT INTO api_keys (id, participant_id, name, secret_hash, permissions, created, expires, revoked) \
-         WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1000) \
-         SELECT {}, participant_id, name, secret_hash, permissions, created + 1, expires, {state} FROM api_keys, numbers",
-        if app.is_on_postgresql() {
-            "decode(lpad(to_hex(n), 32, '0'), 'hex')"
-        } else {
-            "unhex(printf('%032x', n))"
-        }
-    );
-    let many: &'static str = many.leak();
-    let made = app.app.store.write(move |tx| testing::execute(tx, many, &[])).await;
-    assert_eq!(made.unwrap(), 1_001);
+/// More keys than are listed at once, all of them newer than the first, in force or revoked.
+async fn make_many(app: &TestApp, first: &str, in_force: bool) -> ApiKeyId {
+    let id = first.parse::<vidimus_core::ApiKey>().unwrap().id;
+    let made = app
+        .app
+        .store
+        .write(move |tx| rows::put_api_keys_beside(tx, id, 1_001, in_force));
+    made.await.unwrap();
+    id
 }
 
 /// Whoever has a key can make so many that it is not among those that are listed.
 async fn a_key_ends_however_many_newer_ones_there_are(app: TestApp) {
     let first = app.set_up().await;
-    make_many(&app, "NULL").await;
+    make_many(&app, &first, true).await;
     let recovered = operator(&app, Lost::All).await;
     assert_eq!(status(&app, &first).await, StatusCode::UNAUTHORIZED);
-    assert_eq!(number(&app, VALID).await, 1);
+    assert_eq!(in_force(&app).await, 1);
     assert_eq!(status(&app, recovered.secret.expose()).await, StatusCode::OK);
 }
 
 /// The same, where the one key is named.
 async fn a_named_key_ends_however_many_newer_ones_there_are(app: TestApp) {
     let first = app.set_up().await;
-    make_many(&app, "created").await;
-    let id = first.parse::<vidimus_core::ApiKey>().unwrap().id;
+    let id = make_many(&app, &first, false).await;
     operator(&app, Lost::Named(vec![id])).await;
     assert_eq!(status(&app, &first).await, StatusCode::UNAUTHORIZED);
-    assert_eq!(number(&app, VALID).await, 1);
+    assert_eq!(in_force(&app).await, 1);
 }
