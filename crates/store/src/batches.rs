@@ -119,15 +119,6 @@ pub fn find(tx: &mut Tx<'_>, id: BatchId) -> Result<Option<Batch>, Error> {
     )
 }
 
-/// The batch with this root.
-pub fn find_by_root(tx: &mut Tx<'_>, chain: u64, root: &Digest) -> Result<Option<Batch>, Error> {
-    tx.find(
-        "SELECT id, chain, state, size, root, created FROM batches WHERE chain = $1 AND root = $2",
-        params![chain, root],
-        read,
-    )
-}
-
 /// The batches that are not final, oldest first: where to go on after a restart.
 pub fn open(tx: &mut Tx<'_>, chain: u64) -> Result<Vec<Batch>, Error> {
     tx.list(

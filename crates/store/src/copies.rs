@@ -255,24 +255,6 @@ pub fn list_by_certificate(tx: &mut Tx<'_>, scope: &Scope, certificate: Certific
     )
 }
 
-/// Signed copies for a holder after a place in the order (created, id). The caller has seen proof that it speaks to that holder.
-pub fn list_by_holder(
-    tx: &mut Tx<'_>,
-    holder: &str,
-    after: Option<(Timestamp, CopyId)>,
-    limit: u32,
-) -> Result<Vec<Copy>, Error> {
-    let (created, id) = after.unwrap_or((Timestamp(i64::MIN), CopyId::from_bytes([0; 16])));
-    tx.list(
-        columns!(
-            "WHERE holder = $1 AND state IN ('signed', 'published') AND (created > $2 OR (created = $2 AND id > $3)) \
-             ORDER BY created, id LIMIT $4"
-        ),
-        params![*holder, created, id, limit],
-        read,
-    )
-}
-
 /// Signed copies whose payload is not in the blob store yet: id, content id, payload.
 pub fn unpublished(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(CopyId, String, Vec<u8>)>, Error> {
     tx.list(

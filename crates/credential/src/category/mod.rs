@@ -139,13 +139,6 @@ impl Category {
     pub fn requires(&self, test: Test, format: Format) -> bool {
         self.file.checks.required(format).contains(&test)
     }
-    /// The group of an EU DCC that this category's health certificates stand in: `t`, `v` or `r`. None without such a rendering.
-    pub fn dcc_group(&self) -> Option<char> {
-        self.file
-            .hcert
-            .as_ref()
-            .and_then(|hcert| hcert.group.name().chars().next())
-    }
     /// The attributes that a verifier may be permitted to see.
     pub fn disclosures(&self) -> &[Disclosure] {
         &self.file.disclosures

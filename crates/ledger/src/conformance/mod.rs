@@ -2,7 +2,10 @@
 //!
 //! A backend under test is a [`Chain`]: the ledger and a few funded accounts. [`all`] runs every scenario on it, one after the other, on
 //! a chain that may have been used before.
-#![allow(clippy::unwrap_used, clippy::missing_panics_doc, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a scenario that cannot go on has found a ledger that does not conform"
+)]
 
 mod contracts;
 mod refusals;

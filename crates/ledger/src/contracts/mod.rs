@@ -17,7 +17,11 @@ use alloy::sol_types::{SolCall, SolConstructor};
 use vidimus_core::{Address, Timestamp, receipt::BlockHash};
 
 /// The bindings as alloy generates them.
-#[allow(missing_docs, clippy::all, missing_debug_implementations)]
+#[allow(
+    clippy::all,
+    missing_debug_implementations,
+    reason = "written by the macro from the contracts' artifacts"
+)]
 pub mod abi {
     alloy::sol!(
         #[derive(Debug)]

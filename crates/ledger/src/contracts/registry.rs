@@ -234,15 +234,6 @@ fn withdrawn(participant: eth::Address, permission: Permission, name: String) ->
     }
 }
 
-/// Calldata: another public profile.
-pub fn change_profile(participant: Address, profile: Digest) -> Vec<u8> {
-    Abi::changeProfileCall {
-        participant: convert::to_address(participant),
-        profile: convert::to_word(profile),
-    }
-    .abi_encode()
-}
-
 /// Calldata: new keys.
 pub fn rotate_keys(participant: Address, keys: &Keys) -> Vec<u8> {
     Abi::rotateKeysCall {

@@ -21,7 +21,7 @@ use vidimus_core::{
     receipt::Anchor,
 };
 use vidimus_credential::{
-    CategoryId, Statement,
+    Statement,
     category::Category,
     check::{
         self, Certificate, Context, Expected, Input, Policy, Report, Root, Roots, TrustList, Verdict, registry::Grant,
@@ -360,14 +360,6 @@ pub const fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Invalid => "invalid",
         Verdict::Undetermined => "undetermined",
     }
-}
-
-/// The category of a name in a path.
-pub fn category_of(app: &App, name: &str) -> Result<std::sync::Arc<Category>, Error> {
-    CategoryId::new(name)
-        .ok()
-        .and_then(|id| app.categories.category(&id).cloned())
-        .ok_or(Error::NotFound("category"))
 }
 
 /// A digest in a path.

@@ -50,7 +50,7 @@ use vidimus_crypto::{Native, OsEntropy, RootKey};
 use vidimus_ledger::{Blame, Embedded, Genesis, Ledger, Network, network};
 use vidimus_store::{Store, blobs::Blobs};
 
-/// Registries as the chain has them, rebuilt by `jobs::index`.
+/// Registries as the chain has them, rebuilt by `chain::catch_up`.
 #[derive(Debug, Clone)]
 pub struct Registries {
     /// Issuers.

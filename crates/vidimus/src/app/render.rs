@@ -7,7 +7,7 @@ use vidimus_credential::{
     CategoryId, Format, Person, Statement, StatusReference,
     category::{Categories, Category},
     format::{
-        self, FormatError, Unsigned,
+        FormatError, Unsigned,
         hcert::{self, Content},
         vc_jwt::{self, Version},
     },
@@ -142,9 +142,4 @@ pub const fn algorithms(format: Format) -> &'static [Algorithm] {
         Format::VcJwt11 | Format::VcJwt20 => &[Algorithm::Es256k, Algorithm::Es256kR, Algorithm::Es256],
         Format::Hcert => &[Algorithm::Es256],
     }
-}
-
-/// Reads a finished copy back, to be sure that what is stored is what was stated.
-pub fn reread(text: &str) -> Result<format::Parsed, Error> {
-    format::parse(text).map_err(|_| Error::Internal("a copy that was just signed does not read"))
 }
