@@ -25,11 +25,14 @@ fn corpora(entries: &[Entry]) -> usize {
     let manifest = fs::read_to_string(folder("Cargo.toml")).unwrap();
     let mut runs = 0;
     for (name, entry) in entries {
-        assert!(manifest.contains(&format!("name = \"{name}\"")), "{name} is not built");
-        assert!(
-            folder("fuzz_targets").join(format!("{name}.rs")).exists(),
-            "{name} has no target"
-        );
+        // Those of the service run here alone (README.md).
+        if !name.starts_with("service_") {
+            assert!(manifest.contains(&format!("name = \"{name}\"")), "{name} is not built");
+            assert!(
+                folder("fuzz_targets").join(format!("{name}.rs")).exists(),
+                "{name} has no target"
+            );
+        }
         let corpus = fs::read_dir(folder("corpus").join(name)).unwrap_or_else(|_| panic!("{name} has no corpus"));
         let mut files: Vec<_> = corpus.map(|file| file.unwrap().path()).collect();
         files.sort();

@@ -5,6 +5,8 @@ mod causes;
 pub mod cli;
 pub mod clock;
 pub mod config;
+#[cfg(test)]
+mod corpora;
 pub mod fault;
 pub mod http;
 pub mod jobs;

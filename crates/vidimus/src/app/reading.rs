@@ -9,7 +9,6 @@ use vidimus_core::{
     id::{CertificateId, ResultId},
 };
 use vidimus_store::{
-    Scope,
     audit::{self, Verdict},
     blobs::ContentId,
     certificates, copies as copy_rows, results,
@@ -51,7 +50,7 @@ pub async fn list_results(
     cursor: Option<&str>,
     limit: Option<u32>,
 ) -> Result<ResultPage, Error> {
-    let scope = Scope::authenticated(caller.participant);
+    let scope = caller.scope();
     let after = cursor.map(read_cursor).transpose()?;
     let limit = limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
     let mut rows = app
@@ -70,7 +69,7 @@ pub async fn list_results(
 
 /// One of the caller's results, with its certificate.
 pub async fn result(app: &App, caller: &Principal, id: ResultId) -> Result<ResultView, Error> {
-    let scope = Scope::authenticated(caller.participant);
+    let scope = caller.scope();
     let found = app
         .store
         .read(move |tx| {
@@ -91,7 +90,7 @@ pub async fn result(app: &App, caller: &Principal, id: ResultId) -> Result<Resul
 
 /// One of the caller's certificates.
 pub async fn certificate(app: &App, caller: &Principal, id: CertificateId) -> Result<CertificateView, Error> {
-    copies::view(app, &Scope::authenticated(caller.participant), id).await
+    copies::view(app, &caller.scope(), id).await
 }
 
 fn view(row: &results::ResultRecord, certificate: Option<CertificateView>) -> ResultView {
@@ -104,11 +103,11 @@ fn view(row: &results::ResultRecord, certificate: Option<CertificateView>) -> Re
     }
 }
 
-fn write_cursor(created: Timestamp, id: ResultId) -> String {
+pub(crate) fn write_cursor(created: Timestamp, id: ResultId) -> String {
     base64url(&[&created.0.to_be_bytes()[..], id.as_bytes()].concat())
 }
 
-fn read_cursor(text: &str) -> Result<(Timestamp, ResultId), Error> {
+pub(crate) fn read_cursor(text: &str) -> Result<(Timestamp, ResultId), Error> {
     let parts = from_base64url(text).ok().and_then(|bytes| {
         let (created, id) = bytes.split_first_chunk::<8>()?;
         Some((

@@ -99,7 +99,7 @@ async fn answer(guard: &Guard, request: Request, next: Next) -> Response {
 }
 
 /// The client as far as it can be known: the nearest address in front of the proxies that are trusted.
-fn client_address(connection: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
+pub(crate) fn client_address(connection: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
     let connection = connection.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
     if !trusted.contains(&connection) {
         return connection;

@@ -61,17 +61,20 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Parses JSON from outside; the refusal never repeats a value, which may be personal.
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     if deeper_than(bytes, MAX_DEPTH) {
         return Err(Failure::too_deep());
     }
-    serde_json::from_slice(bytes).map_err(|error| {
-        let place = format!("line {}, column {}", error.line(), error.column());
-        Failure::json(match error.classify() {
-            serde_json::error::Category::Data => format!("{} ({place})", without_value(&error.to_string())),
-            _ => format!("the body is not JSON ({place})"),
-        })
-    })
+    serde_json::from_slice(bytes).map_err(|error| Failure::json(refusal(&error)))
+}
+
+/// Why a body does not read, and where, without a value of it.
+pub(crate) fn refusal(error: &serde_json::Error) -> String {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    match error.classify() {
+        serde_json::error::Category::Data => format!("{} ({place})", without_value(&error.to_string())),
+        _ => format!("the body is not JSON ({place})"),
+    }
 }
 
 /// What serde says, as far as it names only what this API defines.
@@ -96,7 +99,7 @@ fn without_value(message: &str) -> String {
 }
 
 /// Whether arrays and objects nest deeper than `limit`, without parsing: what serde would recurse into is counted before it does.
-fn deeper_than(bytes: &[u8], limit: usize) -> bool {
+pub(crate) fn deeper_than(bytes: &[u8], limit: usize) -> bool {
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
     for byte in bytes {
         match (in_text, byte) {
@@ -184,10 +187,9 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "only what does not read is of interest")]
     struct Body {
-        #[allow(dead_code)]
         name: String,
-        #[allow(dead_code)]
         kind: Option<Kind>,
     }
 
