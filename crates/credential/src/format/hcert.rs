@@ -7,7 +7,7 @@
 
 use super::{
     Content as AnyContent, Encoding, FormatError, InflateError, KeyHint, MAX_CERTIFICATE, Parsed, cbor, deflate,
-    inflate,
+    inflate, qr::MAX_CHARACTERS,
 };
 use crate::{Format, StatusReference};
 use ciborium::Value as Cbor;
@@ -164,15 +164,52 @@ impl Unsigned {
     }
     /// The text of the certificate, `HC1:…`. `signature` is r ‖ s.
     pub fn finish(self, signature: &[u8]) -> String {
-        let parts = vec![
-            Cbor::Bytes(self.protected),
-            Cbor::Map(Vec::new()),
-            Cbor::Bytes(self.payload),
-            Cbor::Bytes(signature.to_vec()),
-        ];
-        let cose = cbor::write(Cbor::Tag(iana::CborTag::CoseSign1 as u64, Box::new(Cbor::Array(parts))));
+        let cose = cose(self.protected, self.payload, signature);
         format!("{PREFIX}{}", base45::encode(deflate(&cose, Encoding::Zlib)))
     }
+    /// Whether the text will fit a QR code, whatever the signature, and whichever of as many other bytes take the place of what is random in it
+    /// (the copy's id, its place in the status list).
+    pub fn is_drawable(&self) -> bool {
+        let cose = cose(self.protected.clone(), self.payload.clone(), &self.costly_signature());
+        // Hardly more than what is not compressed at all; and that is how short most are.
+        characters(cose.len() + CONTAINER) <= MAX_CHARACTERS
+            || characters(deflate(&cose, Encoding::Zlib).len() + UNFORESEEN) <= MAX_CHARACTERS
+    }
+    /// 64 bytes that compress no better than a signature does: all different, and as far as there are such, none that the rest has.
+    fn costly_signature(&self) -> [u8; 64] {
+        let mut seen = [false; 256];
+        for byte in self.protected.iter().chain(&self.payload) {
+            seen[usize::from(*byte)] = true;
+        }
+        // Odd, so that every byte comes once, and not side by side.
+        let all = (0..=u8::MAX).map(|place| place.wrapping_mul(167));
+        let (known, new): (Vec<_>, Vec<_>) = all.partition(|byte| seen[usize::from(*byte)]);
+        let mut costly = [0; 64];
+        for (to, from) in costly.iter_mut().zip(new.into_iter().chain(known)) {
+            *to = from;
+        }
+        costly
+    }
+}
+
+/// Bytes that zlib adds at most to a message of this size that does not compress.
+const CONTAINER: usize = 32;
+/// Bytes that a message with other random parts may compress worse by.
+const UNFORESEEN: usize = 16;
+
+/// Characters of the text of so many bytes (RFC 9285 §3: three for two, two for the last).
+const fn characters(bytes: usize) -> usize {
+    PREFIX.len() + bytes / 2 * 3 + bytes % 2 * 2
+}
+
+fn cose(protected: Vec<u8>, payload: Vec<u8>, signature: &[u8]) -> Vec<u8> {
+    let parts = vec![
+        Cbor::Bytes(protected),
+        Cbor::Map(Vec::new()),
+        Cbor::Bytes(payload),
+        Cbor::Bytes(signature.to_vec()),
+    ];
+    cbor::write(Cbor::Tag(iana::CborTag::CoseSign1 as u64, Box::new(Cbor::Array(parts))))
 }
 
 /// Prepares an HCERT to be signed with ES256. `kid` is the first 8 bytes of SHA-256 of the signer's certificate

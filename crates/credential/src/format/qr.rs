@@ -1,10 +1,12 @@
-//! QR codes (ISO/IEC 18004) of health certificates: alphanumeric mode, error correction Q where it fits and M elsewhere
-//! (Electronic Health Certificate Specification §4.2); and of their evidence, which is longer and may be L.
+//! QR codes (ISO/IEC 18004) of health certificates and of their evidence: alphanumeric mode, error correction Q where it fits (Electronic Health
+//! Certificate Specification §4.2), else M, and L for what is longest.
 
 use qrcode::{Color, EcLevel, Version, bits::Bits, render::svg};
 
 /// The densest version that is made: what is denser does not scan from a phone's screen.
 pub const MAX_VERSION: u8 = 20;
+/// Characters of the longest text that has a code.
+pub const MAX_CHARACTERS: usize = Correction::L.most();
 
 /// Modules of white around a code (ISO/IEC 18004 §5.3.8).
 const QUIET_ZONE: usize = 4;
@@ -15,7 +17,7 @@ pub enum QrError {
     /// The text has characters outside the alphanumeric set (0–9, A–Z, space, `$%*+-./:`), or none at all.
     #[error("the text is empty or has characters that a QR code's alphanumeric mode does not have")]
     Alphabet,
-    /// Too long for version 20 at the lowest level that may be used.
+    /// Too long for version 20 at the lowest level.
     #[error("{characters} characters do not fit a QR code of version {MAX_VERSION}, which holds {most}")]
     TooLong {
         /// Characters there are.
@@ -69,22 +71,13 @@ impl std::fmt::Debug for QrCode {
 }
 
 impl QrCode {
-    /// The code of an `HC1:` text (any text of the alphanumeric set), in the smallest version at the best level that fits.
+    /// The code of an `HC1:` or `VE1:` text (any text of the alphanumeric set), in the smallest version at the best level that fits.
     pub fn new(text: &str) -> Result<Self, QrError> {
-        Self::at(text, &[Correction::Q, Correction::M])
-    }
-
-    /// The code of a text that may be longer than a certificate: at level L where M does not hold it.
-    pub fn dense(text: &str) -> Result<Self, QrError> {
-        Self::at(text, &[Correction::Q, Correction::M, Correction::L])
-    }
-
-    fn at(text: &str, corrections: &[Correction]) -> Result<Self, QrError> {
         let alphanumeric = |b: u8| b.is_ascii_digit() || b.is_ascii_uppercase() || b" $%*+-./:".contains(&b);
         if text.is_empty() || !text.bytes().all(alphanumeric) {
             return Err(QrError::Alphabet);
         }
-        for &correction in corrections {
+        for correction in [Correction::Q, Correction::M, Correction::L] {
             if text.len() > correction.most() {
                 continue;
             }
@@ -100,7 +93,7 @@ impl QrCode {
         }
         Err(QrError::TooLong {
             characters: text.len(),
-            most: corrections.last().map_or(0, |lowest| lowest.most()),
+            most: MAX_CHARACTERS,
         })
     }
     /// 1 to 20.
@@ -169,24 +162,21 @@ mod tests {
             (702, Correction::Q, 20),
             (703, Correction::M, 17),
             (970, Correction::M, 20),
+            (971, Correction::L, 18),
+            (1_249, Correction::L, 20),
         ] {
             let code = QrCode::new(&"A".repeat(length)).unwrap();
             assert_eq!((code.correction(), code.version()), (correction, version), "{length}");
         }
-        let dense = |length| QrCode::dense(&"A".repeat(length)).map(|code| (code.correction(), code.version()));
-        assert_eq!(dense(970), Ok((Correction::M, 20)));
-        assert_eq!(dense(971), Ok((Correction::L, 18)));
-        assert_eq!(dense(1_249), Ok((Correction::L, 20)));
-        assert!(dense(1_250).is_err());
-        let refused = QrCode::new(&"A".repeat(971)).unwrap_err();
+        let refused = QrCode::new(&"A".repeat(1_250)).unwrap_err();
         assert_eq!(
             refused,
             QrError::TooLong {
-                characters: 971,
-                most: 970
+                characters: 1_250,
+                most: 1_249
             }
         );
-        assert!(refused.to_string().contains("971 characters"));
+        assert!(refused.to_string().contains("1250 characters"));
     }
 
     #[test]

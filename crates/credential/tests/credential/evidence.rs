@@ -98,7 +98,7 @@ fn a_changed_text_is_refused_or_other_evidence() {
 #[test]
 fn evidence_of_the_largest_batch_fits_a_code_that_scans() {
     let text = of_batch(1 << 17).to_text();
-    let code = QrCode::dense(&text).unwrap();
+    let code = QrCode::new(&text).unwrap();
     println!(
         "evidence of a batch of 2^17: {} characters, version {} level {:?}",
         text.len(),
@@ -107,7 +107,7 @@ fn evidence_of_the_largest_batch_fits_a_code_that_scans() {
     );
     assert!(code.version() <= 20);
     assert_eq!(scan(&code.to_png(8)), Some(text));
-    let usual = QrCode::dense(&of_batch(1_000).to_text()).unwrap();
+    let usual = QrCode::new(&of_batch(1_000).to_text()).unwrap();
     assert_ne!(usual.correction(), Correction::L, "{usual:?}");
 }
 
@@ -126,9 +126,9 @@ fn what_is_printed_scans_back_at_every_size() {
         (
             "evidence",
             evidence.to_text(),
-            QrCode::dense(&evidence.to_text()).unwrap(),
+            QrCode::new(&evidence.to_text()).unwrap(),
         ),
-        ("evidence of 4096", deep.clone(), QrCode::dense(&deep).unwrap()),
+        ("evidence of 4096", deep.clone(), QrCode::new(&deep).unwrap()),
     ] {
         for module in [2, 3, 4, 8, 12] {
             assert_eq!(

@@ -10,7 +10,7 @@ use vidimus_credential::{
     format::{
         self, FormatError, KeyHint, Unsigned,
         hcert::{self, Content, Sign1},
-        qr::QrCode,
+        qr::{MAX_CHARACTERS, QrCode},
     },
     x509::Certificate,
 };
@@ -109,6 +109,69 @@ fn what_the_laboratory_prints_reads_back_verifies_and_fits_the_qr_code() {
     assert_eq!(format::parse(&format!(" {text}\n")), Ok(parsed));
     let code = QrCode::new(&text).unwrap();
     assert!(code.version() <= 20, "version {}", code.version());
+}
+
+/// Numbers that look random, the same every time.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+    fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        std::array::from_fn(|_| self.next().to_le_bytes()[0])
+    }
+}
+
+/// What the laboratory promises to draw is judged before copy, place and signature are known.
+#[test]
+fn what_is_said_to_fit_a_code_fits_it_whatever_is_random_in_it() {
+    let mut noise = Noise(1);
+    let greek: Vec<char> = ('Α'..='Ω').chain('α'..='ω').chain('ἀ'..='Ἇ').collect();
+    let (mut fitting, mut longest, mut worst) = (0, 0, 0_i64);
+    for round in 0..400_usize {
+        let letters = &greek[..[24, 49, greek.len()][round % 3]];
+        let mut of = |count: usize| -> String {
+            let letter = |_| letters[usize::try_from(noise.next() % letters.len() as u64).unwrap()];
+            (0..count).map(letter).collect()
+        };
+        let (name, centre, test) = (of(80), of(round / 5), of(80));
+        let mut with = |copy: [u8; 16], place: u64, list: u64| {
+            let mut content = content();
+            content.dcc["nam"]["fn"] = json!(name);
+            content.dcc["nam"]["gn"] = json!(test);
+            content.dcc["t"][0]["nm"] = json!(test.chars().rev().collect::<String>());
+            content.dcc["t"][0]["tc"] = json!(centre);
+            content.dcc["t"][0]["ci"] = json!(format!("URN:UVCI:01:AT:{}#3", encoding::hex(&copy).to_uppercase()));
+            let status = content.status.as_mut().unwrap();
+            (status.index, status.token_list) = (place, format!("https://health.example/v1/status/{list}/token"));
+            hcert::prepare(&content, KID).unwrap()
+        };
+        let some = [
+            1, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xfe,
+        ];
+        let promised = with(some, (1 << 20) - 1, 987_654).is_drawable();
+        fitting += usize::from(promised);
+        for _ in 0..20 {
+            let (copy, place) = (noise.bytes(), noise.next() % (1 << 20));
+            let text = with(copy, place, noise.next() % 900_000).finish(&noise.bytes::<64>());
+            if promised {
+                assert!(text.len() <= MAX_CHARACTERS, "{} characters", text.len());
+                longest = longest.max(text.len());
+            } else {
+                worst = worst.max(MAX_CHARACTERS as i64 - text.len() as i64);
+            }
+        }
+    }
+    println!("{fitting} of 400 fit, with up to {longest} characters; refused with {worst} to spare");
+    assert!((50..350).contains(&fitting));
+    assert!(
+        longest > MAX_CHARACTERS - 40 && worst < 80,
+        "the promise is not far from the truth"
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub use view::{await_anchors, issued_view, view};
 
 use crate::app::{
     App,
+    deployment::STATUS_PLACES,
     error::Error,
     issue::Body,
     keys::place,
@@ -92,7 +93,8 @@ pub struct Loaded {
     pub copies: Vec<rows::Copy>,
 }
 
-async fn load(app: &App, scope: Scope, id: CertificateId) -> Result<Loaded, Error> {
+/// Reads it.
+pub async fn load(app: &App, scope: Scope, id: CertificateId) -> Result<Loaded, Error> {
     let found = app
         .store
         .read(move |tx| {
@@ -151,6 +153,34 @@ async fn prepare(
     copy: &rows::Copy,
     plan: &Plan,
 ) -> Result<(Unsigned, Arc<key_rows::Key>), Error> {
+    let status = status_reference(app, copy.status_list, copy.status_index);
+    unsigned(app, &loaded.subject, copy.id, plan, status).await
+}
+
+/// Refuses copies that could not be rendered, before anything is written of them: with what is not known yet in place of it, at its longest.
+pub async fn require_renderable(app: &App, subject: &Subject, plans: &[Plan]) -> Result<(), Error> {
+    for plan in plans.iter().filter(|plan| plan.format == Format::Hcert) {
+        let status = status_reference(app, FARTHEST_LIST, STATUS_PLACES - 1);
+        let (unsigned, _) = unsigned(app, subject, SOME_COPY, plan, status).await?;
+        render::require_drawable(&unsigned)?;
+    }
+    Ok(())
+}
+
+/// More lists than there will be, in digits that do not compress.
+const FARTHEST_LIST: u64 = 987_654;
+/// An id that compresses no better than others.
+const SOME_COPY: CopyId = CopyId::from_bytes([
+    0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xfe,
+]);
+
+async fn unsigned(
+    app: &App,
+    subject: &Subject,
+    id: CopyId,
+    plan: &Plan,
+    status: StatusReference,
+) -> Result<(Unsigned, Arc<key_rows::Key>), Error> {
     let key = app.key(plan.key).await?;
     let fragment = match plan.algorithm {
         // What is not there yet will most often be there as the registry counts it.
@@ -163,20 +193,17 @@ async fn prepare(
         kid
     });
     let terms = CopyTerms {
-        id: copy.id,
+        id,
         format: plan.format,
         algorithm: plan.algorithm,
-        kid: format!("{}#{fragment}", loaded.issuer.did),
+        kid: format!("{}#{fragment}", subject.issuer),
         signer,
         holder: plan.holder.clone(),
         issued_at: plan.issued_at,
-        status: status_reference(app, copy.status_list, copy.status_index),
+        status,
     };
     let context = context_url(app.config.server.public_url.as_str());
-    Ok((
-        render::prepare(&app.categories, &context, &loaded.subject, &terms)?,
-        key,
-    ))
+    Ok((render::prepare(&app.categories, &context, subject, &terms)?, key))
 }
 
 /// Where a copy's status is found.

@@ -93,6 +93,8 @@ pub async fn report(
     let wanted = Wanted::read(app, Terms::from(&report), &reported.category, now)?;
     let (kept, keys) = known(app, &reported.issuer, &reported.person).await?;
     let plans = wanted.plans(app, &reported.issuer, &keys, now).await?;
+    let subject = reported.subject();
+    copies::require_renderable(app, &subject, &plans).await?;
     let (data_key, wrapped) = person_key(app, &reported.person, kept)?;
     let (result, certificate) = reported.rows(app, &data_key)?;
     let (new, issuer) = (certificate.id, certificate.participant);
@@ -121,7 +123,7 @@ pub async fn report(
     let key = retry.map(|retry| retry.key);
     let certificate = match begun {
         Begun::New(intents) => {
-            let loaded = reported.loaded(certificate, data_key, intents);
+            let loaded = reported.loaded(certificate, subject, data_key, intents);
             let planned: Vec<_> = loaded.copies.iter().cloned().zip(plans).collect();
             let signed = copies::sign(app, &loaded, &planned, key).await?;
             let is_whole = loaded.issuer.custody != Custody::Own && signed.len() == loaded.copies.len();
@@ -166,9 +168,10 @@ pub async fn add_copies(
     let wanted = Wanted::read(app, Terms::from(&new), &category, now)?;
     let keys = copies::issuer_keys(app, &issuer.row).await?;
     let plans = wanted.plans(app, &issuer, &keys, now).await?;
-    let data_key = copies::data_key(app, &found.person).await?;
     let (certificate, participant) = (found.id, issuer.row.id);
-    let intents = intents(app, certificate, participant, &plans, &data_key, now)?;
+    let loaded = copies::load(app, scope, certificate).await?;
+    copies::require_renderable(app, &loaded.subject, &plans).await?;
+    let intents = intents(app, certificate, participant, &plans, &loaded.data_key, now)?;
     let entry = app.audit_entry(Some(caller.participant), "add-copies", certificate.as_bytes());
     let begun = {
         let retry = retry.clone();

@@ -9,6 +9,7 @@ use vidimus_credential::{
     format::{
         FormatError, Unsigned,
         hcert::{self, Content},
+        qr::MAX_VERSION,
         vc_jwt::{self, Version},
     },
 };
@@ -113,6 +114,18 @@ pub fn prepare(
             };
             hcert::prepare(&content, signer).map(Unsigned::Hcert).map_err(refused)
         }
+    }
+}
+
+/// Refuses what could be signed and never be drawn: a health certificate is there to be scanned.
+pub fn require_drawable(unsigned: &Unsigned) -> Result<(), Error> {
+    match unsigned {
+        Unsigned::Hcert(unsigned) if !unsigned.is_drawable() => Err(Error::invalid(
+            "not-renderable",
+            format!("as a health certificate the result is too long for a QR code of version {MAX_VERSION}"),
+            "shorten what is long (testing centre, name of the test), or name `formats` without `hcert`",
+        )),
+        _ => Ok(()),
     }
 }
 

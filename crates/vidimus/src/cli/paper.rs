@@ -7,7 +7,7 @@ use super::{
 use clap::ValueEnum;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use vidimus_credential::format::{self, evidence, qr::QrCode};
+use vidimus_credential::format::{self, qr::QrCode};
 use vidimus_crypto::Native;
 
 /// Draw a paper copy: a QR code as SVG or PNG, or its text.
@@ -92,14 +92,7 @@ impl Drawing {
 
     /// Draws a text that is at hand.
     pub fn draw(&self, text: &str, output: Output) -> Result<(), Failure> {
-        let code = || {
-            let drawn = if text.starts_with(evidence::PREFIX) {
-                QrCode::dense(text)
-            } else {
-                QrCode::new(text)
-            };
-            drawn.map_err(|error| Failure::new(Exit::Refused, error.to_string()))
-        };
+        let code = || QrCode::new(text).map_err(|error| Failure::new(Exit::Refused, error.to_string()));
         let bytes = match self.form() {
             Form::Svg => code()?.to_svg().into_bytes(),
             Form::Png => code()?.to_png(8),

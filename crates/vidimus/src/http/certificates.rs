@@ -129,11 +129,7 @@ pub(super) async fn paper(
         Code::Evidence => copies::paper_evidence(&app, &caller, id).await?,
     };
     let code = || {
-        let drawn = match query.code {
-            Code::Certificate => QrCode::new(&text),
-            Code::Evidence => QrCode::dense(&text),
-        };
-        drawn.map_err(|error| {
+        QrCode::new(&text).map_err(|error| {
             tracing::error!(cause = %error, "a paper copy that fits no QR code was issued");
             Failure::internal()
         })

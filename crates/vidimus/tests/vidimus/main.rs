@@ -11,6 +11,7 @@ mod canary;
 mod cli;
 mod command_lines;
 mod documents;
+mod drawable;
 mod fixture;
 mod harness;
 mod holder;

@@ -111,26 +111,30 @@ impl Reported {
         Ok((result_row, certificate_row))
     }
 
+    /// What every copy says.
+    pub(super) fn subject(&self) -> Subject {
+        Subject {
+            category: self.category.clone(),
+            issuer: self.issuer.row.did.clone(),
+            country: self.issuer.row.country.clone(),
+            person: self.body.person.clone(),
+            claims: self.body.claims.clone(),
+            valid_from: self.validity.from,
+            valid_until: self.validity.until,
+        }
+    }
+
     /// The certificate as it would be loaded after the first commit.
     pub(super) fn loaded(
         self,
         certificate: certificates::Certificate,
+        subject: Subject,
         data_key: DataKey,
         intents: Vec<copy_rows::Intent>,
     ) -> Loaded {
-        let issuer = self.issuer.row;
-        let subject = Subject {
-            category: self.category,
-            issuer: issuer.did.clone(),
-            country: issuer.country.clone(),
-            person: self.body.person,
-            claims: self.body.claims,
-            valid_from: self.validity.from,
-            valid_until: self.validity.until,
-        };
         Loaded {
             certificate,
-            issuer,
+            issuer: self.issuer.row,
             subject,
             data_key,
             copies: intents.into_iter().map(as_row).collect(),
