@@ -140,7 +140,7 @@ pub struct Prepared {
 }
 
 /// What was done to a participant, and the transactions it waits for.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct ParticipantChange {
     /// The participant after the change, as far as the ledger has it.
     pub participant: ParticipantView,
@@ -174,7 +174,7 @@ pub struct NewApiKey {
 }
 
 /// An API key, without its secret.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct ApiKeyView {
     /// Its id.
     pub id: String,
@@ -299,7 +299,7 @@ pub struct CopyView {
 }
 
 /// Bytes for an issuer's own key.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct ToSign {
     /// `ES256`, `ES256K` or `ES256K-R`.
     pub algorithm: String,
@@ -354,7 +354,7 @@ pub struct CheckRequest {
 }
 
 /// The answer of a check.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct CheckAnswer {
     /// Id of this check.
     pub id: String,
@@ -446,4 +446,57 @@ macro_rules! hidden {
         }
     )*};
 }
-hidden!(Setup, Report, NewCopies, CheckRequest);
+pub(crate) use hidden;
+hidden!(
+    Setup,
+    ParticipantChange,
+    ApiKeyView,
+    Report,
+    NewCopies,
+    ToSign,
+    CheckRequest,
+    CheckAnswer
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn debug_of<T: serde::de::DeserializeOwned + std::fmt::Debug>(value: Value) -> String {
+        format!("{:?}", serde_json::from_value::<T>(value).unwrap())
+    }
+
+    #[test]
+    fn what_is_secret_or_personal_is_not_debugged() {
+        let key = "vk_CANARY";
+        let participant = json!({
+            "id": "x", "role": "issuer", "did": "x", "account": "x", "name": "x", "country": "AT", "url": null, "status": "active",
+            "custody": "own", "categories": [], "attributes": [], "purposes": [], "keys": [],
+        });
+        let to_sign = json!({"algorithm": "ES256", "message": "CANARY"});
+        let shown = [
+            debug_of::<Setup>(json!({"token": "CANARY", "name": "x", "country": "AT"})),
+            debug_of::<ParticipantChange>(
+                json!({"participant": participant, "api_key": key, "transactions": [], "prepared": []}),
+            ),
+            debug_of::<ApiKeyView>(json!({
+                "id": "x", "label": "x", "permissions": [], "created": 0, "expires": 0, "revoked": false, "secret": key,
+            })),
+            debug_of::<Report>(json!({"claims": {"person": "CANARY"}})),
+            debug_of::<NewCopies>(json!({"card": "CANARY", "formats": []})),
+            debug_of::<CopyView>(json!({
+                "id": "x", "format": "hcert", "state": "unsigned", "content_id": null, "commitment": null, "anchored": false,
+                "to_sign": to_sign,
+            })),
+            debug_of::<CheckRequest>(json!({"input": "CANARY", "purpose": "boarding"})),
+            debug_of::<CheckAnswer>(json!({
+                "id": "x", "verdict": "valid", "tests": [], "category": null, "format": null, "attributes": {"family_name": "CANARY"},
+                "issuer": null, "accepted_without_evidence": false, "checked_at": "x",
+            })),
+        ];
+        for shown in shown {
+            assert!(!shown.contains("CANARY"), "{shown}");
+        }
+    }
+}

@@ -13,7 +13,7 @@ use crate::app::{
     error::Error,
     once::Once,
     principal::{Principal, Role},
-    requests::{Admission, ParticipantChange, Prepared, Setup},
+    requests::{Admission, ParticipantChange, Prepared, Setup, hidden},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -99,12 +99,13 @@ fn first_api_key(app: &App, participant: ParticipantId, role: Role) -> (vidimus_
 }
 
 /// What a retry of an admission needs to answer the same.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Admitted {
     participant: ParticipantId,
     api_key: String,
     prepared: Vec<Prepared>,
 }
+hidden!(Admitted);
 
 /// The answer to an admission that was committed, where the process ended before it was given.
 pub async fn recall(app: &App, admitted: Admitted) -> Result<ParticipantChange, Error> {
@@ -225,4 +226,19 @@ async fn require_own_did(app: &App, account: Address) -> Result<(), Error> {
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_api_key_is_not_debugged() {
+        let admitted = Admitted {
+            participant: ParticipantId::from_bytes([1; 16]),
+            api_key: "vk_CANARY".into(),
+            prepared: Vec::new(),
+        };
+        assert_eq!(format!("{admitted:?}"), "Admitted(…)");
+    }
 }
