@@ -7,6 +7,7 @@ use super::{
 use clap::ValueEnum;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use vidimus_core::encoding;
 use vidimus_credential::format::{self, qr::QrCode};
 use vidimus_crypto::Native;
 
@@ -46,7 +47,7 @@ pub struct Drawing {
     /// The second code, with salt and receipt, in place of the certificate.
     #[arg(long)]
     evidence: bool,
-    /// Where to; `-` for standard output.
+    /// Where to; `-` for standard output (with --json as `text`, a PNG as `base64`).
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     /// What to draw; without it the file's name says, else the text.
@@ -102,13 +103,25 @@ impl Drawing {
     }
 
     fn keep(&self, bytes: &[u8], output: Output) -> Result<(), Failure> {
-        write(&self.output, bytes)?;
+        let form = self.form();
         if self.output != Path::new("-") {
+            write(&self.output, bytes)?;
             let shown = format!("{} bytes in {}", bytes.len(), self.output.display());
             output.answer(
                 &shown,
-                &json!({"output": self.output, "form": self.form().name(), "bytes": bytes.len()}),
+                &json!({"output": self.output, "form": form.name(), "bytes": bytes.len()}),
             );
+        } else if output.json {
+            let drawn = match form {
+                Form::Png => json!({"form": form.name(), "base64": encoding::base64(bytes)}),
+                Form::Svg | Form::Text => {
+                    let text = String::from_utf8_lossy(bytes);
+                    json!({"form": form.name(), "text": text.trim_end_matches('\n')})
+                }
+            };
+            output.answer("", &drawn);
+        } else {
+            write(&self.output, bytes)?;
         }
         Ok(())
     }

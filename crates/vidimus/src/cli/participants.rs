@@ -253,7 +253,7 @@ pub(super) async fn setup(arguments: SetupArguments, output: Output) -> Result<(
 pub(super) async fn participant(arguments: ParticipantArguments, output: Output) -> Result<(), Failure> {
     let server = arguments.server.authenticated()?;
     let change = match arguments.command {
-        ParticipantCommand::Admit(admission) => admit(&server, admission).await?,
+        ParticipantCommand::Admit(admission) => admit(&server, admission, output).await?,
         ParticipantCommand::List { role } => return list(&server, role, output).await,
         ParticipantCommand::Show { id } => {
             let path = id.map_or_else(|| "/v1/profile".into(), |id| format!("/v1/participants/{id}"));
@@ -312,7 +312,7 @@ pub(super) async fn participant(arguments: ParticipantArguments, output: Output)
     Ok(())
 }
 
-async fn admit(server: &Server, admission: AdmissionArguments) -> Result<Value, Failure> {
+async fn admit(server: &Server, admission: AdmissionArguments, output: Output) -> Result<Value, Failure> {
     let card = admission.card.as_deref().map(read_text).transpose()?;
     let reserved = reserve(admission.save_api_key.as_ref())?;
     let grants = admission.grants;
@@ -323,7 +323,10 @@ async fn admit(server: &Server, admission: AdmissionArguments) -> Result<Value, 
     let request = server.post("/v1/participants", &body);
     let mut answer = SecretFile::keep(reserved, "api_key", request).await?;
     if admission.wait {
-        answer["participant"] = until_active(server, &text(&answer, "/participant/id")).await?;
+        let waiting = output.waiting("waiting for the ledger");
+        let participant = until_active(server, &text(&answer, "/participant/id")).await;
+        drop(waiting);
+        answer["participant"] = participant?;
     }
     Ok(asked(answer, "admit", None, body))
 }

@@ -2,6 +2,7 @@
 
 use super::place::{CATEGORY, Deployment, content_id, fhir, text, until};
 use serde_json::json;
+use vidimus_core::encoding;
 
 #[test]
 fn each_role_does_its_part_from_the_command_line() {
@@ -161,6 +162,21 @@ fn each_role_does_its_part_from_the_command_line() {
     server.ask(&[&second[..], &["evidence.svg"]].concat()).json();
     assert!(server.read("evidence.svg").contains("<svg"));
     server.ask(&["wallet", "print", "1"]).refused(4, &["HCERT"]);
+    // Without a file too, the answer is JSON where that was asked for.
+    let drawn = |words: &[&str], form: &str| {
+        let answer = server.ask(words).json();
+        assert_eq!(text(&answer, "/form"), form);
+        answer
+    };
+    let printed = text(&drawn(&["wallet", "print", "2"], "text"), "/text");
+    assert_eq!(format!("{printed}\n"), server.read("paper.txt"));
+    assert_eq!(server.run(&["wallet", "print", "2"]).out, server.read("paper.txt"));
+    let shown = text(&drawn(&["wallet", "print", "2", "--evidence"], "text"), "/text");
+    assert_eq!(format!("{shown}\n"), server.read("evidence.txt"));
+    let svg = text(&drawn(&["wallet", "print", "2", "--form", "svg"], "svg"), "/text");
+    assert!(svg.starts_with("<?xml") && svg.ends_with("</svg>"), "{svg}");
+    let png = text(&drawn(&["wallet", "print", "2", "--form", "png"], "png"), "/base64");
+    assert!(encoding::from_base64(&png).unwrap().starts_with(b"\x89PNG"));
     let fetched = server.run(&["evidence", "paper.txt"]);
     assert_eq!(
         fetched.out.trim(),
@@ -201,6 +217,11 @@ fn each_role_does_its_part_from_the_command_line() {
             .json();
         assert!(std::fs::read(server.path(file)).unwrap().starts_with(start), "{file}");
     }
+    let drawn = server.ask(&[&["paper", &paper], &lab[..]].concat()).json();
+    assert_eq!(
+        (text(&drawn, "/form"), text(&drawn, "/text")),
+        ("text".into(), server.read("qr.txt"))
+    );
     let issuers = ["participant", "show", &laboratory, "--api-key-file", "authority.key"];
     let keys = server.ask(&issuers).json()["keys"].clone();
     let signer = keys
