@@ -181,8 +181,9 @@ async fn an_anchor_whose_nonce_was_used_before_a_backup_was_restored_is_sent_aga
 async fn an_account_that_cannot_send_keeps_no_other_from_sending() {
     let app = TestApp::new().await;
     // Looked after first, and nobody has its key.
+    let unsendable = RequestId::from_bytes([8; 16]);
     let call = transactions::Call {
-        id: RequestId::from_bytes([8; 16]),
+        id: unsendable,
         chain: app.app.facts.chain,
         account: Address([0; 20]),
         purpose: "of-a-test".into(),
@@ -207,6 +208,19 @@ async fn an_account_that_cannot_send_keeps_no_other_from_sending() {
         found.unwrap().state == transactions::State::Final
     })
     .await;
+    // And the first is still there, tried in every round before that: nothing of it was signed.
+    let chain = app.app.facts.chain;
+    let open = app
+        .app
+        .store
+        .read(move |tx| transactions::open(tx, chain, 10))
+        .await
+        .unwrap();
+    let left: Vec<_> = open
+        .iter()
+        .map(|left| (left.call.id, left.state, left.raw.is_some()))
+        .collect();
+    assert_eq!(left, [(unsendable, transactions::State::Queued, false)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
