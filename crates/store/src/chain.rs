@@ -1,7 +1,7 @@
 //! What was read from the chain. These tables hold nothing of their own: [`drop_derived`] and reading again gives the same [`digest`].
 
 use crate::{
-    Error, Tx,
+    Error, Tx, delegates,
     value::{Row, params},
 };
 use vidimus_core::{Address, Digest, Timestamp, Transcript, receipt::BlockHash};
@@ -145,11 +145,13 @@ pub fn rewind(tx: &mut Tx<'_>, chain: u64, from: Cursor, to: Cursor) -> Result<b
         "DELETE FROM chain_anchors WHERE chain = $1 AND block_number > $2",
         params![chain, to.block_number],
     )?;
+    delegates::forget(tx, chain, Some(to.block_number))?;
     Ok(true)
 }
 
 /// Forgets all that was read from a chain, to read it again from its beginning.
 pub fn drop_derived(tx: &mut Tx<'_>, chain: u64) -> Result<(), Error> {
+    delegates::forget(tx, chain, None)?;
     tx.execute("DELETE FROM chain_events WHERE chain = $1", params![chain])?;
     tx.execute("DELETE FROM chain_anchors WHERE chain = $1", params![chain])?;
     tx.execute("DELETE FROM chain_cursors WHERE chain = $1", params![chain])

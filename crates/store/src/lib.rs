@@ -20,6 +20,7 @@ pub mod certificates;
 pub mod chain;
 pub mod checks;
 pub mod copies;
+pub mod delegates;
 pub mod deployment;
 mod error;
 pub mod figures;

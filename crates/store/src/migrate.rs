@@ -34,6 +34,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "unfinished",
         text: include_str!("../migrations/0003_unfinished.sql"),
     },
+    Migration {
+        number: 4,
+        name: "delegates",
+        text: include_str!("../migrations/0004_delegates.sql"),
+    },
 ];
 
 impl Migration {

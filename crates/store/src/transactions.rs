@@ -275,6 +275,15 @@ pub fn find_by_object(tx: &mut Tx<'_>, purpose: &str, object: &[u8]) -> Result<O
     )
 }
 
+/// All for a purpose, in the order of their nonces.
+pub fn list_by_purpose(tx: &mut Tx<'_>, chain: u64, purpose: &str) -> Result<Vec<Outbound>, Error> {
+    tx.list(
+        columns!("WHERE purpose = $1 AND chain = $2 ORDER BY account, account_nonce"),
+        params![*purpose, chain],
+        read,
+    )
+}
+
 /// Those that are not settled, in the order of their nonces: what to sign, send and look for, also after a restart.
 pub fn open(tx: &mut Tx<'_>, chain: u64, limit: u32) -> Result<Vec<Outbound>, Error> {
     tx.list(

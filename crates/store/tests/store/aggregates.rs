@@ -7,8 +7,8 @@ use vidimus_core::{
     receipt::BlockHash,
 };
 use vidimus_store::{
-    Error, Scope, api_keys, audit, batches, certificates, chain, checks, copies, deployment, figures, idempotency,
-    keys, limits, participants, persons, requests, results, setup_links,
+    Error, Scope, api_keys, audit, batches, certificates, chain, checks, copies, delegates, deployment, figures,
+    idempotency, keys, limits, participants, persons, requests, results, setup_links,
 };
 
 on_both! {
@@ -351,6 +351,51 @@ on_both! {
         // Every field counts.
         setting.do_it("UPDATE chain_events SET payload = '{ }' WHERE log_index = 1").await.unwrap();
         assert_ne!(digest().await, before);
+    }
+
+    async fn numbers_of_keys_go_with_what_was_read_from_the_chain(setting: Setting) {
+        let key = KeyId::from_bytes(random());
+        let row = keys::Key {
+            id: key, participant: Some(setting.laboratory), purpose: "signing".into(), kind: keys::Kind::P256, version: 1,
+            public: vec![4; 65], secret: None, certificate: None, valid_from: NOW, valid_until: None, state: keys::State::Active,
+            created: NOW,
+        };
+        setting.store.write(move |tx| keys::insert(tx, &row)).await.unwrap();
+        let delegate = move |number: u64, changed: u64| delegates::Delegate { key, number, changed };
+        let list = || async { setting.store.read(|tx| delegates::list(tx, CHAIN)).await.unwrap() };
+        let put = |chain: u64, what: delegates::Delegate| {
+            let store = setting.store.clone();
+            async move { store.write(move |tx| delegates::put(tx, chain, &what)).await.unwrap() }
+        };
+        put(CHAIN, delegate(1, 4)).await;
+        put(CHAIN, delegate(3, 8)).await;
+        put(CHAIN + 1, delegate(9, 1)).await;
+        assert_eq!(list().await, [delegate(3, 8)], "what was read last counts");
+
+        let cursor = |block: u64| chain::Cursor { block_number: block, block_hash: BlockHash([block as u8; 32]), block_time: NOW };
+        let all = |rewound_to: u64| {
+            let store = setting.store.clone();
+            async move {
+                store.write(|tx| chain::drop_derived(tx, CHAIN)).await.unwrap();
+                store.write(move |tx| chain::advance(tx, CHAIN, None, cursor(9), &[], &[])).await.unwrap();
+                store.write(move |tx| delegates::put(tx, CHAIN, &delegate(3, 8))).await.unwrap();
+                let (from, to) = (cursor(9), cursor(rewound_to));
+                assert!(store.write(move |tx| chain::rewind(tx, CHAIN, from, to)).await.unwrap());
+            }
+        };
+        all(8).await;
+        assert_eq!(list().await, [delegate(3, 8)]);
+        all(7).await;
+        assert!(list().await.is_empty(), "the change is taken back");
+
+        put(CHAIN, delegate(3, 8)).await;
+        setting.store.write(|tx| chain::drop_derived(tx, CHAIN)).await.unwrap();
+        assert!(list().await.is_empty());
+        put(CHAIN, delegate(3, 8)).await;
+        setting.store.write(move |tx| delegates::remove(tx, CHAIN, key)).await.unwrap();
+        assert!(list().await.is_empty());
+        let elsewhere = setting.store.read(|tx| delegates::list(tx, CHAIN + 1)).await.unwrap();
+        assert_eq!(elsewhere, [delegate(9, 1)], "another chain's is not touched");
     }
 
     async fn what_is_recorded_is_found_in_every_way(setting: Setting) {

@@ -74,6 +74,8 @@ pub struct Wake {
     pub registries: Notify,
     /// There may be a new block to read.
     pub blocks: Notify,
+    /// The number of an issuer's key may be there.
+    pub delegates: Notify,
     /// A batch may be taken further.
     pub anchor_now: Notify,
     /// The contracts are to be handed over.

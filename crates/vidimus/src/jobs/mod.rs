@@ -49,6 +49,12 @@ pub fn start(app: Arc<App>, stop: CancellationToken) -> Jobs {
         |app| async move { chain::catch_up(&app).await },
     );
     run.repeat(
+        Job::Delegates,
+        second * 5,
+        |app| &app.wake.delegates,
+        |app| async move { chain::Delegates::look(&app).await },
+    );
+    run.repeat(
         Job::Transactions,
         second,
         |app| &app.wake.transactions,

@@ -10,6 +10,7 @@ mod batches;
 mod canary;
 mod cli;
 mod command_lines;
+mod delegates;
 mod documents;
 mod drawable;
 mod fixture;

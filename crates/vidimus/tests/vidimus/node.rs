@@ -17,7 +17,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use vidimus::clock::SystemClock;
-use vidimus_core::time::Clock;
+use vidimus_core::{Address, encoding::hex, time::Clock};
 use vidimus_ledger::{
     Embedded, Genesis, Ledger,
     rpc::{self, Limits},
@@ -41,6 +41,8 @@ pub enum Mood {
     TakesNoTransactions,
     /// Answers, but knows of no receipt yet: another node behind the same address, which is some blocks behind.
     HasNoReceipts,
+    /// Answers, but has had enough questions for today where the history of a DID is read: of this identity, or of any.
+    LimitsHistories(Option<Address>),
 }
 
 /// The mood, and how many questions are still answered before it counts.
@@ -77,7 +79,10 @@ impl Node {
                     Mood::TakesNoTransactions if is_about(&body, "eth_sendRawTransaction") => {
                         StatusCode::SERVICE_UNAVAILABLE.into_response()
                     }
-                    Mood::Answers | Mood::TakesNoTransactions => handled().await.into_response(),
+                    Mood::LimitsHistories(identity) if reads_history(&body, identity) => limited(&body),
+                    Mood::Answers | Mood::TakesNoTransactions | Mood::LimitsHistories(_) => {
+                        handled().await.into_response()
+                    }
                     Mood::Refuses => StatusCode::SERVICE_UNAVAILABLE.into_response(),
                     Mood::BreaksOff => broken_off(),
                     Mood::LosesTheAnswer => {
@@ -166,6 +171,27 @@ fn next(moment: &Moment) -> Mood {
 
 fn is_about(question: &[u8], method: &str) -> bool {
     serde_json::from_slice::<Value>(question).unwrap()["method"] == method
+}
+
+/// Whether a question is about what the DID registry logged of one identity in one block.
+fn reads_history(question: &[u8], identity: Option<Address>) -> bool {
+    let question: Value = serde_json::from_slice(question).unwrap();
+    let filter = &question["params"][0];
+    let word = identity.map_or(String::new(), |identity| hex(&identity.0));
+    question["method"] == "eth_getLogs"
+        && filter["fromBlock"] == filter["toBlock"]
+        && filter["topics"]
+            .to_string()
+            .contains(&format!("{}{word}", "0".repeat(24)))
+}
+
+/// As those say it that sell access.
+fn limited(question: &[u8]) -> Response {
+    let question: Value = serde_json::from_slice(question).unwrap();
+    let error = json!({"code": -32005, "message": "daily request count exceeded, request rate limited"});
+    json!({"jsonrpc": "2.0", "id": question["id"], "error": error})
+        .to_string()
+        .into_response()
 }
 
 fn broken_off() -> Response {

@@ -250,7 +250,7 @@ async fn what_a_leaked_key_signs_is_refused_and_what_an_anchor_proves_older_stay
 }
 
 /// A transaction of `from`, signed with its key that is kept here; whether it succeeded.
-async fn acts(app: &TestApp, from: Address, to: Address, data: Vec<u8>) -> bool {
+pub async fn acts(app: &TestApp, from: Address, to: Address, data: Vec<u8>) -> bool {
     let app = &app.app;
     let key = chain::account_key(app, from).await.unwrap();
     let fees = app.ledger.fees().await.unwrap();

@@ -185,6 +185,9 @@ fn successor(accounts: &[(key_rows::Key, Address)]) -> Option<&(key_rows::Key, A
     newest(key_rows::State::Pending).or_else(|| newest(key_rows::State::Active))
 }
 
+/// What a transaction is for that puts a signing key into a DID document, and one that takes it out.
+pub(super) const ANNOUNCE: &str = "announce-signing-key";
+pub(super) const WITHDRAW: &str = "withdraw-signing-key";
 /// How long a signing key's attribute holds in the DID registry: ten years, as long as the root certificate.
 pub const ATTRIBUTE_VALIDITY: u64 = 10 * 365 * 86_400;
 
@@ -206,7 +209,7 @@ pub async fn announce_signing_key(app: &App, owner: Owner<'_>, key: &PublicKey, 
         value: key.as_bytes().to_vec(),
         validity: ATTRIBUTE_VALIDITY,
     };
-    change_did(app, owner, &attribute, "announce-signing-key", plan).await
+    change_did(app, owner, &attribute, ANNOUNCE, plan).await
 }
 
 /// Plans to take an issuer's P-256 key out of its DID document again.
@@ -215,7 +218,7 @@ pub async fn withdraw_signing_key(app: &App, owner: Owner<'_>, key: &PublicKey, 
         name: signing_key_name()?,
         value: key.as_bytes().to_vec(),
     };
-    change_did(app, owner, &attribute, "withdraw-signing-key", plan).await
+    change_did(app, owner, &attribute, WITHDRAW, plan).await
 }
 
 fn signing_key_name() -> Result<[u8; 32], Error> {

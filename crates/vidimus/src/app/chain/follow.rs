@@ -1,6 +1,6 @@
 //! What the chain says, read into the derived tables.
 
-use super::{delegates, registries::refresh};
+use super::registries::refresh;
 use crate::app::{App, error::Error};
 use vidimus_core::{Address, Digest, PublicKey, Timestamp};
 use vidimus_credential::check::registry::{self, Change, Grant};
@@ -30,6 +30,8 @@ pub async fn catch_up(app: &App) -> Result<(), Error> {
     let mut at_once = BLOCKS_AT_ONCE;
     loop {
         let before = app.store.read(move |tx| rows::cursor(tx, chain)).await?;
+        // Everything that was read was dropped, here or by another instance.
+        anew = anew || (before.is_none() && app.registries().read_to.is_some());
         let head = app.ledger.finalized().await?;
         if let Some(before) = before {
             let there = app
@@ -74,9 +76,10 @@ pub async fn catch_up(app: &App) -> Result<(), Error> {
             .write(move |tx| rows::advance(tx, chain, before, after, &events, &roots))
             .await?;
     }
+    let read_before = app.registries().read_to;
     refresh(app, anew).await?;
-    if let Some(read_to) = app.registries().read_to {
-        delegates::look(app, read_to).await;
+    if app.registries().read_to != read_before && app.delegates().is_looking() {
+        app.wake.delegates.notify_one();
     }
     Ok(())
 }

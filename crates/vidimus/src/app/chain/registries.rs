@@ -1,6 +1,7 @@
 //! The registries as checks see them, from the derived tables.
 
 use super::{
+    delegates,
     follow::{ISSUER, VERIFIER},
     mirror,
 };
@@ -79,7 +80,7 @@ pub(super) async fn refresh(app: &App, anew: bool) -> Result<(), Error> {
     for event in events {
         take(&mut registries, event)?;
     }
-    complete(app, &mut registries).await?;
+    complete(app, &mut registries, anew).await?;
     app.set_registries(registries);
     Ok(())
 }
@@ -132,16 +133,17 @@ fn take(registries: &mut Registries, event: rows::Event) -> Result<(), Error> {
 }
 
 /// Adds what the events name by its digest only, certificates and profiles, and mirrors into the rows where each participant stands.
-async fn complete(app: &App, registries: &mut Registries) -> Result<(), Error> {
-    let (known, keys) = app
+async fn complete(app: &App, registries: &mut Registries, anew: bool) -> Result<(), Error> {
+    let chain = app.facts.chain;
+    let (known, keys, numbers) = app
         .store
-        .read(|tx| {
+        .read(move |tx| {
             let known = participants::list(tx, None)?;
             let mut keys = Vec::new();
             for participant in &known {
                 keys.extend(key_rows::list(tx, &Scope::system(), Some(participant.id))?);
             }
-            Ok::<_, Error>((known, keys))
+            Ok::<_, Error>((known, keys, delegates::Kept::read(tx, chain)?))
         })
         .await?;
     for registry in [&mut registries.issuers, &mut registries.verifiers] {
@@ -154,6 +156,7 @@ async fn complete(app: &App, registries: &mut Registries) -> Result<(), Error> {
             registry.add_profile(participant.profile.as_bytes(), app.provider());
         }
     }
-    app.delegates().note(&known, &keys);
+    // Before any of them signs: it is to know its number.
+    app.delegates().note(&known, &keys, &numbers, anew);
     mirror::participants(app, registries, &known, &keys).await
 }
