@@ -6,16 +6,24 @@ use vidimus_core::id::ParticipantId;
 /// Whose rows a function may read and write. Functions over rows that belong to a participant ask for one; a row outside the scope is
 /// treated exactly like a row that does not exist.
 ///
-/// Whoever holds [`Scope::system`] holds everybody's rows: it is for jobs, and no request from outside may lead to it.
+/// Three ways lead to one, and which code takes which is tested (`documents` in the service's tests). What a request does for its caller, it
+/// does with [`Scope::authenticated`]. Other scopes are for what is not the caller's own, and say so by their name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope(Option<ParticipantId>);
 
 impl Scope {
-    /// The rows of one participant. Only the authenticator calls this, with the participant whose credentials it has just checked.
+    /// The rows of a caller whose credentials were checked: only the service's `Principal` makes it.
     pub const fn authenticated(participant: ParticipantId) -> Self {
         Self(Some(participant))
     }
-    /// Every row: for background jobs and the deployment's own commands.
+    /// The rows of one participant for which somebody else acts who may: the authority that admits it, reads it or changes its keys; the
+    /// operator that recovers the authority; the ledger's reader, for its accounts. The caller has looked whether they may.
+    pub const fn on_behalf_of(participant: ParticipantId) -> Self {
+        Self(Some(participant))
+    }
+    /// Every row: for background jobs, the deployment's own keys and commands, and in a request for these alone: a key that a row in the caller's
+    /// scope names; the salt and receipt of a copy whose signed bytes were shown; keys and certificates that the bundle publishes; and whether
+    /// a person has a valid certificate already, whoever issued it.
     pub const fn system() -> Self {
         Self(None)
     }

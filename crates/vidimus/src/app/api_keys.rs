@@ -187,7 +187,7 @@ pub async fn create(app: &App, caller: &Principal, request: NewApiKey, once: Onc
         ));
     }
     let made = checked(app, caller.participant, &request)?;
-    store(app, caller, Scope::authenticated(caller.participant), made, once).await
+    store(app, caller, caller.scope(), made, once).await
 }
 
 /// Makes a key for another participant: the first one, or one to replace what was lost. For the authority.
@@ -215,7 +215,7 @@ pub async fn create_for(
         ));
     }
     let made = checked(app, participant, &request)?;
-    store(app, caller, Scope::authenticated(participant), made, once).await
+    store(app, caller, Scope::on_behalf_of(participant), made, once).await
 }
 
 fn checked(app: &App, participant: ParticipantId, request: &NewApiKey) -> Result<Made, Error> {
@@ -284,17 +284,14 @@ async fn store(app: &App, caller: &Principal, scope: Scope, made: Made, once: On
 
 /// The caller's participant's keys, newest first.
 pub async fn list(app: &App, caller: &Principal) -> Result<Vec<ApiKeyView>, Error> {
-    let own = caller.participant;
-    let rows = app
-        .store
-        .read(move |tx| api_keys::list(tx, &Scope::authenticated(own), own))
-        .await?;
+    let (scope, own) = (caller.scope(), caller.participant);
+    let rows = app.store.read(move |tx| api_keys::list(tx, &scope, own)).await?;
     Ok(rows.iter().map(view).collect())
 }
 
 /// Revokes one of the caller's participant's keys; from the next request on it is not accepted.
 pub async fn revoke(app: &App, caller: &Principal, id: ApiKeyId) -> Result<(), Error> {
-    let (scope, now) = (Scope::authenticated(caller.participant), app.clock.now());
+    let (scope, now) = (caller.scope(), app.clock.now());
     let entry = app.audit_entry(Some(caller.participant), "revoke-api-key", id.as_bytes());
     let known = app
         .store

@@ -27,7 +27,7 @@ use vidimus_credential::{
         self, Certificate, Context, Expected, Input, Policy, Report, Root, Roots, TrustList, Verdict, registry::Grant,
     },
 };
-use vidimus_store::{Scope, chain, checks as rows, requests};
+use vidimus_store::{chain, checks as rows, requests};
 
 /// How long a presentation request may be answered: five minutes.
 const REQUEST_SECONDS: i64 = 300;
@@ -91,7 +91,7 @@ pub async fn request_presentation(
         purpose: new.purpose,
         expires: expires.to_rfc3339(),
     };
-    let (scope, note) = (Scope::authenticated(caller.participant), once.note(&answer)?);
+    let (scope, note) = (caller.scope(), once.note(&answer)?);
     app.store
         .write(move |tx| {
             requests::insert(tx, &scope, &row)?;
@@ -144,7 +144,7 @@ pub async fn check(app: &App, caller: &Principal, request: CheckRequest) -> Resu
             .join(" "),
         time: now,
     };
-    let scope = Scope::authenticated(caller.participant);
+    let scope = caller.scope();
     app.store.write(move |tx| rows::insert(tx, &scope, &row)).await?;
     Ok(CheckAnswer {
         trust_list: trust.map(|list| TrustListView {
@@ -287,7 +287,7 @@ async fn expected(
     };
     let nonce = presentation.nonce.clone().unwrap_or_default();
     let hash = app.provider.sha256(&[nonce.as_bytes()]);
-    let scope = Scope::authenticated(caller.participant);
+    let scope = caller.scope();
     let taken = app
         .store
         .write(move |tx| requests::take(tx, &scope, &hash, now))

@@ -5,7 +5,7 @@ mod paper;
 mod view;
 
 pub use keys::{IssuerKeys, issuer_keys};
-pub use paper::{evidence, evidence_of, paper, paper_evidence, receipt, to_receipt};
+pub use paper::{Code, evidence, evidence_of, printed, receipt, to_receipt};
 pub use view::{await_anchors, issued_view, view};
 
 use crate::app::{
@@ -218,19 +218,20 @@ pub fn status_reference(app: &App, list: u64, index: u64) -> StatusReference {
 
 /// Signs every copy of a certificate that is still an intent and whose key is kept here, and commits them together with the answer to the
 /// idempotency key. Safe to repeat: what was completed meanwhile stays as it is.
-pub async fn sign_all(app: &App, id: CertificateId, key: Option<String>) -> Result<(), Error> {
-    let loaded = load(app, Scope::system(), id).await?;
+pub async fn sign_all(app: &App, scope: Scope, id: CertificateId, key: Option<String>) -> Result<(), Error> {
+    let loaded = load(app, scope, id).await?;
     let mut planned = Vec::new();
     for copy in loaded.copies.iter().filter(|copy| copy.state == State::Intent) {
         planned.push((copy.clone(), plan_of(&loaded, copy)?));
     }
-    sign(app, &loaded, &planned, key).await.map(drop)
+    sign(app, scope, &loaded, &planned, key).await.map(drop)
 }
 
 /// [`sign_all`] for what the caller has at hand already. Gives what was signed and kept: nothing where the
 /// issuer keeps its own keys.
 pub async fn sign(
     app: &App,
+    scope: Scope,
     loaded: &Loaded,
     planned: &[(rows::Copy, Plan)],
     key: Option<String>,
@@ -261,7 +262,7 @@ pub async fn sign(
             signed.push(finish(app, loaded, copy.id, plan, unsigned, &signature)?);
         }
     }
-    let (scope, id, participant) = (Scope::system(), loaded.certificate.id, loaded.certificate.participant);
+    let (id, participant) = (loaded.certificate.id, loaded.certificate.participant);
     let (chain, now) = (app.facts.chain, app.now());
     let signed = Arc::new(signed);
     let to_write = signed.clone();
@@ -359,7 +360,7 @@ pub async fn commit_signature(
     id: CopyId,
     request: CopySignature,
 ) -> Result<CertificateView, Error> {
-    let scope = Scope::authenticated(caller.participant);
+    let scope = caller.scope();
     let copy = find(app, scope, id).await?;
     if copy.state != State::Intent {
         return Err(signed_already());

@@ -50,6 +50,8 @@ impl std::fmt::Debug for Body {
 pub struct Issuer {
     /// Its row.
     pub row: vidimus_store::participants::Participant,
+    /// Its rows.
+    scope: Scope,
 }
 
 impl Issuer {
@@ -57,6 +59,7 @@ impl Issuer {
     pub fn of(app: &App, caller: &Principal, category: Option<&CategoryId>) -> Result<Self, Error> {
         let issuer = Self {
             row: caller.row.as_ref().clone(),
+            scope: caller.scope(),
         };
         issuer.require(app, category)?;
         Ok(issuer)
@@ -105,7 +108,7 @@ pub async fn report(
         wrapped,
         replace: report.replace,
     };
-    let scope = Scope::authenticated(issuer);
+    let scope = caller.scope();
     let entry = app.audit_entry(Some(caller.participant), "report", new.as_bytes());
     let begun = {
         let retry = retry.clone();
@@ -125,7 +128,7 @@ pub async fn report(
         Begun::New(intents) => {
             let loaded = reported.loaded(certificate, subject, data_key, intents);
             let planned: Vec<_> = loaded.copies.iter().cloned().zip(plans).collect();
-            let signed = copies::sign(app, &loaded, &planned, key).await?;
+            let signed = copies::sign(app, scope, &loaded, &planned, key).await?;
             let is_whole = loaded.issuer.custody != Custody::Own && signed.len() == loaded.copies.len();
             if is_whole && !report.wait {
                 return Ok(copies::issued_view(app, loaded, &signed));
@@ -133,13 +136,13 @@ pub async fn report(
             new
         }
         Begun::Resumed(begun) => {
-            copies::sign_all(app, begun, key).await?;
+            copies::sign_all(app, scope, begun, key).await?;
             begun
         }
         Begun::Done(done) => done,
     };
     if report.wait {
-        copies::await_anchors(app, certificate).await?;
+        copies::await_anchors(app, &scope, certificate).await?;
     }
     copies::view(app, &scope, certificate).await
 }
@@ -154,7 +157,7 @@ pub async fn add_copies(
 ) -> Result<CertificateView, Error> {
     let now = app.now();
     let retry = Retry::new(app, key, "add-copies", result.as_bytes(), &new)?;
-    let scope = Scope::authenticated(caller.participant);
+    let scope = caller.scope();
     let found = app
         .store
         .read(move |tx| certificates::find_by_result(tx, &scope, result))
@@ -166,7 +169,7 @@ pub async fn add_copies(
     let category = CategoryId::new(found.category.as_str()).map_err(|_| Error::Internal("a kept category"))?;
     let issuer = Issuer::of(app, caller, Some(&category))?;
     let wanted = Wanted::read(app, Terms::from(&new), &category, now)?;
-    let keys = copies::issuer_keys(app, &issuer.row).await?;
+    let keys = copies::issuer_keys(app, scope, &issuer.row).await?;
     let plans = wanted.plans(app, &issuer, &keys, now).await?;
     let (certificate, participant) = (found.id, issuer.row.id);
     let loaded = copies::load(app, scope, certificate).await?;
@@ -192,7 +195,7 @@ pub async fn add_copies(
             .await?
     };
     if !matches!(begun, Begun::Done(_)) {
-        copies::sign_all(app, certificate, retry.map(|retry| retry.key)).await?;
+        copies::sign_all(app, scope, certificate, retry.map(|retry| retry.key)).await?;
     }
     copies::view(app, &scope, certificate).await
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 use vidimus_core::id::{ApiKeyId, ParticipantId};
-use vidimus_store::participants::Participant;
+use vidimus_store::{Scope, participants::Participant};
 
 /// What a participant is admitted as. One participant has one role here; an organisation that is both laboratory and airline is admitted twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -83,4 +83,11 @@ pub struct Principal {
     pub permissions: Vec<Permission>,
     /// The participant's row, as it was when the caller was authenticated.
     pub row: Arc<Participant>,
+}
+
+impl Principal {
+    /// The rows of the participant it acts for. No other place makes an authenticated scope.
+    pub const fn scope(&self) -> Scope {
+        Scope::authenticated(self.participant)
+    }
 }

@@ -96,7 +96,7 @@ async fn with_store(
     let (id, mut entropy) = (authority.id, OsEntropy);
     let permissions = permissions_of(Role::Authority);
     let made = make_with(keys, now, &mut entropy, id, "recovered", permissions, recovery.days);
-    let scope = Scope::authenticated(id);
+    let scope = Scope::on_behalf_of(id);
     let recovered = keys.audit_entry(now, None, "recover-api-key", made.row.id.as_bytes(), &mut entropy);
     let row = made.row.clone();
     let sealer = keys.clone();

@@ -8,7 +8,7 @@ use crate::app::{
     requests::{CertificateView, Revocation},
 };
 use vidimus_core::id::CertificateId;
-use vidimus_store::{Scope, audit, certificates, results, status};
+use vidimus_store::{audit, certificates, results, status};
 
 /// Revokes a certificate of the caller's. From the commit on every check on this server says so; others learn it from the status lists.
 pub async fn revoke(
@@ -18,7 +18,7 @@ pub async fn revoke(
     request: Revocation,
 ) -> Result<CertificateView, Error> {
     code("/reason", &request.reason)?;
-    let scope = Scope::authenticated(caller.participant);
+    let scope = caller.scope();
     let now = app.now();
     let entry = app.audit_entry(Some(caller.participant), "revoke", id.as_bytes());
     app.store

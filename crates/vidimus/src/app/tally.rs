@@ -8,6 +8,8 @@ use vidimus_core::Timestamp;
 pub enum Job {
     /// Reads the ledger's events.
     Index,
+    /// Reads under which numbers keys stand in DID documents.
+    Delegates,
     /// Follows transactions until they are final.
     Transactions,
     /// Anchors commitments.
@@ -28,8 +30,9 @@ pub enum Job {
 
 impl Job {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Index,
+        Self::Delegates,
         Self::Transactions,
         Self::Anchor,
         Self::Publish,
@@ -44,6 +47,7 @@ impl Job {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Index => "index",
+            Self::Delegates => "delegates",
             Self::Transactions => "transactions",
             Self::Anchor => "anchor",
             Self::Publish => "publish",

@@ -6,7 +6,9 @@ use super::{
     extract::{Json, Path, Query},
 };
 use crate::app::{
-    App, copies, reading,
+    App,
+    copies::{self, Code},
+    reading,
     requests::{CertificateView, CopySignature, Revocation},
     revoke,
 };
@@ -82,17 +84,6 @@ pub enum Drawing {
     Text,
 }
 
-/// Which of a paper's two codes is drawn.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Code {
-    /// The certificate, `HC1:…`.
-    #[default]
-    Certificate,
-    /// Its evidence, `VE1:…`: with it the paper checks without a network.
-    Evidence,
-}
-
 /// How a paper copy is drawn.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -124,24 +115,22 @@ pub(super) async fn paper(
     Path(id): Path<CopyId>,
     Query(query): Query<DrawingQuery>,
 ) -> Result<Response, Failure> {
-    let text = match query.code {
-        Code::Certificate => copies::paper(&app, &caller, id).await?,
-        Code::Evidence => copies::paper_evidence(&app, &caller, id).await?,
-    };
+    let text = copies::printed(&app, &caller, id, query.code).await?;
+    let (kind, body) = draw(text, query)?;
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response())
+}
+
+/// The drawing, and what kind of file it is.
+fn draw(text: String, query: DrawingQuery) -> Result<(&'static str, Vec<u8>), Failure> {
     let code = || {
         QrCode::new(&text).map_err(|error| {
             tracing::error!(cause = %error, "a paper copy that fits no QR code was issued");
             Failure::internal()
         })
     };
-    let (kind, body) = match query.form {
+    Ok(match query.form {
         Drawing::Svg => ("image/svg+xml", code()?.to_svg().into_bytes()),
         Drawing::Png => ("image/png", code()?.to_png(8)),
         Drawing::Text => ("text/plain; charset=us-ascii", text.into_bytes()),
-    };
-    let mut response = body.into_response();
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    Ok(response)
+    })
 }

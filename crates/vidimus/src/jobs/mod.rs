@@ -1,5 +1,5 @@
 //! Background work: each job runs at its interval or when it is woken, reads what there is to do from the database, and can be stopped and
-//! started again at any point. Several instances may run the same jobs.
+//! started again at any point. Several instances may run the same jobs (`docs/decisions/0009-jobs-are-loops.md`).
 
 mod anchor;
 pub mod blobs;
@@ -9,7 +9,7 @@ use crate::app::{App, Error, chain, copies, tally::Job};
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use vidimus_store::{copies as copy_rows, idempotency, requests};
+use vidimus_store::{Scope, copies as copy_rows, idempotency, requests};
 
 /// After a failure a job waits twice as long at first, and at most 16 times as long, as its interval or this, whichever is shorter: what
 /// happens once a day is not put off for days.
@@ -167,7 +167,7 @@ async fn finish_intents(app: &App) -> Result<(), Error> {
     certificates.dedup();
     for certificate in certificates {
         // One that cannot be finished must not keep the others.
-        if let Err(error) = copies::sign_all(app, certificate, None).await {
+        if let Err(error) = copies::sign_all(app, Scope::system(), certificate, None).await {
             tracing::error!(%certificate, error = %crate::causes::with_causes(&error), "an intent cannot be finished");
         }
     }

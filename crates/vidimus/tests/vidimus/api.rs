@@ -390,7 +390,7 @@ async fn an_instance_is_ready_and_says_so_part_by_part() {
     let ready = app.get("/readyz", None).await.expect(StatusCode::OK);
     assert_eq!(
         ready,
-        json!({"status": "ready", "parts": {"database": "ok", "disk": "ok", "keys": "ok", "ledger": "ok", "anchoring": "ok"}})
+        json!({"status": "ready", "parts": {"database": "ok", "disk": "ok", "keys": "ok", "ledger": "ok", "anchoring": "ok", "jobs": "ok"}})
     );
     let tight = TestApp::with("[server.limits]\ndisk_headroom_mib = 1000000000\n").await;
     let answer = tight.get("/readyz", None).await;

@@ -93,6 +93,51 @@ fn no_route_goes_past_the_matrix() {
 }
 
 #[test]
+fn who_may_touch_whose_rows_is_said_in_few_places() {
+    let files = sources();
+    let say = |text: &str| -> Vec<&str> {
+        files
+            .iter()
+            .filter(|path| std::fs::read_to_string(path).unwrap().contains(text))
+            .map(|path| path.strip_prefix(concat!(env!("CARGO_MANIFEST_DIR"), "/src")))
+            .map(|inside| inside.unwrap().to_str().unwrap())
+            .collect()
+    };
+    // A request's own scope comes from its principal, and that from authentication.
+    assert_eq!(say("Scope::authenticated("), ["app/principal.rs"]);
+    assert_eq!(
+        say("Principal {"),
+        ["app/api_keys.rs", "app/principal.rs", "http/auth.rs"]
+    );
+    // The authority for a participant, the operator for the authority, and accounts, which act on the chain.
+    assert_eq!(
+        say("Scope::on_behalf_of("),
+        [
+            "app/api_keys.rs",
+            "app/chain/accounts.rs",
+            "app/participants/admission.rs",
+            "app/participants/keys.rs",
+            "app/participants/view.rs",
+            "app/recovery.rs",
+        ]
+    );
+    // Everybody's rows: what `Scope::system` says of itself.
+    assert_eq!(
+        say("Scope::system("),
+        [
+            "app/chain/creation.rs",
+            "app/chain/registries.rs",
+            "app/copies/paper.rs",
+            "app/deployment.rs",
+            "app/issue/first.rs",
+            "app/mod.rs",
+            "app/trust.rs",
+            "jobs/mod.rs",
+        ]
+    );
+}
+
+#[test]
 fn every_problem_is_listed() {
     let mut text = String::from(
         "# Problems\n\n\
@@ -116,9 +161,8 @@ fn every_problem_is_listed() {
     is_fresh("errors.md", &text);
 }
 
-/// Name and status of every problem that the application makes, with the first wording found.
-fn problems_in_sources() -> BTreeMap<(String, u16), (String, String)> {
-    let mut found = BTreeMap::new();
+/// Every source file of the service.
+fn sources() -> Vec<PathBuf> {
     let mut directories = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];
     let mut files = Vec::new();
     while let Some(directory) = directories.pop() {
@@ -126,12 +170,19 @@ fn problems_in_sources() -> BTreeMap<(String, u16), (String, String)> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 directories.push(path);
-            } else {
+            } else if path.extension().is_some_and(|kind| kind == "rs") {
                 files.push(path);
             }
         }
     }
     files.sort();
+    files
+}
+
+/// Name and status of every problem that the application makes, with the first wording found.
+fn problems_in_sources() -> BTreeMap<(String, u16), (String, String)> {
+    let mut found = BTreeMap::new();
+    let mut files = sources();
     // Where the constructors are: they take any name.
     files.retain(|path| !path.ends_with("app/error.rs"));
     for path in files {

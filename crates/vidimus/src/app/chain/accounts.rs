@@ -25,7 +25,7 @@ pub fn account_of(app: &App, key: &rows::Key) -> Option<Address> {
 
 /// A participant's account keys, oldest first, each with its account.
 pub async fn accounts(app: &App, participant: ParticipantId) -> Result<Vec<(rows::Key, Address)>, Error> {
-    let scope = Scope::system();
+    let scope = Scope::on_behalf_of(participant);
     let found = app
         .store
         .read(move |tx| rows::list(tx, &scope, Some(participant)))

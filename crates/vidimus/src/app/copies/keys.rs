@@ -109,8 +109,8 @@ impl IssuerKeys {
 }
 
 /// The issuer's keys as they are now.
-pub async fn issuer_keys(app: &App, issuer: &Participant) -> Result<IssuerKeys, Error> {
-    let (scope, id) = (Scope::authenticated(issuer.id), issuer.id);
+pub async fn issuer_keys(app: &App, scope: Scope, issuer: &Participant) -> Result<IssuerKeys, Error> {
+    let id = issuer.id;
     let found = app.store.read(move |tx| rows::list(tx, &scope, Some(id))).await?;
     IssuerKeys::of(app, issuer, &found)
 }

@@ -2,6 +2,8 @@
 
 use super::{data_key, erased};
 use crate::app::{App, error::Error, keys::place, principal::Principal};
+use serde::Deserialize;
+use utoipa::ToSchema;
 use vidimus_core::{
     Commitment, Digest, Salt,
     id::CopyId,
@@ -14,14 +16,23 @@ use vidimus_store::{
     outbox, persons,
 };
 
-/// A paper copy: the text of the QR code. Only copies that are bound to no holder can be read back by their issuer.
-pub async fn paper(app: &App, caller: &Principal, id: CopyId) -> Result<String, Error> {
-    printable(app, caller, id).await.map(|(_, text)| text)
+/// Which of a paper's two codes is drawn.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Code {
+    /// The certificate, `HC1:…`.
+    #[default]
+    Certificate,
+    /// Its evidence, `VE1:…`: with it the paper checks without a network.
+    Evidence,
 }
 
-/// The evidence of a paper copy: the text of the second code.
-pub async fn paper_evidence(app: &App, caller: &Principal, id: CopyId) -> Result<String, Error> {
-    let (copy, _) = printable(app, caller, id).await?;
+/// What stands in a code of a paper copy. Only copies that are bound to no holder can be read back by their issuer.
+pub async fn printed(app: &App, caller: &Principal, id: CopyId, code: Code) -> Result<String, Error> {
+    let (copy, text) = printable(app, caller, id).await?;
+    if code == Code::Certificate {
+        return Ok(text);
+    }
     let digest = copy.digest.ok_or(Error::Internal("a signed copy without its digest"))?;
     Ok(evidence_of(app, digest).await?.to_text())
 }
@@ -40,7 +51,7 @@ pub async fn evidence_of(app: &App, digest: Digest) -> Result<Evidence, Error> {
 }
 
 async fn printable(app: &App, caller: &Principal, id: CopyId) -> Result<(rows::Copy, String), Error> {
-    let scope = Scope::authenticated(caller.participant);
+    let scope = caller.scope();
     let copy = super::find(app, scope, id).await?;
     if copy.holder.is_some() {
         return Err(Error::conflict(
@@ -100,6 +111,7 @@ pub async fn evidence(app: &App, digest: Digest) -> Result<Option<(Salt, Option<
             let Some(copy) = rows::find_by_digest(tx, &digest)? else {
                 return Ok(None);
             };
+            // Who has the signed bytes may know what belongs to them, whoever issued them.
             let Some(certificate) = certificates::find(tx, &Scope::system(), copy.certificate)? else {
                 return Ok(None);
             };

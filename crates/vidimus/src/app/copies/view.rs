@@ -119,12 +119,11 @@ fn certificate_view(app: &App, certificate: certificates::Certificate, copies: V
 }
 
 /// Waits until every signed copy of a certificate has its receipt.
-pub async fn await_anchors(app: &App, id: CertificateId) -> Result<(), Error> {
-    let scope = Scope::system();
+pub async fn await_anchors(app: &App, scope: &Scope, id: CertificateId) -> Result<(), Error> {
     let step = Duration::from_millis(100);
     for _ in 0..crate::app::chain::PATIENCE.as_millis() / step.as_millis() {
         let changed = app.wake.receipts.notified();
-        let view = view(app, &scope, id).await?;
+        let view = view(app, scope, id).await?;
         if view.copies.iter().all(|copy| copy.anchored || copy.state != "signed") {
             return Ok(());
         }

@@ -48,6 +48,7 @@ fn make_room(
     replace: bool,
     now: Timestamp,
 ) -> Result<(), Error> {
+    // Whoever issued the one before: nothing of it is told but that it is there.
     let system = Scope::system();
     let Some(live) = results::find_live(tx, &system, &new.person, &new.category, &new.uniqueness)? else {
         return Ok(());

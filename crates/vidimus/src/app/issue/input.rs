@@ -13,7 +13,7 @@ use vidimus_credential::{
     intake::{self, Intake, Rejection},
 };
 use vidimus_crypto::DataKey;
-use vidimus_store::{Scope, keys, persons};
+use vidimus_store::{keys, persons};
 
 pub(super) fn read(app: &App, issuer: &Issuer, report: &Report, now: Timestamp) -> Result<Intake, Error> {
     let category = report
@@ -122,7 +122,7 @@ pub(super) async fn known(
     issuer: &Issuer,
     person: &Digest,
 ) -> Result<(Option<persons::Person>, IssuerKeys), Error> {
-    let (person, scope, id) = (*person, Scope::authenticated(issuer.row.id), issuer.row.id);
+    let (person, scope, id) = (*person, issuer.scope, issuer.row.id);
     let (kept, rows) = app
         .store
         .read(move |tx| Ok::<_, vidimus_store::Error>((persons::find(tx, &person)?, keys::list(tx, &scope, Some(id))?)))

@@ -86,7 +86,7 @@ impl New {
         for key in &self.keys {
             key_rows::insert(tx, key)?;
         }
-        vidimus_store::api_keys::insert(tx, &Scope::authenticated(self.participant.id), &self.api_key)
+        vidimus_store::api_keys::insert(tx, &Scope::on_behalf_of(self.participant.id), &self.api_key)
     }
 }
 

@@ -44,7 +44,7 @@ pub async fn rotate_keys(
             "sign the card with the account that acts for the participant now",
         ));
     }
-    let scope = Scope::system();
+    let scope = Scope::on_behalf_of(id);
     let before = app.store.read(move |tx| key_rows::list(tx, &scope, Some(id))).await?;
     refuse_known(app, &participant, &made.signing, &before)?;
     // The account's key has versions of its own.

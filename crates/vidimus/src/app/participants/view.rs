@@ -29,8 +29,8 @@ pub async fn get(app: &App, id: ParticipantId) -> Result<ParticipantView, Error>
 }
 
 async fn view(app: &App, participant: rows::Participant) -> Result<ParticipantView, Error> {
-    let scope = Scope::system();
     let id = participant.id;
+    let scope = Scope::on_behalf_of(id);
     let keys = app.store.read(move |tx| key_rows::list(tx, &scope, Some(id))).await?;
     let standing = entry(app, &participant)?;
     let granted = with_entry(app, &participant, |entry| {
