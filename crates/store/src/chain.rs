@@ -132,26 +132,9 @@ pub fn advance(
     Ok(true)
 }
 
-/// Forgets everything after block `to`, which the chain still has: what a reorganisation took back. `false` when the cursor moved meanwhile.
-pub fn rewind(tx: &mut Tx<'_>, chain: u64, from: Cursor, to: Cursor) -> Result<bool, Error> {
-    if !advance(tx, chain, Some(from), to, &[], &[])? {
-        return Ok(false);
-    }
-    tx.execute(
-        "DELETE FROM chain_events WHERE chain = $1 AND block_number > $2",
-        params![chain, to.block_number],
-    )?;
-    tx.execute(
-        "DELETE FROM chain_anchors WHERE chain = $1 AND block_number > $2",
-        params![chain, to.block_number],
-    )?;
-    delegates::forget(tx, chain, Some(to.block_number))?;
-    Ok(true)
-}
-
 /// Forgets all that was read from a chain, to read it again from its beginning.
 pub fn drop_derived(tx: &mut Tx<'_>, chain: u64) -> Result<(), Error> {
-    delegates::forget(tx, chain, None)?;
+    delegates::forget(tx, chain)?;
     tx.execute("DELETE FROM chain_events WHERE chain = $1", params![chain])?;
     tx.execute("DELETE FROM chain_anchors WHERE chain = $1", params![chain])?;
     tx.execute("DELETE FROM chain_cursors WHERE chain = $1", params![chain])

@@ -33,14 +33,10 @@ pub fn remove(tx: &mut Tx<'_>, chain: u64, key: KeyId) -> Result<(), Error> {
     .map(drop)
 }
 
-/// Forgets what was read after a block, or everything.
-pub(crate) fn forget(tx: &mut Tx<'_>, chain: u64, after: Option<u64>) -> Result<(), Error> {
-    let after = after.map_or(-1, |block| block as i64);
-    tx.execute(
-        "DELETE FROM delegates WHERE chain = $1 AND changed > $2",
-        params![chain, after],
-    )
-    .map(drop)
+/// Forgets all that was read from a chain.
+pub(crate) fn forget(tx: &mut Tx<'_>, chain: u64) -> Result<(), Error> {
+    tx.execute("DELETE FROM delegates WHERE chain = $1", params![chain])
+        .map(drop)
 }
 
 /// All of them.
