@@ -6,7 +6,7 @@ use crate::{
 };
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use vidimus_store::testing;
+use vidimus_store::testing::rows;
 
 /// So many letters in no order: what compresses worst.
 fn letters(of: &str, count: usize) -> String {
@@ -34,14 +34,8 @@ fn long(passport: &str, centre: &str) -> Value {
     report
 }
 
-async fn kept(app: &TestApp) -> Vec<i64> {
-    let count = |tx: &mut vidimus_store::Tx<'_>| -> Result<Vec<i64>, vidimus_store::Error> {
-        let statement = "SELECT (SELECT COUNT(*) FROM persons), (SELECT COUNT(*) FROM results), (SELECT COUNT(*) FROM certificates), \
-                         (SELECT COUNT(*) FROM copies), (SELECT COUNT(*) FROM status_entries)";
-        let mut rows = testing::query(tx, statement, &[])?;
-        (0..5).map(|column| rows[0].take(column)).collect()
-    };
-    app.app.store.read(count).await.unwrap()
+async fn kept(app: &TestApp) -> [u64; 5] {
+    app.app.store.read(rows::of_reports).await.unwrap()
 }
 
 async fn refused(app: &TestApp, laboratory: &Participant, path: &str, body: &Value) {
