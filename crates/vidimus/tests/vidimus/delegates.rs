@@ -240,3 +240,52 @@ async fn a_did_that_changes_all_the_time_is_left_alone_and_keeps_no_other_from_i
     assert_eq!(kept(&app).await, [(calm.key.id, 1)]);
     assert!(!app.delegates().is_looking(), "it is given up");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_comes_together_with_a_revocation_signs_under_its_number_before_it_is_read() {
+    let app = TestApp::new().await;
+    let authority = app.set_up().await;
+    let laboratory = app.admit(&authority, &laboratory("Laboratory")).await;
+    let old = signing(&app.app, &laboratory).await.key.id;
+    app.until("its number is read", async || kept(&app.app).await == [(old, 1)])
+        .await;
+    app.end_jobs().await;
+    for path in ["keys/1/revoke", "keys"] {
+        let path = format!("/v1/participants/{}/{path}", laboratory.id);
+        app.post(&path, Some(&authority), &json!({}))
+            .await
+            .expect(StatusCode::OK);
+    }
+    let new = signing(&app.app, &laboratory).await.key;
+    assert_eq!(new.version, 2);
+    app.until("the ledger has both", async || {
+        chain::catch_up(&app.app).await.unwrap();
+        signing(&app.app, &laboratory).await.key.state == keys::State::Active
+    })
+    .await;
+    assert_eq!(kept(&app.app).await, [(old, 1)], "nobody has looked");
+    let number = |id: KeyId| app.app.delegates().number(id);
+    assert_eq!(number(new.id), Some(3), "2 is the revocation");
+    assert!(kid(&app, &laboratory, "P8500003").await.ends_with("#delegate-3"));
+
+    // And that is where the document has it.
+    app.until("the announcement is final", async || {
+        chain::catch_up(&app.app).await.unwrap();
+        Delegates::look(&app.app).await.unwrap();
+        kept(&app.app).await.contains(&(new.id, 3))
+    })
+    .await;
+
+    // What does not sign any more is not looked at any more either.
+    let path = format!("/v1/participants/{}/keys", laboratory.id);
+    app.post(&path, Some(&authority), &json!({}))
+        .await
+        .expect(StatusCode::OK);
+    let newest = signing(&app.app, &laboratory).await.key.id;
+    app.until("the ledger has another key", async || {
+        chain::catch_up(&app.app).await.unwrap();
+        number(newest) == Some(4)
+    })
+    .await;
+    assert_eq!(number(old), None);
+}
