@@ -139,7 +139,7 @@ fn what_is_said_to_fit_a_code_fits_it_whatever_is_random_in_it() {
             (0..count).map(letter).collect()
         };
         let (name, centre, test) = (of(80), of(round / 5), of(80));
-        let mut with = |copy: [u8; 16], place: u64, list: u64| {
+        let with = |copy: [u8; 16], place: u64, list: u64| {
             let mut content = content();
             content.dcc["nam"]["fn"] = json!(name);
             content.dcc["nam"]["gn"] = json!(test);
