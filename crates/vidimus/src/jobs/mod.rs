@@ -6,7 +6,8 @@ pub mod blobs;
 mod transactions;
 
 use crate::app::{App, Error, chain, copies, tally::Job};
-use std::{future::Future, sync::Arc, time::Duration};
+use futures::FutureExt as _;
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use vidimus_store::{Scope, copies as copy_rows, idempotency, requests};
@@ -132,7 +133,7 @@ impl Run {
         let (app, stop) = (self.app.clone(), self.stop.clone());
         self.tasks.spawn(async move {
             loop {
-                let done = work(app.clone()).await;
+                let done = attempt(work(app.clone())).await;
                 let mut pause = interval;
                 match &done {
                     Ok(()) => app.tally.succeeded(job, app.now()),
@@ -154,6 +155,12 @@ impl Run {
             }
         });
     }
+}
+
+/// One run. A defect in it must not end the job for good while the process goes on and looks well.
+async fn attempt(run: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+    let done = AssertUnwindSafe(run).catch_unwind().await;
+    done.unwrap_or(Err(Error::Internal("a job panicked")))
 }
 
 /// Takes up what a crash left between intent and signature. Copies whose issuer signs itself wait for it, for a week.
@@ -196,4 +203,16 @@ async fn sweep(app: &App) -> Result<(), Error> {
         })
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_run_that_panics_has_failed_and_does_not_end_the_job() {
+        assert!(attempt(async { Ok(()) }).await.is_ok());
+        let failed = attempt(async { panic!("a defect") }).await;
+        assert!(matches!(failed, Err(Error::Internal(_))), "{failed:?}");
+    }
 }
