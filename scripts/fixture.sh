@@ -2,7 +2,7 @@
 # Makes a fixture of the present release: a data directory and certificates, which every later release must open, migrate and check.
 #   scripts/fixture.sh NAME        writes tests/fixtures/NAME and vectors/keys/TEST-NAME-root.key; refuses to write over one
 set -euo pipefail
-name=${1:?which name, such as part1}
+name=${1:?which name, such as 0.1.0}
 here=$(cd "$(dirname "$0")/.." && pwd)
 to=$here/tests/fixtures/$name
 [ ! -e "$to" ] || { echo "$to is there already: fixtures of a release never change" >&2; exit 1; }

@@ -49,7 +49,10 @@ pub fn in_turn(subjects: &mut [Subject<'_>], rounds: usize, slice: Duration) -> 
 fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let negative = "a processor's time is not negative";
-    Duration::new(time.tv_sec.try_into().expect(negative), time.tv_nsec.try_into().expect(negative))
+    Duration::new(
+        time.tv_sec.try_into().expect(negative),
+        time.tv_nsec.try_into().expect(negative),
+    )
 }
 
 /// The median.

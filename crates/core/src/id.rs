@@ -123,8 +123,6 @@ ids! {
     ApiKeyId;
     /// A Merkle batch of commitments.
     BatchId;
-    /// A background job.
-    JobId;
     /// One check that a verifier asked the server for.
     CheckId;
     /// A request, as it is quoted in errors and logs.

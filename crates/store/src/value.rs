@@ -3,7 +3,7 @@
 use crate::Error;
 use vidimus_core::{
     Address, Commitment, Digest, PublicKey, Timestamp,
-    id::{ApiKeyId, BatchId, CertificateId, CheckId, CopyId, JobId, KeyId, ParticipantId, RequestId, ResultId},
+    id::{ApiKeyId, BatchId, CertificateId, CheckId, CopyId, KeyId, ParticipantId, RequestId, ResultId},
     receipt::BlockHash,
 };
 
@@ -217,7 +217,6 @@ bytes! {
     KeyId: KeyId::from_bytes, |id| id.as_bytes();
     ApiKeyId: ApiKeyId::from_bytes, |id| id.as_bytes();
     BatchId: BatchId::from_bytes, |id| id.as_bytes();
-    JobId: JobId::from_bytes, |id| id.as_bytes();
     CheckId: CheckId::from_bytes, |id| id.as_bytes();
     RequestId: RequestId::from_bytes, |id| id.as_bytes();
     Digest: Digest, |digest| &digest.0;

@@ -113,7 +113,7 @@ fn migrations_are_numbered_without_gaps() {
 }
 
 /// Releases whose data directories are kept under `tests/fixtures`.
-const RELEASES: &[&str] = &["part1"];
+const RELEASES: &[&str] = &["before-0.1.0", "0.1.0"];
 
 /// Data directories of earlier releases: each is copied, migrated and held against itself.
 #[tokio::test(flavor = "multi_thread")]
