@@ -1,7 +1,7 @@
 //! Checks against the raw signature, `ssi`'s signature layer and npm did-jwt-vc, measured in turn. One thread.
 
 // The world that the vectors of the check play in.
-#[allow(dead_code, reason = "the vectors use all of it")]
+#[allow(dead_code, unused_imports, reason = "the vectors use all of it")]
 #[path = "../../../crates/credential/tests/credential/check/world/mod.rs"]
 mod world;
 
