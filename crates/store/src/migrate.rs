@@ -39,6 +39,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "delegates",
         text: include_str!("../migrations/0004_delegates.sql"),
     },
+    Migration {
+        number: 5,
+        name: "connections",
+        text: include_str!("../migrations/0005_connections.sql"),
+    },
 ];
 
 impl Migration {

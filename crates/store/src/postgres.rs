@@ -1,7 +1,8 @@
 //! PostgreSQL: a pool of connections, a transaction for each request, in READ COMMITTED.
 //!
-//! What must hold is held by constraints and compare-and-set, not by the isolation level. A commit whose reply was lost is looked up by its
-//! transaction id; only when the server cannot tell is the outcome unknown.
+//! What must hold is held by constraints and compare-and-set, not by the isolation level. Each write counts itself in its connection's row of
+//! `connections`, and a commit whose reply was lost is looked up there; only when the server cannot tell is the outcome unknown. (Not by
+//! `pg_xact_status`: a server that crashed gives the ids of transactions that never reached its log to others, whose fate it would then tell.)
 
 use crate::{
     Error, Tx, address,
@@ -24,9 +25,21 @@ use vidimus_core::Provider;
 
 /// How often a request runs again after a serialization failure, a deadlock or a lost connection, with growing pauses: about two seconds.
 const TRIES: u32 = 10;
-/// How long a lost commit is looked up before its outcome counts as unknown.
-const LOOKUPS: u32 = 100;
+/// How long a lost commit is looked up before its outcome counts as unknown. A transaction that still stands open somewhere ends within
+/// `idle_in_transaction_session_timeout`.
+const LOOKUP: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(100);
+/// The connection's name in `connections`, given to it when it is made.
+const NAME: &str = "SELECT set_config('vidimus.connection', gen_random_uuid()::text, false)";
+/// Begins a write and counts it; no row where the connection is not counted yet.
+const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+     UPDATE connections SET writes = writes + 1, used = CAST(extract(epoch FROM now()) AS BIGINT) \
+     WHERE id = current_setting('vidimus.connection') RETURNING id, writes::text";
+const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// Counts the connection from now on, and forgets those that were not used for a week: nobody looks for their commits any more.
+const COUNT: &str = "DELETE FROM connections WHERE used < CAST(extract(epoch FROM now()) AS BIGINT) - 604800; \
+     INSERT INTO connections (id, writes, used) \
+     VALUES (current_setting('vidimus.connection'), 0, CAST(extract(epoch FROM now()) AS BIGINT))";
 
 pub(crate) struct Postgres {
     pool: Pool,
@@ -42,9 +55,15 @@ enum Try<T, E> {
     /// The reply to COMMIT did not come.
     Lost {
         result: T,
-        transaction: String,
+        write: Write,
         code: Code,
     },
+}
+
+/// A write: the connection that made it, and how many it had made with it.
+struct Write {
+    connection: String,
+    number: i64,
 }
 
 impl Postgres {
@@ -65,7 +84,8 @@ impl Postgres {
                     // Durable even where the server's default is not.
                     let settings = "SET synchronous_commit = on; SET lock_timeout = '10s'; SET statement_timeout = '60s'; \
                                     SET idle_in_transaction_session_timeout = '60s'; SET client_min_messages = warning";
-                    client.batch_execute(settings).await.map_err(HookError::Backend)
+                    client.batch_execute(settings).await.map_err(HookError::Backend)?;
+                    client.batch_execute(NAME).await.map_err(HookError::Backend)
                 })
             }))
             .build()
@@ -132,11 +152,7 @@ impl Postgres {
                 Err(panic) => resume_unwind(panic),
                 Ok(Try::Ended(result)) => return result,
                 Ok(Try::Again(error)) => last = error,
-                Ok(Try::Lost {
-                    result,
-                    transaction,
-                    code,
-                }) => match self.look_up(&transaction).await {
+                Ok(Try::Lost { result, write, code }) => match self.look_up(&write).await {
                     Some(true) => return Ok(result),
                     Some(false) => {
                         last = Error::Unavailable {
@@ -166,25 +182,18 @@ impl Postgres {
         }
     }
 
-    /// Whether a transaction was committed; `None` when the server cannot tell.
-    async fn look_up(&self, transaction: &str) -> Option<bool> {
-        for _ in 0..LOOKUPS {
-            if let Ok(connection) = self.connect().await {
-                let asked = connection
-                    .client
-                    .query_one("SELECT pg_xact_status($1::text::xid8)", &[&transaction])
-                    .await;
-                match asked
-                    .ok()
-                    .and_then(|row| row.try_get::<_, Option<String>>(0).ok())
-                    .flatten()
-                    .as_deref()
-                {
-                    Some("committed") => return Some(true),
-                    Some("aborted") => return Some(false),
-                    // Its connection is not buried yet, or the server is still starting.
-                    _ => {}
-                }
+    /// Whether a write was committed; `None` when the server cannot tell.
+    async fn look_up(&self, write: &Write) -> Option<bool> {
+        // Waits for the write, where its connection is not buried yet: it holds this row.
+        let statement = "SELECT writes FROM connections WHERE id = $1 FOR UPDATE";
+        let begun = tokio::time::Instant::now();
+        while begun.elapsed() < LOOKUP {
+            if let Ok(connection) = self.connect().await
+                && let Ok(row) = connection.client.query_opt(statement, &[&write.connection]).await
+            {
+                // It was counted before the write began. Where it is not there, this is not the database that it was.
+                let writes = row?.try_get::<_, i64>(0).ok()?;
+                return Some(writes >= write.number);
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -205,9 +214,13 @@ impl Connection {
         write: bool,
         provider: &dyn Provider,
     ) -> Result<Try<T, E>, Box<dyn Any + Send>> {
-        let transaction = match self.begin(write) {
-            Ok(transaction) => transaction,
-            Err(error) => return Ok(Try::Again(error)),
+        let begun = match self.begin(write) {
+            Ok(begun) => begun,
+            Err(error) => {
+                // It may stand in a transaction that failed.
+                drop(Object::take(self.client));
+                return Ok(Try::Again(error));
+            }
         };
         let mut cause = None;
         let observed = |tx: &mut Tx<'_>| work(tx);
@@ -223,7 +236,7 @@ impl Connection {
         match result {
             Ok(result) => match self.runtime.block_on(self.client.simple_query("COMMIT")) {
                 Ok(_) => Ok(Try::Ended(Ok(result))),
-                Err(error) => Ok(self.commit_failed(result, &error, transaction, write)),
+                Err(error) => Ok(self.commit_failed(result, &error, begun)),
             },
             Err(error) => {
                 if self.runtime.block_on(self.client.simple_query("ROLLBACK")).is_err() {
@@ -237,40 +250,53 @@ impl Connection {
         }
     }
 
-    /// Begins; for a write, gives the transaction's id, in the same round trip.
-    fn begin(&self, write: bool) -> Result<String, Error> {
-        let statement = if write {
-            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_current_xact_id()::text"
-        } else {
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-        };
+    /// Begins; a write is counted in the same round trip.
+    fn begin(&self, write: bool) -> Result<Option<Write>, Error> {
+        if !write {
+            self.ask(BEGIN_READ)?;
+            return Ok(None);
+        }
+        if let Some(counted) = self.ask(BEGIN_WRITE)? {
+            return Ok(Some(counted));
+        }
+        self.ask("ROLLBACK")?;
+        self.ask(COUNT)?;
+        let counted = self.ask(BEGIN_WRITE)?;
+        counted.map(Some).ok_or(Error::Unavailable {
+            reason: "PostgreSQL forgot a connection as soon as it was counted",
+            code: Code::new("connections"),
+        })
+    }
+
+    fn ask(&self, statements: &str) -> Result<Option<Write>, Error> {
         let answers = self
             .runtime
-            .block_on(self.client.simple_query(statement))
-            .map_err(|error| pg_error(statement, &error))?;
-        let id = answers.iter().find_map(|answer| match answer {
-            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            .block_on(self.client.simple_query(statements))
+            .map_err(|error| pg_error(statements, &error))?;
+        Ok(answers.iter().find_map(|answer| match answer {
+            SimpleQueryMessage::Row(row) => Some(Write {
+                connection: row.get(0)?.to_owned(),
+                number: row.get(1)?.parse().ok()?,
+            }),
             _ => None,
-        });
-        Ok(id.unwrap_or_default())
+        }))
     }
 
     fn commit_failed<T, E: From<Error>>(
         self,
         result: T,
         error: &tokio_postgres::Error,
-        transaction: String,
-        write: bool,
+        begun: Option<Write>,
     ) -> Try<T, E> {
-        if !write {
+        let Some(write) = begun else {
             return Try::Ended(Ok(result));
-        }
+        };
         let known = error.as_db_error().is_some_and(|db| db.severity() == "ERROR");
         if !known {
             drop(Object::take(self.client));
             return Try::Lost {
                 result,
-                transaction,
+                write,
                 code: pg_code(error),
             };
         }

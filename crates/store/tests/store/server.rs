@@ -15,6 +15,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixListener, UnixStream},
+    sync::Notify,
 };
 use vidimus_store::{
     Config, Error, Store,
@@ -207,6 +208,14 @@ async fn a_deadlock_is_tried_again() {
 const NOT: u8 = 0;
 const BEFORE_COMMIT: u8 = 1;
 const AFTER_COMMIT: u8 = 2;
+const HELD_AT_COMMIT: u8 = 3;
+
+/// A connection that is held at its COMMIT: says that it is, and is cut when told to.
+#[derive(Default)]
+struct Held {
+    there: Notify,
+    go: Notify,
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_lost_reply_to_commit_is_looked_up() {
@@ -220,7 +229,8 @@ async fn a_lost_reply_to_commit_is_looked_up() {
         .unwrap();
     let cut = Arc::new(AtomicU8::new(NOT));
     let listener = UnixListener::bind(direct.directory.path().join(".s.PGSQL.5432")).unwrap();
-    tokio::spawn(relay(listener, Path::new(socket).join(".s.PGSQL.5432"), cut.clone()));
+    let server = Path::new(socket).join(".s.PGSQL.5432");
+    tokio::spawn(relay(listener, server, cut.clone(), Arc::default()));
     let through = url.replace(socket, &direct.directory.path().display().to_string());
     let config = Config::Postgres {
         url: through,
@@ -240,10 +250,57 @@ async fn a_lost_reply_to_commit_is_looked_up() {
     assert!(!store.is_poisoned());
 }
 
+/// What never reached the server's log is as if it had never been, and its id goes to another transaction, which commits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_commit_is_not_taken_for_another_s_with_its_id() {
+    let Some(server) = Server::start() else { return };
+    let place = server.place();
+    let Config::Postgres { url, .. } = &place.config else {
+        unreachable!("asked for PostgreSQL")
+    };
+    let socket = url
+        .split_whitespace()
+        .find_map(|part| part.strip_prefix("host="))
+        .unwrap();
+    let (cut, held) = (Arc::new(AtomicU8::new(NOT)), Arc::new(Held::default()));
+    let listener = UnixListener::bind(place.directory.path().join(".s.PGSQL.5432")).unwrap();
+    let behind = Path::new(socket).join(".s.PGSQL.5432");
+    tokio::spawn(relay(listener, behind, cut.clone(), held.clone()));
+    let config = Config::Postgres {
+        url: url.replace(socket, &place.directory.path().display().to_string()),
+        connections: 2,
+    };
+    let store = Store::open(config, provider()).await.unwrap();
+    store.write(|tx| testing::execute(tx, TABLE, &[])).await.unwrap();
+    note(&store, 1).await.unwrap();
+
+    cut.store(HELD_AT_COMMIT, Ordering::SeqCst);
+    let writing = {
+        let store = store.clone();
+        tokio::spawn(async move { note(&store, 2).await })
+    };
+    held.there.notified().await;
+    let server = tokio::task::spawn_blocking(move || {
+        server.restart("immediate");
+        server
+    })
+    .await
+    .unwrap();
+    let (direct, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    for _ in 0..64 {
+        direct.batch_execute("SELECT pg_current_xact_id()").await.unwrap();
+    }
+    held.go.notify_one();
+    writing.await.unwrap().expect("it is written in another try");
+    is_sound(&store, &BTreeSet::from([1, 2])).await;
+    drop(server);
+}
+
 /// Passes bytes between clients and the server, and cuts one connection around its next COMMIT when asked to.
-async fn relay(listener: UnixListener, server: PathBuf, cut: Arc<AtomicU8>) {
+async fn relay(listener: UnixListener, server: PathBuf, cut: Arc<AtomicU8>, held: Arc<Held>) {
     while let Ok((mut client, _)) = listener.accept().await {
-        let (server, cut) = (server.clone(), cut.clone());
+        let (server, cut, held) = (server.clone(), cut.clone(), held.clone());
         tokio::spawn(async move {
             let mut upstream = UnixStream::connect(server).await.unwrap();
             let (mut request, mut reply) = ([0; 65536], [0; 65536]);
@@ -254,6 +311,11 @@ async fn relay(listener: UnixListener, server: PathBuf, cut: Arc<AtomicU8>) {
                         let commit = request[..size].windows(7).any(|bytes| bytes == b"COMMIT\0");
                         let mode = if commit { cut.swap(NOT, Ordering::SeqCst) } else { NOT };
                         if mode == BEFORE_COMMIT {
+                            return;
+                        }
+                        if mode == HELD_AT_COMMIT {
+                            held.there.notify_one();
+                            held.go.notified().await;
                             return;
                         }
                         upstream.write_all(&request[..size]).await.unwrap();
