@@ -373,6 +373,9 @@ pub async fn commit_signature(
     let key = app.store.read(move |tx| key_rows::find(tx, &scope, key_id)).await?;
     let key = key.ok_or(Error::Internal("a copy's key is not there"))?;
     if let Some(refusal) = keys::refusal(app, &loaded.issuer, &key) {
+        if key.state == key_rows::State::Retired {
+            app.store.write(move |tx| rows::abandon(tx, &scope, id)).await?;
+        }
         return Err(refusal());
     }
     let (unsigned, _) = prepare(app, &loaded, &copy, &plan).await?;

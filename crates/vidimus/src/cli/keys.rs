@@ -245,11 +245,17 @@ async fn sign_copies(
         server.url(),
     );
     let asked = copies::Asked::read(reported, &own, now)?;
-    let (mut ready, mut view) = (Vec::new(), answer.clone());
+    let (mut ready, mut refusal, mut view) = (Vec::new(), None, answer.clone());
     for copy in waiting.iter().filter(|copy| copy["state"] == "unsigned") {
         let refused = |why: &str| Failure::new(Exit::Refused, format!("a copy is not signed: {why}"));
         let (algorithm, message) = copies::message_of(&copy["to_sign"]).map_err(refused)?;
-        copies::check(&message, algorithm, copy, &asked, &own, now).map_err(refused)?;
+        match copies::check(&message, algorithm, copy, &asked, &own, now) {
+            Err(copies::REPLACED) => {
+                refusal = refusal.or(Some(refused(copies::REPLACED)));
+                continue;
+            }
+            checked => checked.map_err(refused)?,
+        }
         let account = text(&copy["to_sign"], "/account");
         let signer = match algorithm {
             Algorithm::Es256 => signing,
@@ -268,7 +274,6 @@ async fn sign_copies(
     }
     // Nothing is brought before all of it was found to be what was reported. A copy that the server refuses does not
     // hold up the others.
-    let mut refusal = None;
     for (path, signature) in &ready {
         match server.post(path, &json!({"signature": base64url(signature)})).await {
             Ok(answer) => view = answer,

@@ -77,11 +77,28 @@ pub async fn catch_up(app: &App) -> Result<(), Error> {
             .await?;
     }
     let read_before = app.registries().read_to;
+    let anew = anew || !is_on_the_chain(app).await?;
     refresh(app, anew).await?;
     if app.registries().read_to != read_before && app.delegates().is_looking() {
         app.wake.delegates.notify_one();
     }
     Ok(())
+}
+
+/// Whether the block that the registries in memory are as of is on the chain that the tables are of: both may have gone back meanwhile, by
+/// another instance, or here before something failed.
+async fn is_on_the_chain(app: &App) -> Result<bool, Error> {
+    let (registries, chain) = (app.registries(), app.facts.chain);
+    let Some(number) = registries.read_to else {
+        return Ok(true);
+    };
+    let hash = registries.issuers.head().block_hash;
+    let cursor = app.store.read(move |tx| rows::cursor(tx, chain)).await?;
+    if let Some(cursor) = cursor.filter(|cursor| cursor.block_number == number) {
+        return Ok(cursor.block_hash == hash);
+    }
+    let there = app.ledger.block(eth::BlockId::number(number), false).await?;
+    Ok(there.is_some_and(|block| convert::from_hash(block.header.hash) == hash))
 }
 
 /// Forgets everything that was read from the chain and reads it again; the digests over it before and after, which are the same.

@@ -46,11 +46,15 @@ pub async fn rotate_account(
             "make a new account key (`vidimus keys new-account`), and a card with it",
         ));
     }
-    let retired = |(key, account): &(key_rows::Key, _)| *account == to && key.state == key_rows::State::Retired;
-    if own.iter().any(retired) {
+    // One that was asked for before another does not come back either: the contracts may have been offered to that one since.
+    let newest = own.iter().map(|(key, _)| key.version).max();
+    let is_passed = |(key, account): &(key_rows::Key, _)| {
+        *account == to && (key.state == key_rows::State::Retired || Some(key.version) != newest)
+    };
+    if own.iter().any(is_passed) {
         return Err(Error::invalid(
             "former-account",
-            "the card is of an account that another has taken over from",
+            "the card is of an account that another has taken over from, or that another was asked for after",
             "make a new account key (`vidimus keys new-account`), and a card with it",
         ));
     }

@@ -271,6 +271,10 @@ fn require_status_here(status: &StatusReference, own: &Own) -> Result<(), &'stat
     Ok(())
 }
 
+/// Of a copy that stays unsigned for no fault of anybody: the server gives it up within a week.
+pub(super) const REPLACED: &str =
+    "it was prepared for a key of yours that another has replaced: ask for new copies (`copies add`)";
+
 /// The `kid` that a copy names, which must be of a key of this issuer; none for paper, which names its document signer.
 fn own_kid(key: &KeyHint, format: Format, algorithm: Algorithm, own: &Own) -> Result<String, &'static str> {
     let kid = match key {
@@ -281,7 +285,7 @@ fn own_kid(key: &KeyHint, format: Format, algorithm: Algorithm, own: &Own) -> Re
         return Err("it names a key that is not this issuer's");
     }
     if format == Format::Hcert && own_signer(key, &own.signers_before).is_some() {
-        return Err("it was prepared for a key of yours that another has replaced: ask for new copies (`copies add`)");
+        return Err(REPLACED);
     }
     if format == Format::Hcert && own_signer(key, &own.signers).is_none() {
         return Err("it names a document signer that is not this issuer's key");
