@@ -149,6 +149,11 @@ fn an_account_that_was_lost_before_it_took_the_contracts_makes_room_for_another(
         ]
     );
     new_account("third.jwt");
+    rotate("third.jwt");
+    // The operator offers to the third from here on: what the second one accepted would revert.
+    let passed_by = "participant rotate-account --card lost.jwt --api-key-file authority.key";
+    let passed_by: Vec<_> = passed_by.split(' ').collect();
+    server.ask(&passed_by).refused(2, &["another was asked for after"]);
     until(|| {
         let is_done = account_states(&server) == ["retired", "retired", "active"];
         if !is_done {
