@@ -10,6 +10,7 @@ use crate::eth::{self, Address as EthAddress, B256, BlockId, Filter, U256, kecca
 use crate::{Ledger, convert};
 use alloy::sol_types::{SolCall, SolEventInterface};
 use vidimus_core::Address;
+use vidimus_identity::ethr;
 
 /// One change to an identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -247,6 +248,28 @@ impl DidEvent {
             Self::OwnerChanged { previous, .. }
             | Self::DelegateChanged { previous, .. }
             | Self::AttributeChanged { previous, .. } => *previous,
+        }
+    }
+}
+
+/// What DID documents are made of.
+impl From<DidEvent> for ethr::Change {
+    fn from(event: DidEvent) -> Self {
+        match event {
+            DidEvent::OwnerChanged { owner, .. } => Self::Owner { owner },
+            DidEvent::DelegateChanged {
+                kind,
+                delegate,
+                valid_to,
+                ..
+            } => Self::Delegate {
+                delegate_type: kind,
+                delegate,
+                valid_to,
+            },
+            DidEvent::AttributeChanged {
+                name, value, valid_to, ..
+            } => Self::Attribute { name, value, valid_to },
         }
     }
 }

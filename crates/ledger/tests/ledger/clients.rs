@@ -128,21 +128,6 @@ fn event(placed: Placed<DidEvent>) -> ethr::Event {
         block: placed.at.block_number,
         time: placed.at.time.unwrap(),
         previous_change: placed.event.previous(),
-        change: match placed.event {
-            DidEvent::OwnerChanged { owner, .. } => ethr::Change::Owner { owner },
-            DidEvent::DelegateChanged {
-                kind,
-                delegate,
-                valid_to,
-                ..
-            } => ethr::Change::Delegate {
-                delegate_type: kind,
-                delegate,
-                valid_to,
-            },
-            DidEvent::AttributeChanged {
-                name, value, valid_to, ..
-            } => ethr::Change::Attribute { name, value, valid_to },
-        },
+        change: placed.event.into(),
     }
 }

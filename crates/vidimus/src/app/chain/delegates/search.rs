@@ -131,7 +131,7 @@ fn events(app: &App, history: Vec<Placed<DidEvent>>) -> Vec<ethr::Event> {
         block: placed.at.block_number,
         time: placed.at.time.unwrap_or(now),
         previous_change: placed.event.previous(),
-        change: change(placed.event),
+        change: placed.event.into(),
     };
     history.into_iter().map(event).collect()
 }
@@ -167,23 +167,4 @@ fn number_in(app: &App, key: &Key, events: &[ethr::Event]) -> Result<Option<u64>
     let methods = resolved.did_document.verification_method;
     let method = methods.iter().find(|method| method.material == material);
     Ok(method.and_then(|method| method.id.split_once("#delegate-")?.1.parse().ok()))
-}
-
-fn change(event: DidEvent) -> ethr::Change {
-    match event {
-        DidEvent::OwnerChanged { owner, .. } => ethr::Change::Owner { owner },
-        DidEvent::DelegateChanged {
-            kind,
-            delegate,
-            valid_to,
-            ..
-        } => ethr::Change::Delegate {
-            delegate_type: kind,
-            delegate,
-            valid_to,
-        },
-        DidEvent::AttributeChanged {
-            name, value, valid_to, ..
-        } => ethr::Change::Attribute { name, value, valid_to },
-    }
 }
