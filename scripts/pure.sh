@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 banned='tokio|async-std|smol|mio|reqwest|hyper|ureq|rusqlite|libsqlite3-sys|tokio-postgres|sqlx|redb|object_store|getrandom|rand|rand_core|axum|socket2'
 fail=0
-for crate in vidimus-core vidimus-credential vidimus-identity vidimus-wallet; do
+for crate in vidimus-core vidimus-credential vidimus-identity vidimus-wallet vidimus-openid4vc; do
   tree=$(cargo tree --locked -p "$crate" --edges normal --prefix none --no-dedupe 2>/dev/null | awk '{print $1}' | sort -u)
   found=$(printf '%s\n' "$tree" | grep -xE "$banned" || true)
   # jsonschema's hash maps (ahash) draw a seed against hash flooding: no behaviour of ours depends on it. Any other way to it counts.
@@ -21,7 +21,7 @@ for crate in vidimus-core vidimus-credential vidimus-identity vidimus-wallet; do
   fi
 done
 # A clock or the environment can be reached without a dependency.
-if grep -rnE 'SystemTime|Instant::now|std::env::|std::fs|std::net|std::thread' crates/{core,credential,identity,wallet}/src --include='*.rs' | grep -v 'cfg(test)'; then
+if grep -rnE 'SystemTime|Instant::now|std::env::|std::fs|std::net|std::thread' crates/{core,credential,identity,wallet,openid4vc}/src --include='*.rs' | grep -v 'cfg(test)'; then
   echo 'a pure crate reaches for the clock, the environment, files, the network or threads'
   fail=1
 fi

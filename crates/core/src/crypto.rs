@@ -1,6 +1,6 @@
 //! The seam: what pure code asks of cryptography. `vidimus-crypto` is the native provider behind it.
 
-use crate::{Digest, encoding};
+use crate::{Digest, Secret, SecretBytes, encoding};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
@@ -281,4 +281,18 @@ pub enum SignError {
     /// The key store could not sign now.
     #[error("the key store did not sign")]
     Unavailable,
+}
+
+/// What pure code asks of encryption: the primitives of JWE with ECDH-ES on P-256 (RFC 7518 §4.6, §5.3).
+pub trait Encryption: Provider {
+    /// The public half of a P-256 key, given as its scalar, big-endian. `None` where that is no scalar: zero, or not below the group order.
+    fn p256_public(&self, private: &Secret<[u8; 32]>) -> Option<PublicKey>;
+    /// ECDH on P-256: the shared secret Z, the x coordinate of the shared point (NIST SP 800-56A §5.7.1.2). `None` where either key is none
+    /// on this curve.
+    fn p256_agree(&self, private: &Secret<[u8; 32]>, public: &PublicKey) -> Option<Secret<[u8; 32]>>;
+    /// AES-GCM with a 16-byte (A128GCM) or 32-byte (A256GCM) key: ciphertext ‖ tag of 16 bytes. A key seals once with a nonce. `None` for keys of
+    /// another length.
+    fn seal_gcm(&self, key: &SecretBytes, nonce: &[u8; 12], aad: &[u8], plaintext: &[u8]) -> Option<Vec<u8>>;
+    /// The inverse. `None` where it does not open, whatever the cause.
+    fn open_gcm(&self, key: &SecretBytes, nonce: &[u8; 12], aad: &[u8], sealed: &[u8]) -> Option<SecretBytes>;
 }

@@ -21,7 +21,7 @@ pub mod time;
 pub use api_key::ApiKey;
 pub use canonical::Transcript;
 pub use commitment::{Commitment, Salt};
-pub use crypto::{Address, Algorithm, Entropy, Provider, PublicKey, SignError, SignatureError, Signer};
+pub use crypto::{Address, Algorithm, Encryption, Entropy, Provider, PublicKey, SignError, SignatureError, Signer};
 pub use encoding::Digest;
 pub use receipt::Receipt;
 pub use secret::{Secret, SecretBytes};

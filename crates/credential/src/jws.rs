@@ -182,6 +182,12 @@ impl<'a> Jws<'a> {
     pub fn header(&self) -> &Header {
         &self.header
     }
+    /// All members of the header, for protocols that have some of their own (a proof's `jwk`, a key attestation): claims of whoever made it.
+    pub fn header_members(&self) -> Map<String, Value> {
+        let text = self.signing_input.split('.').next().unwrap_or_default();
+        let bytes = encoding::from_base64url(text).expect("it was decoded when it was read");
+        json::parse_object(&bytes, MAX_HEADER).expect("it was read before")
+    }
     /// The bytes that are signed: the first two parts with their full stop (RFC 7515 §5.1).
     pub fn message(&self) -> &'a [u8] {
         self.signing_input.as_bytes()

@@ -1,7 +1,8 @@
 //! The provider: aws-lc-rs and libsecp256k1, with parsed keys kept.
 
 use aws_lc_rs::{
-    digest,
+    aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
+    agreement, digest,
     signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PSS_2048_8192_SHA256, VerificationAlgorithm},
 };
 use secp256k1::{
@@ -15,7 +16,7 @@ use std::{
     hash::Hash,
     sync::{Arc, PoisonError, RwLock},
 };
-use vidimus_core::{Address, Algorithm, Digest, Provider, PublicKey, SignatureError};
+use vidimus_core::{Address, Algorithm, Digest, Encryption, Provider, PublicKey, Secret, SecretBytes, SignatureError};
 
 use x509_cert::der::{Decode, Reader, SliceReader, asn1::UintRef};
 
@@ -197,6 +198,54 @@ impl Provider for Native {
             Algorithm::Es256 | Algorithm::EdDsa | Algorithm::Ps256 => Err(SignatureError::Key),
         }
     }
+}
+
+impl Encryption for Native {
+    fn p256_public(&self, private: &Secret<[u8; 32]>) -> Option<PublicKey> {
+        let public = p256_private(private)?.compute_public_key().ok()?;
+        Some(PublicKey::P256(public.as_ref().try_into().ok()?))
+    }
+
+    fn p256_agree(&self, private: &Secret<[u8; 32]>, public: &PublicKey) -> Option<Secret<[u8; 32]>> {
+        let PublicKey::P256(point) = public else { return None };
+        let peer = agreement::UnparsedPublicKey::new(&agreement::ECDH_P256, point);
+        // The library refuses points that are not on the curve.
+        agreement::agree(&p256_private(private)?, peer, (), |shared| {
+            shared.try_into().map(Secret::new).map_err(drop)
+        })
+        .ok()
+    }
+
+    fn seal_gcm(&self, key: &SecretBytes, nonce: &[u8; 12], aad: &[u8], plaintext: &[u8]) -> Option<Vec<u8>> {
+        let mut bytes = plaintext.to_vec();
+        gcm(key)?
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(*nonce), Aad::from(aad), &mut bytes)
+            .ok()?;
+        Some(bytes)
+    }
+
+    fn open_gcm(&self, key: &SecretBytes, nonce: &[u8; 12], aad: &[u8], sealed: &[u8]) -> Option<SecretBytes> {
+        let mut bytes = zeroize::Zeroizing::new(sealed.to_vec());
+        let length = gcm(key)?
+            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(aad), &mut bytes)
+            .ok()?
+            .len();
+        bytes.truncate(length);
+        Some(SecretBytes::new(std::mem::take(&mut *bytes)))
+    }
+}
+
+fn p256_private(scalar: &Secret<[u8; 32]>) -> Option<agreement::PrivateKey> {
+    agreement::PrivateKey::from_private_key(&agreement::ECDH_P256, scalar.expose()).ok()
+}
+
+fn gcm(key: &SecretBytes) -> Option<LessSafeKey> {
+    let algorithm = match key.expose().len() {
+        16 => &AES_128_GCM,
+        32 => &AES_256_GCM,
+        _ => return None,
+    };
+    UnboundKey::new(algorithm, key.expose()).ok().map(LessSafeKey::new)
 }
 
 /// Short inputs, which are what Merkle trees and commitments are made of, go to `sha2`: aws-lc-rs takes its state from the heap, which costs

@@ -1,0 +1,7 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod dcql;
+mod jwe;
+mod oauth;
+mod vci;
+mod vp;
