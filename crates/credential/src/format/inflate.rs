@@ -10,6 +10,8 @@ pub(crate) enum Encoding {
     Zlib,
     /// RFC 1952, one member.
     Gzip,
+    /// RFC 1951, bare: no checksum, so only for what is authenticated otherwise.
+    Raw,
 }
 
 /// Why bytes do not inflate.
@@ -45,6 +47,10 @@ pub(crate) fn inflate(bytes: &[u8], encoding: Encoding, max: usize) -> Result<Ve
             let mut reader = bufread::GzDecoder::new(bytes);
             (read(&mut reader, max)?, reader.into_inner())
         }
+        Encoding::Raw => {
+            let mut reader = bufread::DeflateDecoder::new(bytes);
+            (read(&mut reader, max)?, reader.into_inner())
+        }
     };
     // Bytes after the end would be outside every checksum.
     if rest.is_empty() {
@@ -65,6 +71,11 @@ pub(crate) fn deflate(bytes: &[u8], encoding: Encoding) -> Vec<u8> {
         }
         Encoding::Gzip => {
             let mut writer = write::GzEncoder::new(Vec::new(), Compression::best());
+            writer.write_all(bytes).expect(INTO_MEMORY);
+            writer.finish().expect(INTO_MEMORY)
+        }
+        Encoding::Raw => {
+            let mut writer = write::DeflateEncoder::new(Vec::new(), Compression::best());
             writer.write_all(bytes).expect(INTO_MEMORY);
             writer.finish().expect(INTO_MEMORY)
         }
@@ -113,8 +124,28 @@ mod tests {
     }
 
     #[test]
+    fn a_bare_stream_is_complete_and_ends_where_the_bytes_end() {
+        let text = b"the quick brown fox jumps over the lazy dog, the quick brown fox again".repeat(3);
+        let stream = deflate(&text, Encoding::Raw);
+        assert_eq!(inflate(&stream, Encoding::Raw, text.len()), Ok(text.clone()));
+        assert_eq!(
+            inflate(&stream, Encoding::Raw, text.len() - 1),
+            Err(InflateError::TooLarge)
+        );
+        for end in 0..stream.len() {
+            assert_eq!(
+                inflate(&stream[..end], Encoding::Raw, 1 << 16),
+                Err(InflateError::Corrupt),
+                "cut at {end}"
+            );
+        }
+        let longer = [&stream[..], &[0]].concat();
+        assert_eq!(inflate(&longer, Encoding::Raw, 1 << 16), Err(InflateError::Corrupt));
+    }
+
+    #[test]
     fn a_bomb_is_given_up_on() {
-        for encoding in [Encoding::Zlib, Encoding::Gzip] {
+        for encoding in [Encoding::Zlib, Encoding::Gzip, Encoding::Raw] {
             let bomb = deflate(&vec![0; 32 << 20], encoding);
             assert!(bomb.len() < 64 << 10);
             assert_eq!(inflate(&bomb, encoding, 64 << 10), Err(InflateError::TooLarge));

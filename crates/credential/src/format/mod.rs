@@ -18,6 +18,17 @@ use crate::{Format, Statement, json::JsonError, jws, jws::JwsError};
 use std::fmt;
 use vidimus_core::{Algorithm, Digest, Provider, reason::Reason};
 
+/// Inflates one complete bare deflate stream (RFC 1951), which is what JOSE calls `DEF`, into at most `max` bytes. `None` where it is not one, or larger.
+/// It has no checksum: only for what is authenticated otherwise.
+pub fn inflate_raw(bytes: &[u8], max: usize) -> Option<Vec<u8>> {
+    inflate(bytes, Encoding::Raw, max).ok()
+}
+
+/// The inverse of [`inflate_raw`].
+pub fn deflate_raw(bytes: &[u8]) -> Vec<u8> {
+    deflate(bytes, Encoding::Raw)
+}
+
 /// The longest text of one certificate that is read, in bytes.
 pub const MAX_CERTIFICATE: usize = 64 << 10;
 
