@@ -11,6 +11,7 @@ use x509_cert::{
     },
     ext::pkix::{
         AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName, SubjectKeyIdentifier,
+        name::GeneralName,
     },
     spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned},
     time::Time,
@@ -87,6 +88,12 @@ pub struct Certificate {
     pub certificate_signing: Option<bool>,
     /// Whether basic constraints make it a certificate authority.
     pub is_authority: bool,
+    /// How many authorities may stand below this one (RFC 5280 §4.2.1.9); `None` where it does not say.
+    pub path_length: Option<u8>,
+    /// DNS names among the subject's alternative names, as written.
+    pub dns_names: Vec<String>,
+    /// URIs among the subject's alternative names, as written.
+    pub uris: Vec<String>,
     /// Subject key identifier.
     pub subject_key_id: Option<Vec<u8>>,
     /// Authority key identifier.
@@ -112,6 +119,10 @@ impl Certificate {
             return Err(CertificateError::Malformed);
         }
         let usage = extension::<KeyUsage>(inner)?;
+        let constraints = extension::<BasicConstraints>(inner)?;
+        let names = extension::<SubjectAltName>(inner)?
+            .map(|names| names.0)
+            .unwrap_or_default();
         let seconds = |time: Time| i64::try_from(time.to_unix_duration().as_secs()).map(Timestamp);
         Ok(Self {
             subject: inner.subject().to_string(),
@@ -125,7 +136,22 @@ impl Certificate {
                 .unwrap_or_default(),
             digital_signature: usage.as_ref().map(KeyUsage::digital_signature),
             certificate_signing: usage.as_ref().map(KeyUsage::key_cert_sign),
-            is_authority: extension::<BasicConstraints>(inner)?.is_some_and(|constraints| constraints.ca),
+            is_authority: constraints.as_ref().is_some_and(|constraints| constraints.ca),
+            path_length: constraints.and_then(|constraints| constraints.path_len_constraint),
+            dns_names: names
+                .iter()
+                .filter_map(|name| match name {
+                    GeneralName::DnsName(name) => Some(name.as_str().to_owned()),
+                    _ => None,
+                })
+                .collect(),
+            uris: names
+                .iter()
+                .filter_map(|name| match name {
+                    GeneralName::UniformResourceIdentifier(uri) => Some(uri.as_str().to_owned()),
+                    _ => None,
+                })
+                .collect(),
             subject_key_id: extension::<SubjectKeyIdentifier>(inner)?.map(|id| id.0.as_bytes().to_vec()),
             authority_key_id: extension::<AuthorityKeyIdentifier>(inner)?
                 .and_then(|id| Some(id.key_identifier?.as_bytes().to_vec())),
@@ -190,6 +216,10 @@ impl Certificate {
     pub fn is_self_issued(&self) -> bool {
         self.subject_der == self.issuer_der
     }
+    /// Whether `host` is one of its DNS names, letter case aside. Wildcards stand for nothing.
+    pub fn names_host(&self, host: &str) -> bool {
+        self.dns_names.iter().any(|name| name.eq_ignore_ascii_case(host))
+    }
     /// Whether it may be used for one of `usages`: it says so, or says nothing about extended key usage.
     pub fn allows(&self, usages: &[&str]) -> bool {
         self.extended_key_usage.is_empty()
@@ -251,6 +281,49 @@ pub fn leaf_of_chain(
     for root in roots {
         match leaf.verify_signed_by(root, provider) {
             Ok(()) if root.is_valid_at(now) && leaf.is_valid_at(now) => return Ok(leaf),
+            Ok(()) => refused = CertificateError::Validity,
+            Err(CertificateError::Issuer) => {}
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
+/// The leaf of an `x5c` header whose certificates each are signed by the next and the last by one of `roots`, all valid at `now`: the leaf is
+/// neither self-signed nor an authority, the others are authorities and have room for those below them (RFC 5280 §4.2.1.9, §6.1), and no root is
+/// among them (HAIP 1.0 §5). The caller goes on to check the leaf's names and extended key usages.
+pub fn leaf_of_path(
+    x5c: &[Vec<u8>],
+    roots: &[Certificate],
+    now: Timestamp,
+    provider: &dyn Provider,
+) -> Result<Certificate, CertificateError> {
+    let path: Vec<Certificate> = x5c
+        .iter()
+        .map(|der| Certificate::from_der(der))
+        .collect::<Result<_, _>>()?;
+    let (leaf, authorities) = path.split_first().ok_or(CertificateError::Chain)?;
+    let is_anchor = |one: &Certificate| one.is_self_issued() || roots.iter().any(|root| root.der == one.der);
+    if leaf.is_authority || path.iter().any(is_anchor) {
+        return Err(CertificateError::Chain);
+    }
+    let has_room =
+        |authority: &Certificate, below: usize| authority.path_length.is_none_or(|length| usize::from(length) >= below);
+    for (below, pair) in path.windows(2).enumerate() {
+        pair[0].verify_signed_by(&pair[1], provider)?;
+        if !has_room(&pair[1], below) {
+            return Err(CertificateError::Chain);
+        }
+    }
+    if !path.iter().all(|one| one.is_valid_at(now)) {
+        return Err(CertificateError::Validity);
+    }
+    let last = path.last().unwrap_or(leaf);
+    let mut refused = CertificateError::Issuer;
+    for root in roots {
+        match last.verify_signed_by(root, provider) {
+            Ok(()) if !has_room(root, authorities.len()) => refused = CertificateError::Chain,
+            Ok(()) if root.is_valid_at(now) => return Ok(leaf.clone()),
             Ok(()) => refused = CertificateError::Validity,
             Err(CertificateError::Issuer) => {}
             Err(error) => refused = error,

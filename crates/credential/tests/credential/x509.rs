@@ -4,7 +4,7 @@ use crate::support::{NOW, Seeded, key, public};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 use vidimus_core::{Provider, PublicKey, Signer, Timestamp, encoding};
-use vidimus_credential::x509::{Certificate, CertificateError, MAX_DER, leaf_of_chain, usage};
+use vidimus_credential::x509::{Certificate, CertificateError, MAX_DER, leaf_of_chain, leaf_of_path, usage};
 use vidimus_crypto::{
     KeyKind, Native,
     ca::{Authority, DocumentGroup, Subject, Validity},
@@ -126,6 +126,109 @@ fn a_chain_is_one_leaf_under_a_trusted_root() {
         ),
     ] {
         assert_eq!(walk(&x5c, roots, now), Err(error));
+    }
+}
+
+#[test]
+fn an_access_certificate_names_its_hosts() {
+    let names = ["verifier.example.org".to_owned(), "*.example.net".to_owned()];
+    let (public, validity) = (public(&key(KeyKind::P256, 51)), whole_year());
+    let uris = ["https://verifier.example.org/about".to_owned()];
+    let der = authority(1)
+        .issue_access(
+            &public,
+            &subject("Airline"),
+            &names,
+            &uris,
+            validity,
+            NOW,
+            &mut Seeded(9),
+        )
+        .unwrap();
+    let access = Certificate::from_der(&der).unwrap();
+    assert_eq!(access.dns_names, names);
+    assert_eq!(access.uris, uris);
+    assert!(access.names_host("verifier.example.org") && access.names_host("VERIFIER.example.org"));
+    for other in [
+        "example.org",
+        "a.verifier.example.org",
+        "verifier.example.org.",
+        "a.example.net",
+        "",
+    ] {
+        assert!(!access.names_host(other), "{other}");
+    }
+    assert!(Certificate::from_der(&LEAF).unwrap().dns_names.is_empty());
+}
+
+fn whole_year() -> Validity {
+    Validity {
+        not_before: NOW.plus(-60),
+        not_after: NOW.plus(YEAR),
+    }
+}
+
+/// A certificate and its key, by somebody else's authority with levels in between.
+struct Foreign(rcgen::Issuer<'static, rcgen::KeyPair>, Vec<u8>);
+
+impl Foreign {
+    fn new(name: &str, is_ca: rcgen::IsCa, days: i64, by: Option<&Foreign>) -> Self {
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+        let mut params = rcgen::CertificateParams::default();
+        let time = |days: i64| time::OffsetDateTime::from_unix_timestamp(NOW.0 + days * 86_400).unwrap();
+        (params.not_before, params.not_after) = (time(-10), time(days));
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.is_ca = is_ca;
+        params.use_authority_key_identifier_extension = true;
+        let made = match by {
+            Some(issuer) => params.signed_by(&key, &issuer.0),
+            None => params.self_signed(&key),
+        };
+        let der = made.unwrap().der().to_vec();
+        Self(rcgen::Issuer::new(params, key), der)
+    }
+}
+
+#[test]
+fn a_path_leads_from_the_leaf_to_a_trusted_root() {
+    use rcgen::{BasicConstraints::Constrained, BasicConstraints::Unconstrained, IsCa};
+    let native = Native::new();
+    let root = Foreign::new("root", IsCa::Ca(Unconstrained), 100, None);
+    let narrow_root = Foreign::new("narrow root", IsCa::Ca(Constrained(0)), 100, None);
+    let upper = Foreign::new("upper", IsCa::Ca(Constrained(1)), 90, Some(&root));
+    let lower = Foreign::new("lower", IsCa::Ca(Constrained(0)), 80, Some(&upper));
+    let leaf = Foreign::new("leaf", IsCa::ExplicitNoCa, 70, Some(&lower));
+    let lowest = Foreign::new("lowest", IsCa::Ca(Unconstrained), 80, Some(&lower));
+    let too_low = Foreign::new("too low", IsCa::ExplicitNoCa, 70, Some(&lowest));
+    let outside = Foreign::new("outside", IsCa::Ca(Unconstrained), 90, Some(&narrow_root));
+    let outside_leaf = Foreign::new("outside leaf", IsCa::ExplicitNoCa, 70, Some(&outside));
+    let by_leaf = Foreign::new("by leaf", IsCa::ExplicitNoCa, 70, Some(&leaf));
+    let roots = [&root, &narrow_root].map(|one| Certificate::from_der(&one.1).unwrap());
+    let walk = |path: &[&Foreign], days: i64| {
+        let x5c: Vec<Vec<u8>> = path.iter().map(|one| one.1.clone()).collect();
+        leaf_of_path(&x5c, &roots, NOW.plus(days * 86_400), &native).map(|leaf| leaf.der().to_vec())
+    };
+    assert_eq!(walk(&[&leaf, &lower, &upper], 0), Ok(leaf.1.clone()));
+    let direct = Foreign::new("direct", IsCa::ExplicitNoCa, 70, Some(&root));
+    assert_eq!(walk(&[&direct], 0), Ok(direct.1.clone()));
+    use CertificateError::{Chain, Issuer, Validity};
+    for (what, path, days, error) in [
+        ("nothing", vec![], 0, Chain),
+        ("with the anchor", vec![&leaf, &lower, &upper, &root], 0, Chain),
+        ("the anchor alone", vec![&root], 0, Chain),
+        ("an authority as leaf", vec![&lower, &upper], 0, Chain),
+        ("a gap", vec![&leaf, &upper], 0, Issuer),
+        ("the wrong order", vec![&leaf, &upper, &lower], 0, Issuer),
+        ("cut short", vec![&leaf, &lower], 0, Issuer),
+        ("one too many below", vec![&too_low, &lowest, &lower, &upper], 0, Chain),
+        ("none allowed below this root", vec![&outside_leaf, &outside], 0, Chain),
+        ("signed by a leaf", vec![&by_leaf, &leaf, &lower, &upper], 0, Issuer),
+        ("leaf expired", vec![&leaf, &lower, &upper], 75, Validity),
+        ("root expired", vec![&leaf, &lower, &upper], 101, Validity),
+        ("not yet", vec![&leaf, &lower, &upper], -11, Validity),
+    ] {
+        assert_eq!(walk(&path, days), Err(error), "{what}");
     }
 }
 
