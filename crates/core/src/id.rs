@@ -127,6 +127,16 @@ ids! {
     CheckId;
     /// A request, as it is quoted in errors and logs.
     RequestId;
+    /// What an issuer offers a wallet.
+    OfferId;
+    /// A wallet's authorization request.
+    AuthorizationId;
+    /// What a wallet was permitted to claim.
+    GrantId;
+    /// One credential request of a wallet.
+    ClaimId;
+    /// A verifier's request for a presentation, or a presentation that was left for it.
+    PresentationId;
 }
 
 #[cfg(test)]

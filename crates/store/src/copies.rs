@@ -65,10 +65,10 @@ pub struct Signed {
     pub salt_nonce: Vec<u8>,
     /// The salt under the person's data key. Bind it with `binding("copies", id, "salt")`.
     pub salt_ciphertext: Vec<u8>,
-    /// The payload, sealed to the holder or under the person's data key.
-    pub payload: Vec<u8>,
+    /// The payload, sealed to the holder or under the person's data key; none where the holder is given it at once and nobody else keeps it.
+    pub payload: Option<Vec<u8>>,
     /// Content id of the payload.
-    pub content: String,
+    pub content: Option<String>,
     /// The time that stands in the signed bytes.
     pub issued_at: Timestamp,
 }
@@ -183,13 +183,27 @@ pub fn intend(tx: &mut Tx<'_>, scope: &Scope, intent: &Intent) -> Result<(), Err
 /// Second phase: records the signed copy and puts its commitment into the outbox for `chain`, in this transaction. `false` when the copy is no
 /// intent any more (another request completed it, with signed bytes of its own: read those), or is not in scope.
 pub fn complete(tx: &mut Tx<'_>, scope: &Scope, signed: &Signed, chain: u64, now: Timestamp) -> Result<bool, Error> {
+    // What nobody keeps has nowhere to be put.
+    let state = match signed.payload {
+        Some(_) => State::Signed,
+        None => State::Published,
+    };
     let rows = tx.execute(
-        "UPDATE copies SET state = 'signed', prepared = NULL, key_id = $1, digest = $2, commitment = $3, salt_nonce = $4, \
-         salt_ciphertext = $5, payload = $6, content = $7, issued_at = $8 \
-         WHERE id = $9 AND state = 'intent' AND (participant_id = $10 OR $10 IS NULL)",
+        "UPDATE copies SET state = $1, prepared = NULL, key_id = $2, digest = $3, commitment = $4, salt_nonce = $5, \
+         salt_ciphertext = $6, payload = $7, content = $8, issued_at = $9 \
+         WHERE id = $10 AND state = 'intent' AND (participant_id = $11 OR $11 IS NULL)",
         params![
-            signed.key, signed.digest, signed.commitment, signed.salt_nonce, signed.salt_ciphertext, signed.payload,
-            signed.content, signed.issued_at, signed.id, scope.participant()
+            state,
+            signed.key,
+            signed.digest,
+            signed.commitment,
+            signed.salt_nonce,
+            signed.salt_ciphertext,
+            signed.payload,
+            signed.content,
+            signed.issued_at,
+            signed.id,
+            scope.participant()
         ],
     )?;
     if rows == 1 {

@@ -44,6 +44,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "connections",
         text: include_str!("../migrations/0005_connections.sql"),
     },
+    Migration {
+        number: 6,
+        name: "wallets",
+        text: include_str!("../migrations/0006_wallets.sql"),
+    },
 ];
 
 impl Migration {

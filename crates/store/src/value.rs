@@ -3,7 +3,10 @@
 use crate::Error;
 use vidimus_core::{
     Address, Commitment, Digest, PublicKey, Timestamp,
-    id::{ApiKeyId, BatchId, CertificateId, CheckId, CopyId, KeyId, ParticipantId, RequestId, ResultId},
+    id::{
+        ApiKeyId, AuthorizationId, BatchId, CertificateId, CheckId, ClaimId, CopyId, GrantId, KeyId, OfferId,
+        ParticipantId, PresentationId, RequestId, ResultId,
+    },
     receipt::BlockHash,
 };
 
@@ -219,6 +222,11 @@ bytes! {
     BatchId: BatchId::from_bytes, |id| id.as_bytes();
     CheckId: CheckId::from_bytes, |id| id.as_bytes();
     RequestId: RequestId::from_bytes, |id| id.as_bytes();
+    OfferId: OfferId::from_bytes, |id| id.as_bytes();
+    AuthorizationId: AuthorizationId::from_bytes, |id| id.as_bytes();
+    GrantId: GrantId::from_bytes, |id| id.as_bytes();
+    ClaimId: ClaimId::from_bytes, |id| id.as_bytes();
+    PresentationId: PresentationId::from_bytes, |id| id.as_bytes();
     Digest: Digest, |digest| &digest.0;
     Commitment: Commitment::from_bytes, |commitment| commitment.as_bytes();
     Address: Address, |address| &address.0;

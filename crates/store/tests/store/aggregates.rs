@@ -384,7 +384,7 @@ on_both! {
                 let by_copy = [
                     copies::find(tx, &scope, copy.id)?,
                     copies::find_by_digest(tx, &copy.digest)?,
-                    copies::find_by_content(tx, &copy.content)?,
+                    copies::find_by_content(tx, copy.content.as_deref().unwrap())?,
                     copies::list_by_certificate(tx, &scope, certificate)?.pop(),
                 ]
                 .map(|found| found.map(|found| found.id));

@@ -107,7 +107,7 @@ on_both! {
         assert_eq!(outbound.state, transactions::State::Final);
 
         let copy = setting.store.read(move |tx| copies::find(tx, &scope, first.id)).await.unwrap().unwrap();
-        assert_eq!((copy.digest, copy.payload), (Some(first.digest), Some(first.payload)));
+        assert_eq!((copy.digest, copy.payload), (Some(first.digest), first.payload));
     }
 
     async fn a_copy_is_completed_once(setting: Setting) {
@@ -276,7 +276,7 @@ on_both! {
     async fn erasing_a_person_leaves_a_proof_without_the_person(setting: Setting) {
         let certificate = setting.certificate().await;
         let copy = setting.copy(certificate).await;
-        let (id, content) = (copy.id, copy.content.clone());
+        let (id, content) = (copy.id, copy.content.clone().unwrap());
         let (contents, after, person) = setting
             .store
             .write(move |tx| {
@@ -358,7 +358,7 @@ on_both! {
         let certificate = setting.certificate().await;
         let copy = setting.copy(certificate).await;
         let waiting = setting.store.read(|tx| copies::unpublished(tx, 10)).await.unwrap();
-        assert_eq!(waiting, [(copy.id, copy.content.clone(), copy.payload.clone())]);
+        assert_eq!(waiting, [(copy.id, copy.content.clone().unwrap(), copy.payload.clone().unwrap())]);
         for expected in [true, false] {
             assert_eq!(setting.store.write(move |tx| copies::set_published(tx, copy.id)).await.unwrap(), expected);
         }

@@ -13,3 +13,4 @@ mod migrations;
 mod races;
 mod server;
 mod setting;
+mod wallets;

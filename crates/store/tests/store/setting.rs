@@ -250,8 +250,8 @@ pub fn signed() -> copies::Signed {
         commitment: Commitment::from_bytes(random()),
         salt_nonce: random::<12>().into(),
         salt_ciphertext: random::<48>().into(),
-        payload: random::<200>().into(),
-        content: format!("b{}", digest()),
+        payload: Some(random::<200>().into()),
+        content: Some(format!("b{}", digest())),
         issued_at: NOW,
     }
 }

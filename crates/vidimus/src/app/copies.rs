@@ -338,8 +338,8 @@ fn finish(
         commitment,
         salt_nonce: Vec::new(),
         salt_ciphertext,
-        content: app.blobs.id(&payload).to_string(),
-        payload,
+        content: Some(app.blobs.id(&payload).to_string()),
+        payload: Some(payload),
         issued_at: plan.issued_at,
     })
 }

@@ -88,7 +88,7 @@ pub fn issued_view(app: &App, mut loaded: Loaded, signed: &[rows::Signed]) -> Ce
                 id: copy.id.to_string(),
                 format: copy.format.clone(),
                 state: "signed".to_owned(),
-                content_id: copy.holder.as_ref().map(|_| signed.content.clone()),
+                content_id: copy.holder.as_ref().and_then(|_| signed.content.clone()),
                 commitment: Some(signed.commitment.to_string()),
                 anchored: false,
                 to_sign: None,
