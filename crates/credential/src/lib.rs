@@ -13,6 +13,7 @@ pub mod intake;
 pub mod json;
 pub mod jws;
 pub mod presentation;
+pub mod sd_jwt;
 pub mod statement;
 pub mod status;
 pub mod x509;

@@ -9,6 +9,7 @@ mod dgc_testdata;
 mod evidence;
 mod hcert;
 mod jws;
+mod sd_jwt;
 mod status;
 mod support;
 mod vc_jwt;
