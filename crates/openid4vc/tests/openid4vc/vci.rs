@@ -1,1 +1,5 @@
-//!
+//! OpenID for Verifiable Credential Issuance.
+
+mod grants;
+mod proofs;
+pub mod world;
