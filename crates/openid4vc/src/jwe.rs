@@ -66,6 +66,9 @@ pub enum JweError {
     Entropy,
 }
 
+/// A private key on P-256: its scalar, big-endian. Whoever reads it opens what is encrypted to its public half.
+pub type PrivateKey = Secret<[u8; 32]>;
+
 /// Content encryption algorithms (RFC 7518 §5.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ContentEncryption {
@@ -145,8 +148,8 @@ impl Recipient {
     }
 }
 
-/// A fresh private key on P-256: its scalar, big-endian.
-pub fn generate_key(crypto: &dyn Encryption, entropy: &mut dyn Entropy) -> Result<Secret<[u8; 32]>, JweError> {
+/// A fresh private key.
+pub fn generate_key(crypto: &dyn Encryption, entropy: &mut dyn Entropy) -> Result<PrivateKey, JweError> {
     // One draw in 2³² is no scalar.
     for _ in 0..4 {
         let mut scalar = zeroize::Zeroizing::new([0; 32]);
@@ -359,7 +362,7 @@ impl<'a> Jwe<'a> {
     /// Opens it. Content that is compressed is refused, unless `inflate` says to how many bytes it may come.
     pub fn decrypt(
         &self,
-        private: &Secret<[u8; 32]>,
+        private: &PrivateKey,
         inflate: Option<usize>,
         crypto: &dyn Encryption,
     ) -> Result<SecretBytes, JweError> {

@@ -11,8 +11,8 @@ pub const MAX_PARAMETERS: usize = 64;
 /// Why a form is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
-    /// Longer than [`MAX_FORM`].
-    #[error("the form is longer than {MAX_FORM} bytes")]
+    /// Longer than [`MAX_FORM`], or than its reader allows.
+    #[error("the form is longer than is read")]
     TooLarge,
     /// More than [`MAX_PARAMETERS`].
     #[error("the form has more than {MAX_PARAMETERS} parameters")]
@@ -42,7 +42,11 @@ impl Form {
     }
     /// Reads a body, or the query of a URL. Parameters without a value count as absent (RFC 6749 §3.1, §3.2).
     pub fn parse(text: &[u8]) -> Result<Self, FormError> {
-        if text.len() > MAX_FORM {
+        Self::parse_bounded(text, MAX_FORM)
+    }
+    /// [`Self::parse`] of at most `max_bytes`.
+    pub fn parse_bounded(text: &[u8], max_bytes: usize) -> Result<Self, FormError> {
+        if text.len() > max_bytes {
             return Err(FormError::TooLarge);
         }
         let mut form = Self::new();
@@ -70,6 +74,10 @@ impl Form {
             .iter()
             .find(|(known, _)| known == name)
             .map(|(_, value)| value.as_str())
+    }
+    /// All parameters.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
     /// Adds a parameter, once for each name.
     #[must_use]

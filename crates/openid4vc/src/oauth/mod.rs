@@ -23,7 +23,7 @@ pub(crate) mod wire;
 pub use details::AuthorizationDetail;
 pub(crate) use error::plain;
 pub use error::{ErrorCode, ErrorResponse};
-pub use form::Form;
+pub use form::{Form, FormError};
 pub use metadata::ServerMetadata;
 pub use opaque::Opaque;
 pub use scope::Scope;
