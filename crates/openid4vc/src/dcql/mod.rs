@@ -43,6 +43,8 @@ pub mod limit {
     pub const MEMBERS: usize = 128;
     /// Values that a claim may have.
     pub const VALUES: usize = 256;
+    /// Values in all claims together.
+    pub const ALL_VALUES: usize = 4096;
     /// Types in `meta`, and in each alternative of them.
     pub const TYPES: usize = 64;
     /// Authorities in one credential query, and values in each.

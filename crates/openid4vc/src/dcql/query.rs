@@ -440,6 +440,12 @@ impl Query {
         most(credentials.len(), limit::CREDENTIALS, "credentials")?;
         let all_claims = credentials.iter().map(|credential| credential.claims.len()).sum();
         most(all_claims, limit::ALL_CLAIMS, "claims")?;
+        let claims = credentials.iter().flat_map(|credential| &credential.claims);
+        most(
+            claims.map(|claim| claim.values.len()).sum(),
+            limit::ALL_VALUES,
+            "values",
+        )?;
         let mut places = HashMap::new();
         let mut plan = Plan::default();
         for (place, credential) in credentials.iter().enumerate() {

@@ -1,5 +1,8 @@
 //! DCQL: what a verifier asks, what a wallet finds, and what comes back.
 
+mod properties;
+mod vectors;
+
 use serde_json::{Value as Json, json};
 use vidimus_openid4vc::dcql::{
     AnswerError, Candidate, Chosen, Claim, Credential, CredentialSet, Mismatch, Path, Query, Step, Type, Value,
