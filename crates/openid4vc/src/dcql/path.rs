@@ -2,6 +2,7 @@
 
 use super::{QueryError, limit};
 use serde_json::Value as Json;
+use vidimus_credential::sd_jwt::{self, ClaimPath};
 
 /// One component of a claims path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -94,9 +95,14 @@ pub enum Step<'a> {
 
 /// Where one selected element is in its document. With it goes all that is inside it (§7.3: a claim is selected with its sub-claims).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Location<'a>(pub Vec<Step<'a>>);
+pub struct Location<'a>(pub(super) Vec<Step<'a>>);
 
 impl<'a> Location<'a> {
+    /// The steps to it, from the root: at least one, at most [`limit::PATH`].
+    pub fn steps(&self) -> &[Step<'a>] {
+        &self.0
+    }
+
     /// The element there.
     pub fn find<'v>(&self, root: &'v Json) -> Option<&'v Json> {
         self.0.iter().try_fold(root, |at, step| match step {
@@ -108,6 +114,18 @@ impl<'a> Location<'a> {
     /// Whether `other` is this or inside it.
     pub fn covers(&self, other: &Location<'_>) -> bool {
         other.0.starts_with(&self.0)
+    }
+}
+
+/// For choosing the disclosures of an SD-JWT: its elements have the same places as in the claims that were evaluated.
+impl From<&Location<'_>> for ClaimPath {
+    fn from(location: &Location<'_>) -> Self {
+        let step = |step: &Step<'_>| match step {
+            Step::Key(name) => sd_jwt::Step::from(*name),
+            Step::Index(place) => sd_jwt::Step::Index(*place),
+        };
+        let steps = location.0.iter().map(step).collect();
+        ClaimPath::new(steps).expect("a location has as many steps as the path that led there, 1 to 32")
     }
 }
 

@@ -4,6 +4,7 @@ mod properties;
 mod vectors;
 
 use serde_json::{Value as Json, json};
+use vidimus_credential::sd_jwt::ClaimPath;
 use vidimus_openid4vc::dcql::{
     AnswerError, Candidate, Chosen, Claim, Credential, CredentialSet, Mismatch, Path, Query, Step, Type, Value,
     check_response, evaluate,
@@ -87,9 +88,10 @@ fn the_airline_asks_the_traveller_chooses_the_airline_checks() {
         .collect();
     assert_eq!(options, [(true, vec![0, 1]), (false, vec![])]);
     let disclosed = found.disclosed("vaccination", found.matches("vaccination")[0]);
-    assert_eq!(disclosed[0].0, [Step::Key("disease")]);
-    assert_eq!(disclosed[1].0, [Step::Key("dose"), Step::Key("date")]);
+    assert_eq!(disclosed[0].steps(), [Step::Key("disease")]);
+    assert_eq!(disclosed[1].steps(), [Step::Key("dose"), Step::Key("date")]);
     assert_eq!(disclosed.len(), 2);
+    assert_eq!(ClaimPath::from(&disclosed[1]), ClaimPath::of(["dose", "date"]));
 
     let first = found.first_answer().unwrap();
     assert_eq!(first[0].id, "vaccination");

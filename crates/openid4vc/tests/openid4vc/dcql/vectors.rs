@@ -224,7 +224,7 @@ fn wallets_find_what_matches_and_disclose_what_is_asked() {
                 disclosed: found
                     .disclosed(id, *one)
                     .iter()
-                    .map(|location| steps(&location.0))
+                    .map(|location| steps(location.steps()))
                     .collect(),
             });
             let matches: Vec<_> = matches.collect();
