@@ -8,5 +8,6 @@ pub mod credential;
 pub mod crypto;
 pub mod identity;
 pub mod ledger;
+pub mod openid4vc;
 pub mod store;
 pub mod wallet;
