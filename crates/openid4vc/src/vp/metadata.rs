@@ -83,7 +83,7 @@ impl ClientMetadata {
     /// Reads one. Members that are not known are ignored (§5.1).
     pub fn from_json(value: &Value) -> Result<Self, MetadataError> {
         let members = value.as_object().ok_or(MetadataError::Form("client_metadata"))?;
-        let recipient = members.get("jwks").map(recipient).transpose()?.flatten();
+        let jwks = members.get("jwks").map(check_jwks).transpose()?;
         let encryptions = match members.get("encrypted_response_enc_values_supported") {
             None => vec![ContentEncryption::A128Gcm],
             Some(list) => names(list, "encrypted_response_enc_values_supported")?
@@ -92,7 +92,7 @@ impl ClientMetadata {
                 .collect(),
         };
         Ok(Self {
-            recipient,
+            recipient: jwks.and_then(Recipient::from_jwks),
             encryptions,
             formats: members
                 .get("vp_formats_supported")
@@ -155,7 +155,7 @@ impl WalletMetadata {
             signing: list("request_object_signing_alg_values_supported")?,
             recipient: match members.get("jwks") {
                 // A wallet that gives keys wants the request encrypted: where none fits, plain text is not what it asked for.
-                Some(jwks) => Some(recipient(jwks)?.ok_or(MetadataError::Key)?),
+                Some(jwks) => Some(Recipient::from_jwks(jwks).ok_or(MetadataError::Key)?),
                 None => None,
             },
             encryptions: if encryptions.is_empty() {
@@ -203,8 +203,8 @@ impl WalletMetadata {
     }
 }
 
-/// The first key that can be encrypted to. Each key of a request needs a `kid` (§5.1).
-fn recipient(jwks: &Value) -> Result<Option<Recipient>, MetadataError> {
+/// Each key of a request needs a `kid` of its own (§5.1).
+fn check_jwks(jwks: &Value) -> Result<&Value, MetadataError> {
     let refused = MetadataError::Form("jwks");
     let keys = jwks.get("keys").and_then(Value::as_array).ok_or(refused)?;
     let mut kids = Vec::new();
@@ -215,7 +215,7 @@ fn recipient(jwks: &Value) -> Result<Option<Recipient>, MetadataError> {
         }
         kids.push(kid);
     }
-    Ok(Recipient::from_jwks(jwks))
+    Ok(jwks)
 }
 
 /// A list of texts that is not empty.

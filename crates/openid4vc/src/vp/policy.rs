@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Policy {
     /// Client identifier prefixes that are taken.
     pub prefixes: Vec<Prefix>,
-    /// Whether requests must come by `request_uri`, signed.
+    /// Whether requests must come by `request_uri`, signed, as the media type they have.
     pub by_reference: bool,
     /// Whether responses must be encrypted (`direct_post.jwt`).
     pub encrypted: bool,
@@ -18,6 +18,8 @@ pub struct Policy {
     pub bound_hosts: bool,
     /// Whether a certificate that names extended key usages must name that of relying parties.
     pub reader_usage: bool,
+    /// Whether `aud` of a request object must be what §5.8 says. Else the URL that it was fetched from will do, which verifiers in the field write.
+    pub audience: bool,
     /// Whether `vp_formats_supported` must be there.
     pub formats: bool,
     /// Whether this machine itself may be gone to, by `http` too: for tests and demonstrations.
@@ -35,6 +37,7 @@ impl Policy {
             encrypted: true,
             bound_hosts: true,
             reader_usage: true,
+            audience: true,
             formats: true,
             loopback: false,
             inside: false,
@@ -48,6 +51,7 @@ impl Policy {
             encrypted: false,
             bound_hosts: true,
             reader_usage: false,
+            audience: false,
             formats: false,
             loopback: false,
             inside: false,

@@ -231,13 +231,19 @@ impl Request {
 
     /// Reads the claims of a request object. `iss` is ignored, as are claims that are not known (§5).
     pub fn from_claims(claims: &Map<String, Value>) -> Result<Self, RequestError> {
+        Self::from_claims_for(claims, None)
+    }
+
+    /// [`Self::from_claims`] with another audience that will do.
+    pub(super) fn from_claims_for(claims: &Map<String, Value>, other: Option<&str>) -> Result<Self, RequestError> {
         if claims.contains_key("request") || claims.contains_key("request_uri") {
             return Err(RequestError::Nested);
         }
         let aud = claims.get("aud");
+        let is_wallet = |text: &str| text == AUDIENCE || other == Some(text);
         let is_aud = |value: &Value| match value {
-            Value::String(one) => one == AUDIENCE,
-            Value::Array(list) => matches!(list.as_slice(), [Value::String(one)] if one == AUDIENCE),
+            Value::String(one) => is_wallet(one),
+            Value::Array(list) => matches!(list.as_slice(), [Value::String(one)] if is_wallet(one)),
             _ => false,
         };
         if !aud.is_some_and(is_aud) {

@@ -358,7 +358,10 @@ impl Received {
     ) -> Result<Verified<Incoming>, RequestError> {
         let request = match &self.content {
             Content::Plain(_) => Request::from_parameters(claims.clone())?,
-            Content::Signed { .. } => Request::from_claims(claims)?,
+            Content::Signed { .. } => {
+                let fetched_from = self.request_uri.as_ref().filter(|_| !wallet.policy.audience);
+                Request::from_claims_for(claims, fetched_from.map(Endpoint::as_str))?
+            }
         };
         let policy = &wallet.policy;
         check_hosts(

@@ -37,6 +37,25 @@ fn an_unchanged_request_is_taken() {
     assert!(more.is_ok());
 }
 
+/// What `@openid4vc/openid4vp` writes by default. Under HAIP it has to be told better.
+#[test]
+fn an_open_wallet_takes_the_url_of_the_request_for_its_audience() {
+    let world = World::new();
+    let with = |policy: Policy, audience: &str| {
+        world
+            .tampered(&wallet(policy), |claims, _| put(claims, "aud", audience))
+            .map(drop)
+            .map_err(|refused| refused.error)
+    };
+    assert_eq!(with(Policy::open(), request_uri().as_str()), Ok(()));
+    assert_eq!(
+        with(Policy::haip(), request_uri().as_str()),
+        Err(RequestError::Audience)
+    );
+    let other = "https://airline.example.org/vp/request/8";
+    assert_eq!(with(Policy::open(), other), Err(RequestError::Audience));
+}
+
 #[test]
 fn requests_that_are_not_in_order() {
     let world = World::new();

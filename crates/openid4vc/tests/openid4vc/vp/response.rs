@@ -437,6 +437,17 @@ fn what_wallets_post_for_a_request_is_read_or_refused() {
     ] {
         assert_eq!(RequestUriPost::parse(body.as_bytes()), Err(error), "{body}");
     }
+    let keyed = r#"wallet_metadata={"jwks":{"keys":[{"kty":"EC","crv":"P-256","alg":"ECDH-ES","x":"YO4epjifD-KWeq1sL2tNmm36BhXnkJ0He-WqMYrp9Fk","y":"Hekpm0zfK7C-YccH5iBjcIXgf6YdUvNUac_0At55Okk"}]}}"#;
+    let post = RequestUriPost::parse(keyed.as_bytes()).unwrap();
+    assert_eq!(
+        post.metadata.recipient.unwrap().kid,
+        None,
+        "a wallet need not name its one key"
+    );
+    assert_eq!(post.metadata.encryptions, [ContentEncryption::A128Gcm]);
+    // Parameters where the metadata should be, as one library sends them, are not known and ignored.
+    let bare = RequestUriPost::parse(b"vp_formats_supported=%7B%7D").unwrap();
+    assert_eq!(bare, RequestUriPost::default());
     // §5.10's own example.
     let example = "wallet_metadata=%7B%22vp_formats_supported%22%3A%7B%22dc%2Bsd-jwt%22%3A%7B%22sd-jwt_alg_values%22%3A%20%5B%22ES256%22%5D%2C%22kb-jwt_alg_values%22%3A%20%5B%22ES256%22%5D%7D%7D%7D&wallet_nonce=qPmxiNFCR3QTm19POc8u";
     let post = RequestUriPost::parse(example.as_bytes()).unwrap();
