@@ -1,12 +1,24 @@
 //! What the targets of `vidimus-openid4vc`'s parsers do with their bytes.
 
-use vidimus_openid4vc::dcql::{self, Candidate, Query, Type, limit};
+use vidimus_core::{Secret, Timestamp};
+use vidimus_crypto::Native;
+use vidimus_openid4vc::{
+    dcql::{self, Candidate, Query, Type, limit},
+    jwe::Jwe,
+    vp::{Answer, Invocation, MAX_REQUEST, MAX_RESPONSE, Posted, Request, Session, WalletAddress},
+};
 
 /// An entry's name, which is its target's and its corpus's, and the entry.
 pub type Entry = (&'static str, fn(&[u8]));
 
 /// All entries.
-pub const ENTRIES: &[Entry] = &[("dcql", dcql)];
+pub const ENTRIES: &[Entry] = &[
+    ("dcql", dcql),
+    ("jwe", jwe),
+    ("vp_link", vp_link),
+    ("vp_request", vp_request),
+    ("vp_response", vp_response),
+];
 
 /// A query: bounded, read again as the same, and evaluated over credentials that it may ask for; what it finds is an answer, and no more than it asked.
 pub fn dcql(data: &[u8]) {
@@ -63,5 +75,60 @@ pub fn dcql(data: &[u8]) {
             .map(|chosen| (chosen.id, &wallet[chosen.candidates[0]..=chosen.candidates[0]]))
             .collect();
         dcql::check_response(&query, &presented).expect("and one for the verifier");
+    }
+}
+
+/// A compact JWE: read, and not opened by a key that it is not encrypted to.
+pub fn jwe(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(jwe) = Jwe::parse(text, MAX_RESPONSE) else {
+        return;
+    };
+    assert_eq!(text.matches('.').count(), 4);
+    assert!(
+        jwe.decrypt(&Secret::new([1; 32]), Some(1 << 16), &Native::new())
+            .is_err()
+    );
+}
+
+/// A link to a wallet: what it holds, written anew, reads as the same.
+pub fn vp_link(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(invocation) = Invocation::parse(text) else {
+        return;
+    };
+    assert!(text.len() <= MAX_REQUEST);
+    // Escaped for a link, what was short may be too long to be read.
+    let link = invocation.to_link(&WalletAddress::openid4vp());
+    assert!(link.len() > MAX_REQUEST || Invocation::parse(&link).as_ref() == Ok(&invocation));
+}
+
+/// The claims of a request object: written anew they read as the same.
+pub fn vp_request(data: &[u8]) {
+    let Ok(claims) = vidimus_credential::json::parse_object(data, MAX_REQUEST) else {
+        return;
+    };
+    let Ok(request) = Request::from_claims(&claims) else {
+        return;
+    };
+    assert_eq!(request.client_id.to_string(), claims["client_id"]);
+    assert_eq!(Request::from_claims(&request.to_claims()).as_ref(), Ok(&request));
+}
+
+/// What is posted to a verifier, whose session has a state that everybody knows: what it presents answers the query.
+pub fn vp_response(data: &[u8]) {
+    let Ok(posted) = Posted::parse(data) else { return };
+    assert!(data.len() <= MAX_RESPONSE);
+    let session: Session = serde_json::from_value(serde_json::json!({
+        "client_id": "x509_san_dns:a.example", "nonce": "n", "state": "s", "response_mode": "direct_post",
+        "response_uri": "https://a.example/r", "return_uri": null,
+        "query": {"credentials": [{"id": "a", "format": "dc+sd-jwt", "meta": {}}, {"id": "b", "format": "jwt_vc_json", "meta": {}, "multiple": true}]},
+        "transaction_data": [], "verifier_info": [], "formats": {"dc+sd-jwt": {}}, "encryption_key": null, "kid": null,
+        "created_at": 0, "expires_at": 300,
+    }))
+    .expect("a session as it is kept");
+    if let Ok(Answer::Presented(token)) = posted.read(&session, None, Timestamp(1), &Native::new()) {
+        assert_eq!(token.find("a").len(), 1);
+        assert_eq!(token.iter().count(), 2);
     }
 }

@@ -8,7 +8,11 @@ mod fuzz;
 mod run;
 
 use serde_json::{Value, json};
-use vidimus_openid4vc::dcql::{Query, limit};
+use vidimus_openid4vc::{
+    dcql::{Query, limit},
+    jwe::Jwe,
+    vp::{Invocation, MAX_RESPONSE, Posted, Request},
+};
 
 #[test]
 fn the_corpus_of_dcql_is_what_makes_it() {
@@ -91,6 +95,113 @@ fn the_corpus_of_dcql_is_what_makes_it() {
             ),
             ("cut", whole[..whole.len() / 2].into()),
             ("deep", "[".repeat(4096).into()),
+        ],
+    );
+}
+
+fn vectors(file: &str) -> Value {
+    let text = match file {
+        "requests" => include_str!("../../../vectors/vp/requests.json"),
+        _ => include_str!("../../../vectors/vp/encrypted-response.json"),
+    };
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn the_corpus_of_jwe_is_what_makes_it() {
+    let token = vectors("encrypted-response")["response"].as_str().unwrap().to_owned();
+    let parts: Vec<&str> = token.split('.').collect();
+    let header = |json: &str| {
+        let header = vidimus_core::encoding::base64url(json.as_bytes());
+        [&header, "", parts[2], parts[3], parts[4]].join(".").into_bytes()
+    };
+    let epk = r#"{"kty":"EC","crv":"P-256","x":"gI0GAILBdu7T53akrFmMyGcsF3n5dO7MmwNBHKW5SV0","y":"SLW_xSffzlPWrHEVI30DHM_4egVwt3NQqeUD7nMFpps"}"#;
+    let with = |more: &str| header(&format!(r#"{{"alg":"ECDH-ES","enc":"A256GCM","epk":{epk}{more}}}"#));
+    run::seeds(
+        "jwe",
+        |data| std::str::from_utf8(data).is_ok_and(|text| Jwe::parse(text, MAX_RESPONSE).is_ok()),
+        &[
+            ("specification", token.clone().into()),
+            ("party", with(r#","apu":"QWxpY2U","apv":"Qm9i""#)),
+            ("deflated", with(r#","zip":"DEF","cty":"JWT""#)),
+        ],
+        &[
+            ("crit", with(r#","crit":["x"]"#)),
+            ("zip", with(r#","zip":"GZ""#)),
+            ("twice", with(r#","alg":"ECDH-ES""#)),
+            ("dir", header(r#"{"alg":"dir","enc":"A256GCM"}"#)),
+            ("four-parts", parts[..4].join(".").into()),
+            ("key", [parts[0], "AAAA", parts[2], parts[3], parts[4]].join(".").into()),
+        ],
+    );
+}
+
+#[test]
+fn the_corpora_of_vp_are_what_makes_them() {
+    let id = "client_id=x509_san_dns%3Aa.example";
+    let link = |more: &str| format!("openid4vp://?{id}{more}").into_bytes();
+    run::seeds(
+        "vp_link",
+        |data| std::str::from_utf8(data).is_ok_and(|text| Invocation::parse(text).is_ok()),
+        &[
+            (
+                "reference",
+                link("&request_uri=https%3A%2F%2Fa.example%2Fr&request_uri_method=post"),
+            ),
+            ("value", link("&request=eyJ")),
+            ("plain", link("&nonce=n&dcql_query=%7B%7D")),
+        ],
+        &[
+            ("both", link("&request=eyJ&request_uri=https%3A%2F%2Fa.example%2Fr")),
+            (
+                "method",
+                link("&request_uri=https%3A%2F%2Fa.example%2Fr&request_uri_method=PUT"),
+            ),
+            ("twice", link(&format!("&{id}"))),
+            ("nobody", b"openid4vp://?request=eyJ".into()),
+            ("escape", link("&x=%2")),
+        ],
+    );
+    let requests = vectors("requests");
+    let cases = requests["cases"].as_array().unwrap();
+    let named = |accepted: bool| -> Vec<(&str, Vec<u8>)> {
+        let these = cases.iter().filter(|case| (case["expected"] == "accepted") == accepted);
+        these
+            .map(|case| (case["name"].as_str().unwrap(), case["claims"].to_string().into_bytes()))
+            .collect()
+    };
+    run::seeds(
+        "vp_request",
+        |data| {
+            let claims = serde_json::from_slice::<Value>(data).unwrap();
+            claims
+                .as_object()
+                .is_some_and(|claims| Request::from_claims(claims).is_ok())
+        },
+        &named(true),
+        &named(false),
+    );
+    let jwe = vectors("encrypted-response")["response"].as_str().unwrap().to_owned();
+    let form = |text: &str| text.as_bytes().to_vec();
+    run::seeds(
+        "vp_response",
+        |data| Posted::parse(data).is_ok(),
+        &[
+            (
+                "token",
+                form("vp_token=%7B%22a%22%3A%5B%22x%22%5D%2C%22b%22%3A%5B%22y%22%2C%7B%7D%5D%7D&state=s"),
+            ),
+            ("missing", form("vp_token=%7B%22a%22%3A%5B%22x%22%5D%7D&state=s")),
+            ("other-state", form("vp_token=%7B%7D&state=t")),
+            ("encrypted", format!("response={jwe}&state=s").into()),
+            ("error", form("error=access_denied&error_description=no&state=s")),
+        ],
+        &[
+            ("nothing", form("state=s")),
+            ("both", form("vp_token=%7B%7D&error=access_denied")),
+            ("jws", form("response=a.b.c")),
+            ("quoted", form("error=%22&state=s")),
+            ("twice", form("state=s&state=s&vp_token=%7B%7D")),
         ],
     );
 }
