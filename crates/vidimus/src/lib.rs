@@ -10,3 +10,4 @@ mod corpora;
 pub mod fault;
 pub mod http;
 pub mod jobs;
+pub mod outside;
