@@ -137,6 +137,14 @@ ids! {
     ClaimId;
     /// A verifier's request for a presentation, or a presentation that was left for it.
     PresentationId;
+    /// Something that happened to a participant's object.
+    EventId;
+    /// Where a participant wants to be told.
+    WebhookId;
+    /// Something that is to leave for an address of others.
+    DeliveryId;
+    /// Where a wallet wants to be woken.
+    SubscriptionId;
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod entropy;
 pub mod envelope;
 mod error;
 pub mod file;
+mod mac;
 mod native;
 pub mod password;
 mod root;
@@ -20,6 +21,7 @@ mod wrap;
 
 pub use entropy::OsEntropy;
 pub use error::Error;
+pub use mac::hmac_sha256;
 pub use native::Native;
 pub use password::PasswordFile;
 pub use root::{Purpose, RootKey};

@@ -14,6 +14,10 @@ pub struct Figures {
     pub transactions_open: u64,
     /// Copies whose payload is not in the blob store yet.
     pub copies_unpublished: u64,
+    /// Deliveries to webhooks, people and wallets that wait.
+    pub deliveries_waiting: u64,
+    /// When the oldest of them was queued.
+    pub oldest_delivery: Option<Timestamp>,
     /// Length of the audit log.
     pub audit_entries: u64,
     /// Time of its last entry.
@@ -28,6 +32,10 @@ pub fn read(tx: &mut Tx<'_>) -> Result<Figures, Error> {
         &[],
     )?;
     let ages: [Option<Timestamp>; 2] = [waiting.take(1)?, batched.take(0)?];
+    let mut deliveries = tx.query_exactly(
+        "SELECT COUNT(*), MIN(created) FROM deliveries WHERE state = 'waiting'",
+        &[],
+    )?;
     let mut one = |statement| tx.query_exactly(statement, &[])?.take::<u64>(0);
     Ok(Figures {
         outbox_waiting: waiting.take(0)?,
@@ -36,6 +44,8 @@ pub fn read(tx: &mut Tx<'_>) -> Result<Figures, Error> {
             "SELECT COUNT(*) FROM transactions WHERE state IN ('queued', 'signed', 'sent', 'mined')",
         )?,
         copies_unpublished: one("SELECT COUNT(*) FROM copies WHERE state = 'signed'")?,
+        deliveries_waiting: deliveries.take(0)?,
+        oldest_delivery: deliveries.take(1)?,
         audit_entries: crate::audit::head(tx)?.sequence,
         audit_time: Some(crate::audit::head(tx)?)
             .filter(|head| head.sequence > 0)

@@ -49,6 +49,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "wallets",
         text: include_str!("../migrations/0006_wallets.sql"),
     },
+    Migration {
+        number: 7,
+        name: "delivery",
+        text: include_str!("../migrations/0007_delivery.sql"),
+    },
 ];
 
 impl Migration {

@@ -4,8 +4,8 @@ use crate::Error;
 use vidimus_core::{
     Address, Commitment, Digest, PublicKey, Timestamp,
     id::{
-        ApiKeyId, AuthorizationId, BatchId, CertificateId, CheckId, ClaimId, CopyId, GrantId, KeyId, OfferId,
-        ParticipantId, PresentationId, RequestId, ResultId,
+        ApiKeyId, AuthorizationId, BatchId, CertificateId, CheckId, ClaimId, CopyId, DeliveryId, EventId, GrantId,
+        KeyId, OfferId, ParticipantId, PresentationId, RequestId, ResultId, SubscriptionId, WebhookId,
     },
     receipt::BlockHash,
 };
@@ -227,6 +227,10 @@ bytes! {
     GrantId: GrantId::from_bytes, |id| id.as_bytes();
     ClaimId: ClaimId::from_bytes, |id| id.as_bytes();
     PresentationId: PresentationId::from_bytes, |id| id.as_bytes();
+    EventId: EventId::from_bytes, |id| id.as_bytes();
+    WebhookId: WebhookId::from_bytes, |id| id.as_bytes();
+    DeliveryId: DeliveryId::from_bytes, |id| id.as_bytes();
+    SubscriptionId: SubscriptionId::from_bytes, |id| id.as_bytes();
     Digest: Digest, |digest| &digest.0;
     Commitment: Commitment::from_bytes, |commitment| commitment.as_bytes();
     Address: Address, |address| &address.0;

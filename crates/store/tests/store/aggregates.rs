@@ -449,7 +449,8 @@ on_both! {
         setting.store.write(|tx| figures::probe(tx, NOW)).await.unwrap();
         let figures = setting.store.read(figures::read).await.unwrap();
         assert_eq!(figures, figures::Figures {
-            outbox_waiting: 1, oldest_unanchored: Some(NOW), transactions_open: 0, copies_unpublished: 1,
+            outbox_waiting: 1, oldest_unanchored: Some(NOW), transactions_open: 0, copies_unpublished: 1, deliveries_waiting: 0,
+            oldest_delivery: None,
             audit_entries: 0, audit_time: None,
         });
     }

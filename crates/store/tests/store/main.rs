@@ -6,6 +6,7 @@ mod aggregates;
 mod audit;
 mod blobs;
 mod corpora;
+mod delivery;
 mod faults;
 mod groups;
 mod issue;
