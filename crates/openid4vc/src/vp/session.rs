@@ -57,6 +57,9 @@ pub enum AskError {
     /// Under `redirect_uri`, the response goes to the client identifier.
     #[error("the response_uri is not the client identifier")]
     OtherUri,
+    /// The query asks for a format that the verifier does not check.
+    #[error("the query asks for a format that is not among those that are checked")]
+    Formats,
     /// Transaction data that do not fit the query.
     #[error("the transaction data do not fit the query")]
     Transaction(#[source] TransactionError),
@@ -336,6 +339,10 @@ fn check(ask: &Ask, client: &Client, policy: &Policy) -> Result<(), AskError> {
     if ask.transaction_data.len() > super::transaction::MAX_COUNT || ask.verifier_info.len() > super::info::MAX_ENTRIES
     {
         return Err(AskError::TooMany);
+    }
+    let mut credentials = ask.query.credentials().iter();
+    if !credentials.all(|credential| ask.formats.supports(credential.kind.format())) {
+        return Err(AskError::Formats);
     }
     for data in &ask.transaction_data {
         data.check_query(&ask.query).map_err(AskError::Transaction)?;

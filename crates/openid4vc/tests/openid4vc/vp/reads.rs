@@ -1,6 +1,7 @@
 //! Requests as the specification writes them.
 
 use super::world::*;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use vidimus_crypto::{Native, OsEntropy};
 use vidimus_openid4vc::vp::*;
@@ -72,4 +73,45 @@ fn formats_say_what_is_supported() {
     assert!(silent.allows("dc+sd-jwt", "kb-jwt_alg_values", vidimus_core::Algorithm::EdDsa));
     assert!(!silent.allows("jwt_vc_json", "alg_values", vidimus_core::Algorithm::EdDsa));
     assert_eq!(Formats::from_json(&ours.to_json()), Ok(ours));
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "[a-zA-Z0-9:/._-]{0,20}|direct_post(.jwt)?|https://[a-z.]{1,12}/".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        let names = "id|format|meta|path|keys|kid|alg|type|data|[a-z]{1,6}";
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::vec((names, inner), 0..4).prop_map(|members| members.into_iter().collect()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_claim_of_a_request_is_read_or_refused(case: prop::sample::Index, member: prop::sample::Index, value in any_json()) {
+        let vectors = vectors();
+        let cases = vectors["cases"].as_array().unwrap();
+        let mut claims = cases[case.index(cases.len())]["claims"].as_object().unwrap().clone();
+        let name = claims.keys().nth(member.index(claims.len())).unwrap().clone();
+        claims.insert(name, value);
+        if let Ok(request) = Request::from_claims(&claims) {
+            prop_assert_eq!(Request::from_claims(&request.to_claims()), Ok(request));
+        }
+    }
+
+    #[test]
+    fn any_answer_to_a_response_sends_nobody_anywhere_else(value in any_json(), text in "\\PC{0,40}") {
+        let wallet = wallet(Policy::haip());
+        for body in [json!({"redirect_uri": value}).to_string(), json!({"redirect_uri": text}).to_string(), text.clone()] {
+            if let Ok(Some(uri)) = wallet.acknowledged(200, body.as_bytes()) {
+                prop_assert!(uri.starts_with("https://"), "{}", uri);
+            }
+        }
+    }
 }

@@ -331,6 +331,10 @@ fn requests_that_are_not_made() {
         }),
         AskError::VerifierInfo
     );
+    assert_eq!(
+        refused(|ask| ask.formats = Formats::from_json(&json!({"mso_mdoc": {}})).unwrap()),
+        AskError::Formats
+    );
     let native = &world.native;
     let open = |client: &Client, policy: &Policy| {
         Session::open(ask(), client, policy, NOW, native, &mut OsEntropy)
@@ -459,6 +463,14 @@ fn what_wallets_post_for_a_request_is_read_or_refused() {
 }
 
 proptest! {
+    #[test]
+    fn any_post_for_a_request_is_read_or_refused(body in "(wallet_nonce|wallet_metadata|x)=[a-zA-Z0-9%.{}\\[\\]\":,_]{0,60}(&wallet_nonce=[!-~]{0,20})?|\\PC{0,60}") {
+        if let Ok(post) = RequestUriPost::parse(body.as_bytes()) {
+            let again = RequestUriPost::parse(post.encode().as_bytes()).unwrap();
+            prop_assert_eq!(again.wallet_nonce, post.wallet_nonce);
+        }
+    }
+
     #[test]
     fn any_body_is_read_or_refused(body in "(vp_token|state|error|response|x)=[a-zA-Z0-9%.{}\\[\\]\":]{0,40}(&(vp_token|state|error)=[a-z%\"{}]{0,20}){0,3}|\\PC{0,60}") {
         if let Ok(posted) = Posted::parse(body.as_bytes()) {
