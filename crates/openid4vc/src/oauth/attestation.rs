@@ -381,7 +381,7 @@ fn signer(
     provider: &dyn Provider,
 ) -> Result<Certificate, AttestationError> {
     let header = token.header();
-    let leaf = x509::leaf_of_chain(&header.x5c, roots, now, provider).map_err(AttestationError::Signer)?;
+    let leaf = x509::leaf_of_path(&header.x5c, roots, now, provider).map_err(AttestationError::Signer)?;
     if !leaf.public_key.fits(header.algorithm) || leaf.digital_signature == Some(false) {
         return Err(AttestationError::Signer(CertificateError::Key));
     }

@@ -1,76 +1,54 @@
 //! Claims path pointers and claims descriptions (OpenID4VCI appendices B and C).
 
+use crate::dcql::{Component, Path};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-/// How deep a path may go.
-pub const MAX_PATH: usize = 32;
-
-/// One step of a path.
+/// Where a claim stands (appendix C): the same pointer that queries use.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Step {
-    /// A member of an object.
-    Name(String),
-    /// An element of an array, from 0.
-    Index(u64),
-    /// All elements of an array.
-    All,
-}
-
-/// Where a claim stands (appendix C): 1 to [`MAX_PATH`] steps.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ClaimPath(Vec<Step>);
+pub struct ClaimPath(Path);
 
 impl ClaimPath {
-    /// From steps. `None` where there are none, or too many.
-    pub fn new(steps: Vec<Step>) -> Option<Self> {
-        (1..=MAX_PATH).contains(&steps.len()).then_some(Self(steps))
+    /// From the names of nested members. `None` where there are none, or too many.
+    pub fn of_names<'n>(names: impl IntoIterator<Item = &'n str>) -> Option<Self> {
+        Path::of_names(names).ok().map(Self)
     }
-    /// From the names of nested members. `None` as in [`Self::new`].
-    pub fn of_names<T: Into<String>>(names: impl IntoIterator<Item = T>) -> Option<Self> {
-        Self::new(names.into_iter().map(|name| Step::Name(name.into())).collect())
-    }
-    /// The steps.
-    pub fn steps(&self) -> &[Step] {
+    /// The pointer.
+    pub fn path(&self) -> &Path {
         &self.0
     }
     /// Whether both may stand in one list of descriptions (appendix B.3): not the same claim, no `null` where the other has a number, no array
     /// where the other has an object.
     fn agrees(&self, other: &Self) -> bool {
-        for (one, two) in self.0.iter().zip(&other.0) {
-            match (one, two) {
+        let (mine, others) = (self.0.components(), other.0.components());
+        for pair in mine.iter().zip(others) {
+            match pair {
                 (one, two) if one == two => {}
-                (Step::Name(_), Step::Name(_)) | (Step::Index(_), Step::Index(_)) => return true,
+                (Component::Key(_), Component::Key(_)) | (Component::Index(_), Component::Index(_)) => return true,
                 _ => return false,
             }
         }
-        self.0.len() != other.0.len()
+        mine.len() != others.len()
+    }
+}
+
+impl From<Path> for ClaimPath {
+    fn from(path: Path) -> Self {
+        Self(path)
     }
 }
 
 impl Serialize for ClaimPath {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_seq(self.0.iter().map(|step| match step {
-            Step::Name(name) => Value::from(name.as_str()),
-            Step::Index(index) => Value::from(*index),
-            Step::All => Value::Null,
-        }))
+        self.0.to_json().serialize(s)
     }
 }
 
 impl<'de> Deserialize<'de> for ClaimPath {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let wrong = || serde::de::Error::custom("not a claims path pointer");
-        let steps: Option<Vec<Step>> = Vec::<Value>::deserialize(d)?
-            .into_iter()
-            .map(|step| match step {
-                Value::String(name) => Some(Step::Name(name)),
-                Value::Null => Some(Step::All),
-                Value::Number(number) => number.as_u64().map(Step::Index),
-                _ => None,
-            })
-            .collect();
-        steps.and_then(Self::new).ok_or_else(wrong)
+        Path::from_json(&Value::deserialize(d)?)
+            .map(Self)
+            .map_err(serde::de::Error::custom)
     }
 }
 

@@ -204,7 +204,7 @@ impl<'a> KeyAttestation<'a> {
         if !algorithms.contains(&header.algorithm) {
             return Err(KeyAttestationError::Algorithm);
         }
-        let leaf = x509::leaf_of_chain(&header.x5c, roots, now, provider).map_err(KeyAttestationError::Signer)?;
+        let leaf = x509::leaf_of_path(&header.x5c, roots, now, provider).map_err(KeyAttestationError::Signer)?;
         if !leaf.public_key.fits(header.algorithm) || leaf.digital_signature == Some(false) {
             return Err(KeyAttestationError::Signer(CertificateError::Key));
         }

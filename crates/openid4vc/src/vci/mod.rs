@@ -4,6 +4,7 @@
 //! request that reaches an issuer ([`issuer`]).
 
 pub mod claims;
+pub mod encryption;
 mod error;
 pub mod issuer;
 pub mod key_attestation;
@@ -14,6 +15,7 @@ pub mod proof;
 pub mod request;
 mod response;
 pub mod signed_metadata;
+pub mod wallet;
 
 pub use error::CredentialErrorCode;
 pub use metadata::IssuerMetadata;

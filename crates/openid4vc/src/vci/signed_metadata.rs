@@ -73,7 +73,7 @@ pub fn verify(
     if !header.is_type(TYPE) {
         return Err(MALFORMED);
     }
-    let leaf = x509::leaf_of_chain(&header.x5c, roots, now, provider).map_err(SignedMetadataError::Signer)?;
+    let leaf = x509::leaf_of_path(&header.x5c, roots, now, provider).map_err(SignedMetadataError::Signer)?;
     if !leaf.public_key.fits(header.algorithm) || leaf.digital_signature == Some(false) {
         return Err(SignedMetadataError::Signer(CertificateError::Key));
     }
