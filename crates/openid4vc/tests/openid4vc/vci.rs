@@ -2,4 +2,6 @@
 
 mod grants;
 mod proofs;
+mod server;
+mod wallet;
 pub mod world;

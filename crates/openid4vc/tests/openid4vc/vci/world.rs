@@ -3,7 +3,7 @@
 use serde_json::json;
 use vidimus_openid4vc::vci::IssuerMetadata;
 
-pub use crate::oauth::world::{Attester, ISSUER, NOW, Seeded, altered, issuer, key};
+pub use crate::oauth::world::{Attester, ES256, ISSUER, NOW, Seeded, altered, issuer, key};
 
 pub const NAAT: &str = "sars-cov-2-naat";
 pub const NAAT_JWT: &str = "sars-cov-2-naat-jwt";
