@@ -121,6 +121,7 @@ reasons! {
     NotYetValid = "not_yet_valid", Validity, Failed;
     AcceptanceOk = "acceptance_ok", Acceptance, Passed;
     NotAcceptable = "not_acceptable", Acceptance, Failed;
+    AcceptanceUndisclosed = "acceptance_undisclosed", Acceptance, Missing;
     AcceptanceNotApplicable = "acceptance_not_applicable", Acceptance, NotApplicable;
     IntegrityOk = "integrity_ok", Integrity, Passed;
     IntegrityMismatch = "integrity_mismatch", Integrity, Failed;

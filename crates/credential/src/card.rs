@@ -154,7 +154,28 @@ pub(crate) fn account_of(did: &str) -> Option<Address> {
     address.parse().ok()
 }
 
-/// Verifies what a holder signed: by the account of its DID (ES256K, ES256K-R), or by the P-256 key (ES256) that `card` binds to that DID.
+/// The longest `did:jwk` that is read.
+const MAX_DID_JWK: usize = 1 << 10;
+
+/// The P-256 key that a `did:jwk` is (its method's specification: base64url of the JWK); `None` for other DIDs and keys.
+fn key_of(did: &str) -> Option<PublicKey> {
+    let text = did.strip_prefix("did:jwk:").filter(|text| text.len() <= MAX_DID_JWK)?;
+    let jwk = json::parse(&from_base64url(text).ok()?, MAX_DID_JWK).ok()?;
+    // A private key there is everybody's.
+    if jwk.get("d").is_some() {
+        return None;
+    }
+    PublicKey::from_jwk(&jwk).filter(|key| matches!(key, PublicKey::P256(_)))
+}
+
+/// The DID URL of the key with which the holder signs by `algorithm`: of a `did:jwk` its only one.
+pub(crate) fn kid_of(did: &str) -> String {
+    let fragment = if did.starts_with("did:jwk:") { "0" } else { "controller" };
+    format!("{did}#{fragment}")
+}
+
+/// Verifies what a holder signed: by the account of its DID (ES256K, ES256K-R), by the P-256 key (ES256) that `card` binds to that DID, or by
+/// the one that its `did:jwk` is.
 pub(crate) fn verify_holder(
     signed: &jws::Signed,
     did: &str,
@@ -166,6 +187,15 @@ pub(crate) fn verify_holder(
         algorithm @ (Algorithm::Es256k | Algorithm::Es256kR) => {
             let account = account_of(did).ok_or(SignatureError::Key)?;
             provider.verify_account(algorithm, &account, &signed.message, &signed.signature)
+        }
+        Algorithm::Es256 if did.starts_with("did:jwk:") => {
+            let key = key_of(did).ok_or(SignatureError::Key)?;
+            let kid = signed.header.kid.as_deref();
+            let fits = kid.is_none_or(|kid| kid == did || kid.strip_prefix(did) == Some("#0"));
+            if !fits || card.is_some() {
+                return Err(SignatureError::Key);
+            }
+            signed.verify(provider, Algorithm::Es256, &key)
         }
         Algorithm::Es256 => {
             let card =

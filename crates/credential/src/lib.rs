@@ -18,4 +18,4 @@ pub mod statement;
 pub mod status;
 pub mod x509;
 
-pub use statement::{CategoryId, Format, Person, Statement, StatusReference};
+pub use statement::{CategoryId, DisclosedPerson, Format, Person, Statement, StatusReference};

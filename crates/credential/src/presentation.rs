@@ -40,9 +40,10 @@ pub struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    /// The presentation, to be signed with `algorithm`: ES256K or ES256K-R by the account key, or ES256 by the P-256 key that the card binds.
+    /// The presentation, to be signed with `algorithm`: ES256K or ES256K-R by the account key, or ES256 by the P-256 key that the card binds or
+    /// the holder's `did:jwk` is.
     pub fn prepare(&self, algorithm: Algorithm) -> jws::Unsigned {
-        let kid = format!("{}#controller", self.holder);
+        let kid = card::kid_of(self.holder);
         let header = card::members(json!({"alg": algorithm.name(), "typ": "JWT", "kid": kid}));
         let copies: Vec<&str> = self.envelopes.iter().map(|envelope| envelope.copy.as_str()).collect();
         let mut payload = json!({

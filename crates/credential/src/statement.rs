@@ -82,6 +82,45 @@ impl fmt::Debug for Person {
     }
 }
 
+/// What is disclosed of a [`Person`]: as JSON the same, without what is not. Personal: `Debug` hides it.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DisclosedPerson {
+    /// Surname(s), in the document's own script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family_name: Option<String>,
+    /// Forename(s), in the document's own script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_name: Option<String>,
+    /// Surname(s) as in the machine-readable zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family_name_transliterated: Option<String>,
+    /// Forename(s) as in the machine-readable zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_name_transliterated: Option<String>,
+    /// Date of birth, as [`Person::birth_date`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub birth_date: Option<String>,
+}
+
+impl fmt::Debug for DisclosedPerson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DisclosedPerson(…)")
+    }
+}
+
+impl From<Person> for DisclosedPerson {
+    fn from(person: Person) -> Self {
+        Self {
+            family_name: Some(person.family_name),
+            given_name: Some(person.given_name),
+            family_name_transliterated: Some(person.family_name_transliterated),
+            given_name_transliterated: Some(person.given_name_transliterated),
+            birth_date: Some(person.birth_date),
+        }
+    }
+}
+
 /// Where the status of one copy is found: the same index in each encoding of the one status table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -146,6 +185,9 @@ pub enum Format {
     /// EU Digital COVID Certificate / WHO GDHCN health certificate, `HC1:`.
     #[serde(rename = "hcert")]
     Hcert,
+    /// SD-JWT VC, `dc+sd-jwt` (draft-ietf-oauth-sd-jwt-vc-13).
+    #[serde(rename = "dc+sd-jwt")]
+    SdJwtVc,
 }
 
 impl Format {
@@ -155,11 +197,12 @@ impl Format {
             Self::VcJwt11 => "vc-jwt-1.1",
             Self::VcJwt20 => "vc+jwt",
             Self::Hcert => "hcert",
+            Self::SdJwtVc => "dc+sd-jwt",
         }
     }
     /// The inverse of [`Self::name`].
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::VcJwt11, Self::VcJwt20, Self::Hcert]
+        [Self::VcJwt11, Self::VcJwt20, Self::Hcert, Self::SdJwtVc]
             .into_iter()
             .find(|f| f.name() == name)
     }

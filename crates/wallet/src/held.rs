@@ -51,6 +51,14 @@ impl Held {
                 content.issued_at,
                 content.expires_at,
             ),
+            Content::SdJwtVc(content) => (
+                content
+                    .category()
+                    .map_or_else(|| content.vct.clone(), |category| category.to_string()),
+                content.issuer.clone().unwrap_or_default(),
+                content.valid_from.or(content.issued_at).unwrap_or(now),
+                content.valid_until.unwrap_or(Timestamp(i64::MAX)),
+            ),
         };
         let receipt = envelope.receipt.clone();
         let mut held = Self {

@@ -280,7 +280,7 @@ impl Wallet {
     pub fn counter_sign(&mut self, number: usize, account: &dyn Signer, now: Timestamp) -> Result<String, WalletError> {
         let did = self.did.clone();
         let held = self.get_mut(number)?;
-        if held.format() == Format::Hcert {
+        if matches!(held.format(), Format::Hcert | Format::SdJwtVc) {
             return Err(WalletError::NoHolder);
         }
         if let Some(signed) = &held.envelope().counter_signature {

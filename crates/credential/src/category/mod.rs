@@ -34,6 +34,8 @@ use vidimus_core::{Timestamp, reason::Test};
 pub struct Category {
     file: Arc<file::File>,
     schema: Arc<schema::Schema>,
+    /// The same for claims of which some are not shown.
+    schema_of_parts: Arc<schema::Schema>,
     value_sets: Vec<(String, Arc<ValueSet>)>,
     /// The claims that are dates or times.
     times: Vec<String>,
@@ -227,6 +229,11 @@ impl Category {
                 .is_some_and(|claims| self.wrong_times(claims).next().is_none())
     }
 
+    /// [`Self::has_shape`] of claims of which some may not be shown.
+    pub(crate) fn has_shape_of_parts(&self, claims: &Map<String, Value>) -> bool {
+        self.wrong_times(claims).next().is_none() && self.schema_of_parts.is_valid(&Value::Object(claims.clone()))
+    }
+
     fn schema_violations(&self, claims: &Map<String, Value>) -> Vec<Violation> {
         let violations = self.schema.violations(&Value::Object(claims.clone()));
         if !violations.is_empty() {
@@ -305,6 +312,19 @@ impl Category {
         if refusals.is_empty() { Ok(()) } else { Err(refusals) }
     }
 
+    /// [`Self::acceptance`] of claims of which some may not be shown: `None` where it depends on those.
+    pub fn acceptance_of_parts(&self, claims: &Map<String, Value>) -> Option<bool> {
+        let mut open = false;
+        for rule in &self.file.acceptance {
+            match rule.holds.holds_of_parts(claims) {
+                Some(true) => {}
+                Some(false) => return Some(false),
+                None => open = true,
+            }
+        }
+        (!open).then_some(true)
+    }
+
     /// Whether the category has rules of acceptance at all.
     pub fn has_acceptance(&self) -> bool {
         !self.file.acceptance.is_empty()
@@ -361,6 +381,25 @@ impl Disclosure {
             "/person/birth_date" => person.birth_date.clone(),
             "/valid_from" => statement.valid_from.to_rfc3339(),
             "/valid_until" => statement.valid_until.to_rfc3339(),
+            _ => return None,
+        };
+        (!text.is_empty()).then_some(Value::String(text))
+    }
+
+    /// The attribute's value in what a check shows of a certificate. Nothing where the certificate does not say it, or did not disclose it.
+    pub fn shown(&self, certificate: &crate::check::Certificate) -> Option<Value> {
+        if let Some(claim) = self.pointer.strip_prefix("/claims") {
+            return rule::at(&certificate.claims, claim).cloned();
+        }
+        let person = &certificate.person;
+        let text = match self.pointer.as_str() {
+            "/person/family_name" => person.family_name.clone()?,
+            "/person/given_name" => person.given_name.clone()?,
+            "/person/family_name_transliterated" => person.family_name_transliterated.clone()?,
+            "/person/given_name_transliterated" => person.given_name_transliterated.clone()?,
+            "/person/birth_date" => person.birth_date.clone()?,
+            "/valid_from" => certificate.valid_from.to_rfc3339(),
+            "/valid_until" => certificate.valid_until.to_rfc3339(),
             _ => return None,
         };
         (!text.is_empty()).then_some(Value::String(text))

@@ -97,6 +97,27 @@ impl Condition {
         }
     }
 
+    /// Whether it holds whatever the claims are that are not there; nothing where that depends on them.
+    pub(crate) fn holds_of_parts(&self, claims: &Map<String, Value>) -> Option<bool> {
+        match self {
+            Self::Equals { claim, .. } | Self::In { claim, .. } | Self::Present { claim } => {
+                at(claims, claim)?;
+                Some(self.holds(claims))
+            }
+            Self::Not(inner) => inner.holds_of_parts(claims).map(|holds| !holds),
+            Self::And(all) => decided(all, claims, false),
+            Self::Or(any) => decided(any, claims, true),
+            Self::Compare { left, right, .. } => {
+                for operand in [left, right] {
+                    if let Operand::Claim { claim, .. } = operand {
+                        at(claims, claim)?;
+                    }
+                }
+                Some(self.holds(claims))
+            }
+        }
+    }
+
     /// Every claim that the condition reads.
     pub(crate) fn pointers<'a>(&'a self, into: &mut Vec<&'a str>) {
         match self {
@@ -112,6 +133,19 @@ impl Condition {
             }
         }
     }
+}
+
+/// What several conditions come to, of which one that is `decisive` decides.
+fn decided(conditions: &[Condition], claims: &Map<String, Value>, decisive: bool) -> Option<bool> {
+    let mut open = false;
+    for condition in conditions {
+        match condition.holds_of_parts(claims) {
+            Some(holds) if holds == decisive => return Some(decisive),
+            Some(_) => {}
+            None => open = true,
+        }
+    }
+    if open { None } else { Some(!decisive) }
 }
 
 enum Resolved {

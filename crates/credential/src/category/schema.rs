@@ -55,6 +55,64 @@ impl Schema {
     }
 }
 
+/// The schema of what may be left of a document of which parts are not shown: every shape stays, what has to be there goes. Conditions on what
+/// is not there go as well, and forms that exclude each other become forms of which one has to fit.
+pub(crate) fn of_parts(schema: &Value) -> Value {
+    const GONE: [&str; 16] = [
+        "required",
+        "minProperties",
+        "minItems",
+        "dependentRequired",
+        "dependentSchemas",
+        "dependencies",
+        "if",
+        "then",
+        "else",
+        "not",
+        "contains",
+        "minContains",
+        "maxContains",
+        "unevaluatedProperties",
+        "unevaluatedItems",
+        "prefixItems",
+    ];
+    let holds = |value: &Value| value.is_object() || value.is_array();
+    match schema {
+        Value::Array(all) => all.iter().map(of_parts).collect(),
+        Value::Object(members) => {
+            let by_place = members.contains_key("prefixItems");
+            let mut kept = serde_json::Map::new();
+            for (name, value) in members {
+                let value = match (name.as_str(), value) {
+                    ("properties" | "patternProperties" | "$defs" | "definitions", Value::Object(inner)) => inner
+                        .iter()
+                        .map(|(name, inner)| (name.clone(), of_parts(inner)))
+                        .collect(),
+                    ("const", value) if holds(value) => continue,
+                    ("enum", Value::Array(values)) if values.iter().any(holds) => continue,
+                    ("const" | "enum" | "default" | "examples", value) => value.clone(),
+                    ("items", _) if by_place => continue,
+                    (name, _) if GONE.contains(&name) => continue,
+                    (_, value) => of_parts(value),
+                };
+                let name = if name == "oneOf" { "anyOf" } else { name };
+                // Both beside each other: each is a condition of its own.
+                if kept.contains_key(name) {
+                    let other = serde_json::json!({ name: value });
+                    match kept.entry("allOf").or_insert_with(|| Value::Array(Vec::new())) {
+                        Value::Array(all) => all.push(other),
+                        _ => continue,
+                    }
+                } else {
+                    kept.insert(name.to_owned(), value);
+                }
+            }
+            Value::Object(kept)
+        }
+        other => other.clone(),
+    }
+}
+
 /// What would be right, from the schema alone.
 fn message(kind: &Kind) -> String {
     match kind {

@@ -4,7 +4,7 @@ use super::{
     Category, CategoryError, ValueSets,
     consistent::{consistent, escape},
     file::File,
-    schema::Schema,
+    schema::{Schema, of_parts},
 };
 use crate::statement::CategoryId;
 use std::{
@@ -122,6 +122,8 @@ impl Categories {
             .map_err(|e| error("/", e.to_string(), "see categories/category.schema.json"))?;
         let schema = Schema::compile(&parsed.schema)
             .map_err(|(pointer, message)| error(&format!("/schema{pointer}"), message, "correct the schema"))?;
+        let schema_of_parts = Schema::compile(&of_parts(&parsed.schema))
+            .map_err(|(pointer, message)| error(&format!("/schema{pointer}"), message, "correct the schema"))?;
         let mut value_sets = Vec::new();
         for (pointer, name) in &parsed.value_sets {
             let set = self.value_sets.value_set(name).ok_or_else(|| {
@@ -147,6 +149,7 @@ impl Categories {
         let category = Category {
             file: Arc::new(parsed),
             schema: Arc::new(schema),
+            schema_of_parts: Arc::new(schema_of_parts),
             value_sets,
             times,
         };

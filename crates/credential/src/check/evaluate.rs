@@ -1,21 +1,21 @@
 //! The evaluation of all tests.
 
 use super::{
-    Ages, Certificate, Context, Input, IssuerSummary, Report, TestResult, Usage, Verdict,
+    Ages, Certificate, Context, Input, IssuerSummary, Report, Signer, TestResult, Verdict,
     input::status_of,
     lists::Answer,
+    reading::{Holder, Named, Reading},
     registry::Standing,
     signer::{self, Times, Who},
 };
 use crate::{
-    category::{Category, Strictness},
-    countersign::CounterSignature,
-    format::{Content, hcert},
-    statement::{CategoryId, Format, Person},
+    countersign::{CounterSignature, CounterSignatureError},
+    format::Content,
+    sd_jwt::key_binding::{KeyBinding, KeyBindingError, Window},
+    statement::{CategoryId, Format},
     status::Status,
 };
 use serde_json::{Map, Value};
-use std::borrow::Cow;
 use vidimus_core::{
     Commitment, Digest, Timestamp,
     merkle::ProofError,
@@ -32,7 +32,7 @@ pub fn check(input: &Input, context: &Context<'_>) -> Report {
 pub(super) fn check_taken(mut input: Input, context: &Context<'_>) -> Report {
     let claims = match &mut input.copy.content {
         Content::Statement(statement) => std::mem::take(&mut statement.claims),
-        Content::Hcert(_) => Map::new(),
+        Content::Hcert(_) | Content::SdJwtVc(_) => Map::new(),
     };
     evaluate(&input, claims, context)
 }
@@ -46,108 +46,6 @@ fn evaluate(input: &Input, claims: Map<String, Value>, context: &Context<'_>) ->
         digest: input.copy.digest(context.provider),
     }
     .run()
-}
-
-/// What a copy says, whichever its form.
-struct Reading<'a> {
-    syntax: Reason,
-    category: Option<&'a Category>,
-    category_id: Option<Cow<'a, CategoryId>>,
-    person: Cow<'a, Person>,
-    /// An object.
-    claims: Value,
-    /// Inside an HCERT; a statement has its own.
-    uvci: String,
-    holder: Option<&'a str>,
-    issued_at: Timestamp,
-    valid_from: Timestamp,
-    valid_until: Timestamp,
-    usage: Option<Usage>,
-}
-
-impl<'a> Reading<'a> {
-    fn of(input: &'a Input, claims: Map<String, Value>, context: &Context<'a>) -> Self {
-        match &input.copy.content {
-            Content::Statement(statement) => {
-                let category = context
-                    .categories
-                    .category(&statement.category)
-                    .map(|category| &**category);
-                let mut reading = Self {
-                    syntax: Reason::SyntaxOk,
-                    category,
-                    category_id: Some(Cow::Borrowed(&statement.category)),
-                    person: Cow::Borrowed(&statement.person),
-                    claims: Value::Object(claims),
-                    uvci: String::new(),
-                    holder: statement.holder.as_deref(),
-                    issued_at: statement.issued_at,
-                    valid_from: statement.valid_from,
-                    valid_until: statement.valid_until,
-                    usage: None,
-                };
-                reading.syntax = reading.fits_category(input.copy.format);
-                reading
-            }
-            Content::Hcert(content) => Self::of_hcert(content, context),
-        }
-    }
-
-    /// An HCERT says when it was signed and when it ends; from when it counts is the category's to say.
-    fn of_hcert(content: &'a hcert::Content, context: &Context<'a>) -> Self {
-        let mut reading = Self {
-            syntax: Reason::SyntaxOk,
-            category: None,
-            category_id: None,
-            person: Cow::Owned(nobody()),
-            claims: Value::Null,
-            uvci: String::new(),
-            holder: None,
-            issued_at: content.issued_at,
-            valid_from: content.issued_at,
-            valid_until: content.expires_at,
-            usage: Usage::of_payload(&content.dcc),
-        };
-        match context.categories.from_dcc(&content.dcc, Strictness::Lenient) {
-            Ok(dcc) => {
-                reading.category = context.categories.category(&dcc.category).map(|category| &**category);
-                reading.category_id = Some(Cow::Owned(dcc.category));
-                reading.person = Cow::Owned(dcc.person);
-                reading.uvci = dcc.uvci;
-                if let Some(Ok(validity)) = reading
-                    .category
-                    .map(|category| category.validity(&dcc.claims, content.issued_at))
-                {
-                    reading.valid_from = validity.from.max(content.issued_at);
-                    reading.valid_until = validity.until.min(content.expires_at);
-                }
-                reading.claims = Value::Object(dcc.claims);
-                reading.syntax = reading.fits_category(Format::Hcert);
-            }
-            Err(crate::category::DccError::UnknownEntry(_)) => reading.syntax = Reason::UnknownCategory,
-            Err(_) => reading.syntax = Reason::SchemaMismatch,
-        }
-        reading
-    }
-
-    fn fits_category(&self, format: Format) -> Reason {
-        match self.category {
-            None => Reason::UnknownCategory,
-            Some(category) if !category.permits(format) => Reason::UnsupportedFormat,
-            Some(category) if category.has_shape(&self.claims) => Reason::SyntaxOk,
-            Some(_) => Reason::SchemaMismatch,
-        }
-    }
-}
-
-fn nobody() -> Person {
-    Person {
-        family_name: String::new(),
-        given_name: String::new(),
-        family_name_transliterated: String::new(),
-        given_name_transliterated: String::new(),
-        birth_date: String::new(),
-    }
 }
 
 struct Check<'a> {
@@ -171,8 +69,9 @@ impl<'a> Check<'a> {
                 signer::of_vc(&input.copy, &self.digest, &statement.issuer, times, context)
             }
             Content::Hcert(_) => signer::of_hcert(&input.copy, &self.digest, self.reading.usage, times, context),
+            Content::SdJwtVc(content) => signer::of_sd_jwt_vc(&input.copy, content, &self.digest, times, context),
         };
-        let foreign = matches!(who, Who::Foreign(_));
+        let foreign = matches!(who, Who::Foreign(_) | Who::Certified(_) | Who::Known(_));
         let (status, status_age) = self.status();
         let (integrity, receipt) = match foreign {
             true if input.receipt.is_none() => (Reason::IntegrityNotApplicable, Reason::ReceiptNotApplicable),
@@ -181,9 +80,9 @@ impl<'a> Check<'a> {
         };
         let waived = receipt == Reason::ReceiptWaived;
         let ages = Ages {
-            registry: match who {
-                Who::Foreign(_) => context.trust.map(|trust| context.now.since(trust.read_at())),
-                _ => context
+            registry: match foreign {
+                true => context.trust.map(|trust| context.now.since(trust.read_at())),
+                false => context
                     .registry
                     .map(|registry| context.now.since(registry.head().read_at)),
             },
@@ -193,7 +92,7 @@ impl<'a> Check<'a> {
         let reasons = [
             (self.reading.syntax, None),
             (signature, None),
-            (self.issuer(who, times), ages.registry),
+            (self.issuer(&who, times), ages.registry),
             (self.holder_binding(), None),
             (self.nonce(), None),
             (self.counter_signature(), None),
@@ -211,6 +110,8 @@ impl<'a> Check<'a> {
             Test::Syntax | Test::Signature | Test::Issuer | Test::Validity => true,
             Test::Nonce | Test::HolderBinding if context.expected.is_some() => true,
             Test::Status if waived => true,
+            // What no category speaks for is good only where its own status says so.
+            Test::Status if self.reading.category.is_none() => status != Reason::StatusNotApplicable,
             _ => required.as_ref().is_some_and(|required| required.contains(&test)),
         };
         let tests: Vec<TestResult> = reasons
@@ -249,12 +150,12 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn issuer(&self, who: Who<'_>, times: Times) -> Reason {
+    fn issuer(&self, who: &Who<'_>, times: Times) -> Reason {
         let (context, policy) = (self.context, &self.context.policy);
         let stale = |read_at: Timestamp, max_age: i64| context.now.since(read_at) > max_age;
         let (registry, issuer) = match who {
-            Who::Own(registry, issuer) => (registry, issuer),
-            Who::Foreign(_) => {
+            Who::Own(registry, issuer) => (*registry, *issuer),
+            Who::Foreign(_) | Who::Certified(_) | Who::Known(_) => {
                 let old = context
                     .trust
                     .is_none_or(|trust| stale(trust.read_at(), policy.trust_max_age));
@@ -266,7 +167,9 @@ impl<'a> Check<'a> {
             }
             Who::Unknown => {
                 return match (context.registry, context.trust, &self.input.copy.content) {
-                    (None, _, Content::Statement(_)) | (None, None, Content::Hcert(_)) => Reason::RegistryMissing,
+                    (None, _, Content::Statement(_)) | (None, None, Content::Hcert(_) | Content::SdJwtVc(_)) => {
+                        Reason::RegistryMissing
+                    }
                     (Some(registry), ..) if stale(registry.head().read_at, policy.registry_max_age) => {
                         Reason::RegistryStale
                     }
@@ -297,11 +200,27 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// The key binding that an SD-JWT VC was shown with.
+    fn key_binding(&self) -> Option<&KeyBinding> {
+        match &self.input.copy.content {
+            Content::SdJwtVc(content) => content.binding.as_ref(),
+            Content::Statement(_) | Content::Hcert(_) => None,
+        }
+    }
+
     fn holder_binding(&self) -> Reason {
+        if let Content::SdJwtVc(content) = &self.input.copy.content
+            && content.binding.is_some()
+        {
+            return match content.verify_binding(self.context.provider) {
+                Ok(()) => Reason::HolderBindingOk,
+                Err(_) => Reason::HolderBindingInvalid,
+            };
+        }
         let Some(presentation) = &self.input.presentation else {
             return match self.reading.holder {
-                Some(_) => Reason::HolderBindingMissing,
-                None => Reason::HolderBindingNotApplicable,
+                Holder::Did(_) | Holder::Key(_) => Reason::HolderBindingMissing,
+                Holder::Nobody => Reason::HolderBindingNotApplicable,
             };
         };
         let signed = presentation
@@ -309,17 +228,20 @@ impl<'a> Check<'a> {
             .is_ok();
         match self.reading.holder {
             _ if !signed => Reason::HolderBindingInvalid,
-            Some(holder) if holder == presentation.holder => Reason::HolderBindingOk,
-            Some(_) => Reason::HolderBindingInvalid,
-            None => Reason::HolderBindingNotApplicable,
+            Holder::Did(holder) if holder == presentation.holder => Reason::HolderBindingOk,
+            Holder::Did(_) | Holder::Key(_) => Reason::HolderBindingInvalid,
+            Holder::Nobody => Reason::HolderBindingNotApplicable,
         }
     }
 
     fn nonce(&self) -> Reason {
         let (now, policy) = (self.context.now, &self.context.policy);
+        if let Some(binding) = self.key_binding() {
+            return self.answers(binding);
+        }
         let Some(shown) = &self.input.presentation else {
             return match (self.context.expected, self.reading.holder) {
-                (Some(_), Some(_)) => Reason::PresentationMissing,
+                (Some(_), Holder::Did(_) | Holder::Key(_)) => Reason::PresentationMissing,
                 _ => Reason::NonceNotApplicable,
             };
         };
@@ -349,22 +271,40 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// Whether a key binding answers the request. It names no purpose: nonce and audience lead to the one request, which had one.
+    fn answers(&self, binding: &KeyBinding) -> Reason {
+        let policy = &self.context.policy;
+        let window = Window {
+            now: self.context.now,
+            max_age: policy.presentation_max_age,
+            skew: policy.clock_skew,
+        };
+        let answer = match self.context.expected {
+            Some(expected) => binding.verify_request(&expected.audience, &expected.nonce, &window),
+            None => binding.verify_time(&window),
+        };
+        match answer {
+            Ok(()) if self.context.expected.is_none() => Reason::RequestMissing,
+            Ok(()) => Reason::NonceOk,
+            Err(KeyBindingError::Audience) => Reason::AudienceMismatch,
+            Err(KeyBindingError::Nonce) => Reason::NonceMismatch,
+            Err(_) => Reason::PresentationExpired,
+        }
+    }
+
     fn counter_signature(&self) -> Reason {
         match (&self.input.counter_signature, self.reading.holder) {
-            (None, None) => Reason::CounterSignatureNotApplicable,
-            (None, Some(_)) => Reason::CounterSignatureMissing,
+            (None, Holder::Nobody) => Reason::CounterSignatureNotApplicable,
+            (None, Holder::Did(_) | Holder::Key(_)) => Reason::CounterSignatureMissing,
             // Nobody can have counter-signed what is bound to nobody.
-            (Some(_), None) => Reason::CounterSignatureInvalid,
-            (Some(text), Some(holder)) => {
+            (Some(_), Holder::Nobody) => Reason::CounterSignatureInvalid,
+            (Some(text), Holder::Did(holder)) => {
                 let (provider, now) = (self.context.provider, self.context.now);
-                let verified = CounterSignature::parse(text)
-                    .and_then(|signature| signature.verify(holder, &self.digest, provider, now));
-                if verified.is_ok() {
-                    Reason::CounterSignatureOk
-                } else {
-                    Reason::CounterSignatureInvalid
-                }
+                counter_signed(text, |signature| signature.verify(holder, &self.digest, provider, now))
             }
+            (Some(text), Holder::Key(key)) => counter_signed(text, |signature| {
+                signature.verify_by_key(key, &self.digest, self.context.provider)
+            }),
         }
     }
 
@@ -409,6 +349,16 @@ impl<'a> Check<'a> {
 
     fn acceptance(&self) -> Reason {
         match (self.reading.category, &self.reading.claims) {
+            (Some(category), Value::Object(claims))
+                if self.reading.syntax == Reason::SyntaxOk && self.input.copy.format == Format::SdJwtVc =>
+            {
+                match category.acceptance_of_parts(claims) {
+                    _ if !category.has_acceptance() => Reason::AcceptanceNotApplicable,
+                    Some(true) => Reason::AcceptanceOk,
+                    Some(false) => Reason::NotAcceptable,
+                    None => Reason::AcceptanceUndisclosed,
+                }
+            }
             (Some(category), Value::Object(claims)) if self.reading.syntax == Reason::SyntaxOk => {
                 match category.acceptance(claims) {
                     // A category without rules accepts nothing and refuses nothing: what it says is the verifier's to judge.
@@ -490,10 +440,12 @@ impl<'a> Check<'a> {
                     country: profile.map(|profile| profile.country.clone()),
                 }
             }
-            Who::Foreign(signer) => IssuerSummary {
-                id: format!("x509:{}", signer.digest),
-                name: Some(signer.certificate.subject.clone()),
-                country: signer.country.clone(),
+            Who::Foreign(signer) => certified(signer),
+            Who::Certified(signer) => certified(&signer),
+            Who::Known(issuer) => IssuerSummary {
+                id: issuer.to_owned(),
+                name: None,
+                country: None,
             },
             Who::Unknown => return None,
         };
@@ -504,15 +456,36 @@ impl<'a> Check<'a> {
         Some(Certificate {
             id: input
                 .statement()
-                .map_or(reading.uvci, |statement| statement.id.to_string()),
+                .map_or(reading.id, |statement| statement.id.to_string()),
             issuer,
-            holder: reading.holder.map(str::to_owned),
-            person: reading.person.into_owned(),
+            holder: match reading.holder {
+                Holder::Did(did) => Some(did.to_owned()),
+                Holder::Key(_) | Holder::Nobody => None,
+            },
+            person: match reading.person {
+                Named::Whole(person) => person.into_owned().into(),
+                Named::Disclosed(person) => person,
+            },
             claims,
             issued_at: reading.issued_at,
             valid_from: reading.valid_from,
             valid_until: reading.valid_until,
         })
+    }
+}
+
+fn counter_signed(text: &str, verify: impl FnOnce(CounterSignature) -> Result<(), CounterSignatureError>) -> Reason {
+    match CounterSignature::parse(text).and_then(verify) {
+        Ok(()) => Reason::CounterSignatureOk,
+        Err(_) => Reason::CounterSignatureInvalid,
+    }
+}
+
+fn certified(signer: &Signer) -> IssuerSummary {
+    IssuerSummary {
+        id: format!("x509:{}", signer.digest),
+        name: Some(signer.certificate.subject.clone()),
+        country: signer.country.clone(),
     }
 }
 

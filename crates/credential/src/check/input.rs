@@ -2,7 +2,7 @@
 
 use super::{Envelope, Evidence};
 use crate::{
-    format::{self, Content, FormatError, Parsed, evidence, hcert},
+    format::{self, Content, FormatError, Parsed, evidence, hcert, sd_jwt_vc},
     jws::JwsError,
     presentation::{MAX_PRESENTATION, Presentation, PresentationError},
     statement::{Format, Statement, StatusReference},
@@ -33,8 +33,9 @@ impl std::fmt::Debug for Input {
 }
 
 impl Input {
-    /// Reads an input, whichever it is: the text of a copy (a VC as JWT, or `HC1:…`), an [`Envelope`] as JSON, a presentation as JWT that
-    /// shows one copy, or paper: `HC1:…` and its evidence `VE1:…`, each in a line of its own. The error is the reason that a report gives.
+    /// Reads an input, whichever it is: the text of a copy (a VC as JWT, an SD-JWT VC with or without key binding, or `HC1:…`), an [`Envelope`] as
+    /// JSON, a presentation as JWT that shows one copy, or paper: `HC1:…` and its evidence `VE1:…`, each in a line of its own. The error is the
+    /// reason that a report gives.
     pub fn parse(bytes: &[u8]) -> Result<Self, Reason> {
         if bytes.len() > MAX_INPUT {
             return Err(Reason::TooLarge);
@@ -100,21 +101,24 @@ impl Input {
 
     /// All copies that a presentation shows, each as an input of its own.
     pub fn from_presentation(presentation: &Presentation) -> Result<Vec<Self>, Reason> {
-        let one = |envelope: &Envelope| {
-            let mut input = Self::from_envelope(envelope.clone())?;
-            input.presentation = Some(presentation.clone());
-            Ok(input)
-        };
+        let one = |envelope: &Envelope| Self::from_envelope(envelope.clone())?.within(presentation.clone());
         presentation.envelopes.iter().map(one).collect()
+    }
+
+    /// An SD-JWT VC is shown with its own key binding and in no presentation.
+    fn within(mut self, presentation: Presentation) -> Result<Self, Reason> {
+        if self.copy.format == Format::SdJwtVc {
+            return Err(Reason::UnsupportedFormat);
+        }
+        self.presentation = Some(presentation);
+        Ok(self)
     }
 
     fn parse_presentation(text: &str, as_copy: FormatError) -> Result<Self, Reason> {
         match Presentation::parse(text) {
             Ok(mut presentation) if presentation.envelopes.len() == 1 => {
                 let envelope = presentation.envelopes.remove(0);
-                let mut input = Self::from_envelope(envelope)?;
-                input.presentation = Some(presentation);
-                Ok(input)
+                Self::from_envelope(envelope)?.within(presentation)
             }
             Ok(_) => Err(Reason::UnsupportedFormat),
             Err(PresentationError::NotOne | PresentationError::Jws(JwsError::TooLarge(_))) => Err(as_copy.reason()),
@@ -154,7 +158,14 @@ impl Input {
     pub fn anchor(&self) -> Option<&Anchor> {
         self.receipt.as_ref().map(|receipt| &receipt.anchor)
     }
-    /// The statement, where the format carries one. Not verified.
+    /// What an SD-JWT VC says. Not verified.
+    pub fn sd_jwt_vc(&self) -> Option<&sd_jwt_vc::Content> {
+        match &self.copy.content {
+            Content::SdJwtVc(content) => Some(content),
+            Content::Statement(_) | Content::Hcert(_) => None,
+        }
+    }
+    /// The statement, where the format carries a whole one. Not verified.
     pub fn statement(&self) -> Option<&Statement> {
         self.copy.statement()
     }
@@ -210,6 +221,7 @@ pub(super) fn status_of(copy: &Parsed) -> Option<&StatusReference> {
     match &copy.content {
         Content::Statement(statement) => statement.status.as_ref(),
         Content::Hcert(content) => content.status.as_ref(),
+        Content::SdJwtVc(content) => content.status.as_ref(),
     }
 }
 

@@ -22,6 +22,7 @@ mod envelope;
 mod evaluate;
 mod input;
 mod lists;
+mod reading;
 pub mod registry;
 mod report;
 mod roots;

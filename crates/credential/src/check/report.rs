@@ -1,6 +1,6 @@
 //! What a check says.
 
-use crate::{CategoryId, Format, Person};
+use crate::{CategoryId, DisclosedPerson, Format};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use vidimus_core::{
@@ -50,7 +50,7 @@ pub struct Ages {
 /// Who issued, as the registry or the trust list says (not the certificate).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IssuerSummary {
-    /// Its DID, or for a foreign document signer `x509:` and the SHA-256 of its certificate.
+    /// Its DID, for a foreign signer with a certificate `x509:` and the certificate's SHA-256, or the `iss` of one that is known by its keys.
     pub id: String,
     /// Its name, if its profile or certificate is at hand.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,16 +63,17 @@ pub struct IssuerSummary {
 /// What the certificate says. Personal: `Debug` hides the person and the claims.
 #[derive(Clone, PartialEq, Serialize)]
 pub struct Certificate {
-    /// The id of this copy inside the signed bytes: a UUID, or the UVCI of a foreign HCERT.
+    /// The id of this copy inside the signed bytes: a UUID, the UVCI of a foreign HCERT, or the `jti` of a foreign SD-JWT VC (empty where it has
+    /// none).
     pub id: String,
     /// Who issued it.
     pub issuer: IssuerSummary,
     /// The holder's DID, where it is bound to one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
-    /// Whom it is about.
-    pub person: Person,
-    /// What it says.
+    /// Whom it is about, as far as that was disclosed.
+    pub person: DisclosedPerson,
+    /// What it says, as far as that was disclosed.
     pub claims: Map<String, Value>,
     /// When it was signed.
     pub issued_at: Timestamp,

@@ -6,18 +6,23 @@ use super::{
     trust::{Signer, Usage},
 };
 use crate::{
-    format::{KeyHint, Parsed},
-    x509,
+    Format,
+    format::{KeyHint, Parsed, sd_jwt_vc},
+    x509::{self, CertificateError},
 };
 use vidimus_core::{Algorithm, Digest, PublicKey, Timestamp, reason::Reason};
 
 /// Who signed, as far as a trusted record says so.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Who<'a> {
     /// An issuer of the registry.
     Own(&'a Registry, &'a Participant),
     /// A document signer of the caller's trust list.
     Foreign(&'a Signer),
+    /// An issuer with a certificate that leads to an authority of the caller's trust list.
+    Certified(Box<Signer>),
+    /// An issuer whose keys the caller's trust list has under this `iss`.
+    Known(&'a str),
     /// Nobody that is known.
     Unknown,
 }
@@ -131,8 +136,9 @@ pub(super) fn of_hcert<'a>(
         }
     }
     // What a key of the registry signed is not the trust list's to make good.
-    if let Some(found) = best.filter(|(reason, _)| *reason != Reason::SignatureInvalid) {
-        return found;
+    match best {
+        Some(found) if found.0 != Reason::SignatureInvalid => return found,
+        other => best = other,
     }
     for signer in context.trust.into_iter().flat_map(|trust| trust.find(kid)) {
         let reason = match verify(copy, digest, &signer.certificate.public_key, context) {
@@ -151,6 +157,111 @@ pub(super) fn of_hcert<'a>(
     })
 }
 
+/// An SD-JWT VC: by its certificate, first the registry's, then one that an authority of the trust list certified; or by the keys that the trust
+/// list has of its `iss`. Whatever the header brings is only taken for what the registry or the trust list know.
+pub(super) fn of_sd_jwt_vc<'a>(
+    copy: &Parsed,
+    content: &sd_jwt_vc::Content,
+    digest: &Digest,
+    times: Times,
+    context: &Context<'a>,
+) -> (Reason, Who<'a>) {
+    let mut refused = None;
+    if let Some(der) = content.chain.first() {
+        let Ok(leaf) = x509::Certificate::from_der(der) else {
+            return (Reason::KeyUnknown, Who::Unknown);
+        };
+        if let Some(found) = registered(copy, &leaf, digest, times, context) {
+            return found;
+        }
+        match certified(copy, content, digest, context) {
+            Some((Reason::KeyUnknown, _)) | None => {}
+            Some((Reason::KeyExpired, who)) => refused = Some((Reason::KeyExpired, who)),
+            Some(found) => return found,
+        }
+    }
+    let known = content
+        .issuer
+        .as_deref()
+        .and_then(|issuer| context.trust?.issuer(issuer));
+    if let Some((issuer, keys)) = known {
+        let named = keys
+            .iter()
+            .filter(|key| content.kid.is_none() || key.id.is_none() || key.id == content.kid);
+        let mut reason = Reason::KeyUnknown;
+        for key in named {
+            reason = verify(copy, digest, &key.key, context);
+            if reason == Reason::SignatureOk {
+                break;
+            }
+        }
+        return (reason, Who::Known(issuer));
+    }
+    refused.unwrap_or_else(|| match (context.registry, context.trust) {
+        (None, None) => (Reason::KeyUnavailable, Who::Unknown),
+        (Some(registry), _) => (absent(registry, context), Who::Unknown),
+        (None, Some(_)) => (Reason::KeyUnknown, Who::Unknown),
+    })
+}
+
+/// The participant that registered exactly this certificate; several may, and one whose key is good comes first.
+fn registered<'a>(
+    copy: &Parsed,
+    leaf: &x509::Certificate,
+    digest: &Digest,
+    times: Times,
+    context: &Context<'a>,
+) -> Option<(Reason, Who<'a>)> {
+    let registry = context.registry?;
+    let fingerprint = leaf.fingerprint(context.provider);
+    let mut best = None;
+    for (participant, record) in registry.by_kid(&fingerprint.0[..8]) {
+        if record.keys.certificate != Some(fingerprint) || record.keys.p256.as_ref() != Some(&leaf.public_key) {
+            continue;
+        }
+        let reason = match verify(copy, digest, &leaf.public_key, context) {
+            Reason::SignatureOk => match in_time(participant, &leaf.public_key, times, context) {
+                Reason::SignatureOk => certificate_permits(leaf, None, times, context),
+                other => other,
+            },
+            other => other,
+        };
+        best.get_or_insert((reason, Who::Own(registry, participant)));
+        if reason == Reason::SignatureOk {
+            best = Some((reason, Who::Own(registry, participant)));
+        }
+    }
+    best
+}
+
+/// An issuer that an authority of the trust list certified, now.
+fn certified<'a>(
+    copy: &Parsed,
+    content: &sd_jwt_vc::Content,
+    digest: &Digest,
+    context: &Context<'a>,
+) -> Option<(Reason, Who<'a>)> {
+    let authorities = context.trust?.authorities();
+    if authorities.is_empty() {
+        return None;
+    }
+    let leaf = match x509::leaf_of_path(&content.chain, authorities, context.now, context.provider) {
+        Ok(leaf) => leaf,
+        Err(CertificateError::Validity) => return Some((Reason::KeyExpired, Who::Unknown)),
+        Err(_) => return Some((Reason::KeyUnknown, Who::Unknown)),
+    };
+    let reason = match verify(copy, digest, &leaf.public_key, context) {
+        Reason::SignatureOk if leaf.digital_signature == Some(false) => Reason::KeyUsage,
+        other => other,
+    };
+    let signer = Signer {
+        digest: leaf.fingerprint(context.provider),
+        certificate: leaf,
+        country: None,
+    };
+    Some((reason, Who::Certified(Box::new(signer))))
+}
+
 /// What it means that a registry does not hold a key: nothing, when the registry is too old.
 fn absent(registry: &Registry, context: &Context<'_>) -> Reason {
     let stale = context.now.since(registry.head().read_at) > context.policy.registry_max_age;
@@ -161,17 +272,23 @@ fn absent(registry: &Registry, context: &Context<'_>) -> Reason {
     }
 }
 
-/// With the one algorithm that goes with this kind of key in an HCERT.
+/// With the one algorithm that goes with this kind of key.
 fn verify(copy: &Parsed, digest: &Digest, key: &PublicKey, context: &Context<'_>) -> Reason {
     let algorithm = match key {
         PublicKey::P256(_) => Algorithm::Es256,
         PublicKey::Rsa(_) => Algorithm::Ps256,
+        PublicKey::Ed25519(_) if copy.format == Format::SdJwtVc => Algorithm::EdDsa,
         PublicKey::Secp256k1(_) | PublicKey::Ed25519(_) => return Reason::AlgorithmNotAllowed,
     };
     if copy.algorithm != algorithm {
         return Reason::AlgorithmNotAllowed;
     }
-    match context.provider.verify_digest(algorithm, key, digest, &copy.signature) {
+    let verified = match algorithm {
+        // Signs messages and no digests of them.
+        Algorithm::EdDsa => context.provider.verify(algorithm, key, &copy.message, &copy.signature),
+        _ => context.provider.verify_digest(algorithm, key, digest, &copy.signature),
+    };
+    match verified {
         Ok(()) => Reason::SignatureOk,
         Err(_) => Reason::SignatureInvalid,
     }

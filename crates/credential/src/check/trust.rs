@@ -1,6 +1,7 @@
-//! Foreign document signers that a caller trusts: what a national or EU trust list of HCERT issuers holds.
+//! Foreign issuers that a caller trusts: document signers of HCERTs, as a national or EU trust list holds them, and issuers of SD-JWT VCs, by who
+//! certifies them or by their keys.
 
-use crate::x509;
+use crate::{format::sd_jwt_vc::issuer_metadata::Key, x509};
 use serde_json::Value;
 use std::collections::HashMap;
 use vidimus_core::{Digest, Provider, Timestamp, encoding};
@@ -22,7 +23,7 @@ pub struct Signer {
     pub country: Option<String>,
 }
 
-/// Document signers by `kid`.
+/// Document signers by `kid`; authorities over issuers of SD-JWT VCs, and keys of such issuers by their `iss`.
 ///
 /// The list gives trust as it stands: who fetched it verified its own signature, or chose to trust its source.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct TrustList {
     read_at: Timestamp,
     signers: HashMap<Vec<u8>, Vec<Signer>>,
     count: usize,
+    authorities: Vec<x509::Certificate>,
+    issuers: HashMap<String, Vec<Key>>,
 }
 
 /// Why a trust list is not taken.
@@ -53,7 +56,36 @@ impl TrustList {
             read_at,
             signers: HashMap::new(),
             count: 0,
+            authorities: Vec::new(),
+            issuers: HashMap::new(),
         }
+    }
+
+    /// Trusts whoever this authority certifies to issue SD-JWT VCs (`x5c`).
+    pub fn add_authority(&mut self, authority: x509::Certificate) {
+        self.authorities.push(authority);
+    }
+
+    /// Trusts these keys to sign SD-JWT VCs of the issuer whose `iss` this is, as its metadata have them
+    /// ([`issuer_metadata`](crate::format::sd_jwt_vc::issuer_metadata)). What was known of it before is forgotten.
+    pub fn add_issuer(&mut self, issuer: impl Into<String>, keys: Vec<Key>) {
+        self.issuers.insert(issuer.into(), keys);
+    }
+
+    /// The authorities over issuers of SD-JWT VCs.
+    pub fn authorities(&self) -> &[x509::Certificate] {
+        &self.authorities
+    }
+
+    /// The trusted keys of the issuer with this `iss`, and its name as it is kept here.
+    pub fn issuer(&self, issuer: &str) -> Option<(&str, &[Key])> {
+        let (name, keys) = self.issuers.get_key_value(issuer)?;
+        Some((name, keys))
+    }
+
+    /// Whether any issuer of SD-JWT VCs is trusted.
+    pub fn has_issuers(&self) -> bool {
+        !self.authorities.is_empty() || !self.issuers.is_empty()
     }
 
     /// Takes in a certificate under the `kid` that the HCERT specification gives it, the first 8 bytes of SHA-256 of its DER, and under `kid` if the

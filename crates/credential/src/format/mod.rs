@@ -6,6 +6,7 @@
 pub mod evidence;
 pub mod hcert;
 pub mod qr;
+pub mod sd_jwt_vc;
 pub mod vc_jwt;
 
 mod cbor;
@@ -14,7 +15,7 @@ mod inflate;
 pub(crate) use inflate::{Encoding, InflateError, deflate, inflate};
 pub(crate) use vc_jwt::numeric_date;
 
-use crate::{Format, Statement, json::JsonError, jws, jws::JwsError};
+use crate::{Format, Statement, json::JsonError, jws, jws::JwsError, sd_jwt::SdJwtError};
 use std::fmt;
 use vidimus_core::{Algorithm, Digest, Provider, reason::Reason};
 
@@ -38,7 +39,7 @@ pub enum FormatError {
     /// Longer than [`MAX_CERTIFICATE`], or larger than that once decompressed.
     #[error("larger than a certificate may be")]
     TooLarge,
-    /// Neither a compact JWS of a known type nor `HC1:`.
+    /// Neither a compact JWS of a known type, nor an SD-JWT VC, nor `HC1:`.
     #[error("not a certificate in a known format")]
     Unknown,
     /// Not a readable compact JWS.
@@ -59,6 +60,9 @@ pub enum FormatError {
     /// A claim that the format requires is missing or has the wrong form.
     #[error("the claim {0} is missing or has the wrong form")]
     Claim(&'static str),
+    /// Disclosures do not fit what is signed.
+    #[error("the disclosures do not fit")]
+    Disclosures(#[source] SdJwtError),
     /// Two places that must say the same do not.
     #[error("two places disagree about {0}")]
     Mismatch(&'static str),
@@ -116,11 +120,11 @@ impl Parsed {
     pub fn digest(&self, provider: &dyn Provider) -> Digest {
         provider.sha256(&[&self.message])
     }
-    /// The statement, where the format carries one; an HCERT becomes one through its category (`Category::from_dcc`).
+    /// The statement, where the format carries a whole one; an HCERT becomes one through its category (`Category::from_dcc`).
     pub fn statement(&self) -> Option<&Statement> {
         match &self.content {
             Content::Statement(statement) => Some(statement),
-            Content::Hcert(_) => None,
+            Content::Hcert(_) | Content::SdJwtVc(_) => None,
         }
     }
 }
@@ -132,6 +136,8 @@ pub enum Content {
     Statement(Box<Statement>),
     /// A health certificate payload.
     Hcert(Box<hcert::Content>),
+    /// What an SD-JWT VC says in the clear, and its disclosures.
+    SdJwtVc(Box<sd_jwt_vc::Content>),
 }
 
 /// Which of the issuer's keys a certificate says it was signed with. A hint: only keys that are trusted for other reasons are tried.
@@ -152,23 +158,35 @@ pub enum Unsigned {
     Jws(jws::Unsigned),
     /// An HCERT.
     Hcert(hcert::Unsigned),
+    /// An SD-JWT VC.
+    SdJwtVc(sd_jwt_vc::Unsigned),
 }
 
 impl Unsigned {
-    /// From the bytes that an earlier [`Self::message`] gave, kept while the signature was made elsewhere.
+    /// From the bytes that an earlier [`Self::to_kept`] gave, kept while the signature was made elsewhere.
     pub fn from_message(format: Format, message: Vec<u8>) -> Result<Self, FormatError> {
         Ok(match format {
             Format::VcJwt11 | Format::VcJwt20 => {
                 Self::Jws(jws::Unsigned::from_message(message).map_err(FormatError::Jws)?)
             }
             Format::Hcert => Self::Hcert(hcert::Unsigned::from_message(&message)?),
+            Format::SdJwtVc => Self::SdJwtVc(sd_jwt_vc::Unsigned::from_kept(message)?),
         })
+    }
+    /// What it takes to finish it later: the bytes to sign, and in an SD-JWT VC the disclosures.
+    pub fn to_kept(&self) -> Vec<u8> {
+        match self {
+            Self::Jws(unsigned) => unsigned.message().to_vec(),
+            Self::Hcert(unsigned) => unsigned.message().to_vec(),
+            Self::SdJwtVc(unsigned) => unsigned.to_kept(),
+        }
     }
     /// The bytes to sign.
     pub fn message(&self) -> &[u8] {
         match self {
             Self::Jws(unsigned) => unsigned.message(),
             Self::Hcert(unsigned) => unsigned.message(),
+            Self::SdJwtVc(unsigned) => unsigned.message(),
         }
     }
     /// SHA-256 of [`Self::message`].
@@ -180,6 +198,7 @@ impl Unsigned {
         match self {
             Self::Jws(unsigned) => unsigned.finish(signature),
             Self::Hcert(unsigned) => unsigned.finish(signature),
+            Self::SdJwtVc(unsigned) => unsigned.finish(signature),
         }
     }
 }
@@ -193,6 +212,8 @@ pub fn parse(text: &str) -> Result<Parsed, FormatError> {
     let text = text.trim_start().trim_end_matches(['\r', '\n', '\t']);
     if text.starts_with(hcert::PREFIX) {
         hcert::parse(text)
+    } else if memchr::memchr(b'~', text.as_bytes()).is_some() {
+        sd_jwt_vc::parse(text.trim_end())
     } else {
         vc_jwt::parse(text.trim_end())
     }

@@ -100,15 +100,7 @@ pub fn prepare(
     if algorithm == Algorithm::Ps256 {
         return Err(FormatError::Algorithm);
     }
-    for (name, time) in [
-        ("iat", statement.issued_at),
-        ("nbf", statement.valid_from),
-        ("exp", statement.valid_until),
-    ] {
-        if !WRITABLE.contains(&time.0) {
-            return Err(FormatError::Claim(name));
-        }
-    }
+    writable_times(statement)?;
     let mut header = object(json!({ "alg": algorithm.name() }));
     let payload = match version {
         Version::V1_1 => {
@@ -124,6 +116,20 @@ pub fn prepare(
     header.insert("kid".into(), kid.into());
     let payload = serde_json::to_vec(&payload).expect("a map of JSON values with text keys always writes");
     Ok(jws::Unsigned::new(&header, &payload))
+}
+
+/// Whether its times can be written in every format.
+pub(super) fn writable_times(statement: &Statement) -> Result<(), FormatError> {
+    for (name, time) in [
+        ("iat", statement.issued_at),
+        ("nbf", statement.valid_from),
+        ("exp", statement.valid_until),
+    ] {
+        if !WRITABLE.contains(&time.0) {
+            return Err(FormatError::Claim(name));
+        }
+    }
+    Ok(())
 }
 
 fn claims_1_1(statement: &Statement, context: &str) -> Map<String, Value> {

@@ -17,7 +17,7 @@ mod read;
 pub use issue::{ConcealError, Concealed, Frame, conceal};
 pub use path::{ClaimPath, PathError, Step};
 pub use present::{ChoiceError, combine};
-pub use read::{Disclosed, Processed, SdJwt, SdJwtError};
+pub use read::{Disclosed, Processed, SdJwt, SdJwtError, process};
 
 use vidimus_core::{Provider, encoding};
 

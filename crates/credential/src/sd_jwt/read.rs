@@ -181,7 +181,7 @@ pub struct Disclosed {
 }
 
 /// [`SdJwt::process`] of a payload and disclosures that came apart.
-fn process(
+pub fn process(
     payload: Map<String, Value>,
     disclosures: &[&str],
     provider: &dyn Provider,

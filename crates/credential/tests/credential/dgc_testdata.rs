@@ -132,7 +132,7 @@ impl Steps {
         });
         let content = parsed.as_ref().ok().and_then(|parsed| match &parsed.content {
             Content::Hcert(content) => Some(content.as_ref().clone()),
-            Content::Statement(_) => None,
+            Content::Statement(_) | Content::SdJwtVc(_) => None,
         });
         let decoded = parsed.as_ref().map(drop).map_err(Clone::clone);
         let json = match (&content, file["JSON"].as_object()) {
@@ -199,7 +199,7 @@ fn encode(json: &Value, clock: Timestamp) -> Result<(), String> {
     let unsigned = hcert::prepare(&content, [7; 8]).map_err(text)?;
     match hcert::parse(&unsigned.finish(&[1; 64])).map_err(text)?.content {
         Content::Hcert(read) if read.dcc.is_object() => same_json(&read.dcc, json),
-        Content::Hcert(_) | Content::Statement(_) => Err("no payload was encoded".to_owned()),
+        Content::Hcert(_) | Content::Statement(_) | Content::SdJwtVc(_) => Err("no payload was encoded".to_owned()),
     }
 }
 

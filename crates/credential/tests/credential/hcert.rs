@@ -79,7 +79,7 @@ fn payload() -> Vec<(i64, Cbor)> {
 fn read(cose: &Cbor) -> Result<Content, FormatError> {
     hcert::parse_cose(&cbor(cose)).map(|parsed| match parsed.content {
         format::Content::Hcert(content) => *content,
-        format::Content::Statement(_) => panic!("an HCERT has no statement"),
+        format::Content::Statement(_) | format::Content::SdJwtVc(_) => panic!("an HCERT has no statement"),
     })
 }
 

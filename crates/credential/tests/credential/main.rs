@@ -10,6 +10,7 @@ mod evidence;
 mod hcert;
 mod jws;
 mod sd_jwt;
+mod sd_jwt_vc;
 mod status;
 mod support;
 mod vc_jwt;

@@ -21,7 +21,6 @@ use vidimus_core::{
     receipt::Anchor,
 };
 use vidimus_credential::{
-    Statement,
     category::Category,
     check::{
         self, Certificate, Context, Expected, Input, Policy, Report, Root, Roots, TrustList, Verdict, registry::Grant,
@@ -334,22 +333,9 @@ pub fn waived(report: &Report) -> bool {
 
 /// The wanted attributes that the category discloses and the certificate has.
 pub fn attributes(category: &Category, certificate: &Certificate, wanted: &[String]) -> Map<String, Value> {
-    let statement = Statement {
-        id: vidimus_core::id::CopyId::from_bytes([0; 16]),
-        category: category.id().clone(),
-        issuer: certificate.issuer.id.clone(),
-        issuer_country: certificate.issuer.country.clone().unwrap_or_default(),
-        holder: certificate.holder.clone(),
-        person: certificate.person.clone(),
-        claims: certificate.claims.clone(),
-        issued_at: certificate.issued_at,
-        valid_from: certificate.valid_from,
-        valid_until: certificate.valid_until,
-        status: None,
-    };
     wanted
         .iter()
-        .filter_map(|name| Some((name.clone(), category.disclosure(name)?.value(&statement)?)))
+        .filter_map(|name| Some((name.clone(), category.disclosure(name)?.shown(certificate)?)))
         .collect()
 }
 

@@ -89,6 +89,9 @@ pub fn prepare(
         Format::VcJwt20 => vc_jwt::prepare(&statement, Version::V2_0, context, terms.algorithm, &terms.kid)
             .map(Unsigned::Jws)
             .map_err(refused),
+        Format::SdJwtVc => Err(Error::Internal(
+            "an SD-JWT VC is made for the keys that a wallet brings",
+        )),
         Format::Hcert => {
             let category = category(categories, &subject.category)?;
             let dcc = category.to_dcc(&statement).map_err(|error| {
@@ -153,6 +156,6 @@ fn refused(error: FormatError) -> Error {
 pub const fn algorithms(format: Format) -> &'static [Algorithm] {
     match format {
         Format::VcJwt11 | Format::VcJwt20 => &[Algorithm::Es256k, Algorithm::Es256kR, Algorithm::Es256],
-        Format::Hcert => &[Algorithm::Es256],
+        Format::Hcert | Format::SdJwtVc => &[Algorithm::Es256],
     }
 }

@@ -6,6 +6,7 @@ mod malformed;
 mod odd;
 mod paper;
 mod reject;
+mod sd_jwts;
 mod undetermined;
 
 use super::{
@@ -42,6 +43,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(undetermined::cases());
     cases.extend(odd::cases());
     cases.extend(bombs::cases());
+    cases.extend(sd_jwts::cases());
     cases
 }
 

@@ -22,6 +22,7 @@ use vidimus_credential::{
         bundle::{Anchors, ListKind},
         registry::Event,
     },
+    format::sd_jwt_vc::issuer_metadata,
     status::StatusError,
     x509,
 };
@@ -52,6 +53,8 @@ struct Vector {
     trusted_roots: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trust_list: Option<TrustFile>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trusted_issuers: Option<IssuersFile>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -127,6 +130,17 @@ struct TrustFile {
     list: Value,
 }
 
+/// Whom a check trusts to issue SD-JWT VCs.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IssuersFile {
+    read_at: Timestamp,
+    /// DER in base64.
+    authorities: Vec<String>,
+    /// JWK sets by `iss`.
+    keys: BTreeMap<String, Value>,
+}
+
 impl Vector {
     fn of(case: &Case) -> Self {
         let Setup {
@@ -138,6 +152,7 @@ impl Vector {
             status,
             trusted,
             trust_list,
+            issuers,
             policy,
             expected,
         } = case.setup.clone();
@@ -173,6 +188,19 @@ impl Vector {
                 .collect(),
             trusted_roots: trusted.iter().map(|der| encoding::base64(der)).collect(),
             trust_list: trust_list.map(|(list, read_at)| TrustFile { read_at, list }),
+            trusted_issuers: issuers.map(|issuers| IssuersFile {
+                read_at: now.plus(-600),
+                authorities: issuers.authorities.iter().map(|der| encoding::base64(der)).collect(),
+                keys: issuers
+                    .keys
+                    .into_iter()
+                    .map(|(issuer, keys)| {
+                        let document = issuer_metadata::document(&issuer, &keys);
+                        let document: Value = serde_json::from_slice(&document).unwrap();
+                        (issuer, document["jwks"].clone())
+                    })
+                    .collect(),
+            }),
         };
         let (_, refused) = vector.status_lists();
         for (file, refused) in vector.status.iter_mut().zip(refused) {
@@ -226,6 +254,18 @@ impl Vector {
             .trust_list
             .as_ref()
             .map(|file| TrustList::parse(file.list.to_string().as_bytes(), file.read_at, provider).unwrap());
+        let mut trust = trust;
+        if let Some(file) = &self.trusted_issuers {
+            let list = trust.get_or_insert_with(|| TrustList::new(file.read_at));
+            for der in &file.authorities {
+                let der = encoding::from_base64(der).unwrap();
+                list.add_authority(x509::Certificate::from_der(&der).unwrap());
+            }
+            for (issuer, keys) in &file.keys {
+                let keys = issuer_metadata::read_keys(keys.to_string().as_bytes()).unwrap();
+                list.add_issuer(issuer, keys);
+            }
+        }
         let categories = Categories::built_in();
         let context = Context {
             now: self.now,

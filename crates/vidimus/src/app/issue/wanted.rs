@@ -105,7 +105,9 @@ fn card(app: &App, text: Option<&str>, now: Timestamp) -> Result<Option<HolderCa
 
 /// The renderings to make: those asked for, else all that the category has. Without keys of the holder only paper can be made.
 fn formats(category: &Category, wanted: &[String], bound: bool) -> Result<Vec<Format>, Error> {
-    let possible = |format: Format| category.permits(format) && (bound || format == Format::Hcert);
+    // An SD-JWT VC is made for the keys that a wallet brings, by the protocol it brings them with.
+    let possible =
+        |format: Format| category.permits(format) && format != Format::SdJwtVc && (bound || format == Format::Hcert);
     if wanted.is_empty() {
         return Ok(category
             .formats()

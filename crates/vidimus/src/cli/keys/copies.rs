@@ -216,6 +216,7 @@ pub(super) fn check(
             (statement.issued_at, statement.valid_until, statement.status.clone())
         }
         Content::Hcert(content) => (content.issued_at, content.expires_at, content.status.clone()),
+        Content::SdJwtVc(_) => return Err("it is in a format that is not signed here"),
     };
     if issued_at > now.plus(SKEW) || issued_at < now.plus(-WEEK) {
         return Err("its time of signing is not now, nor within the last week");

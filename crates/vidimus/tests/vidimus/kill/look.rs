@@ -86,6 +86,7 @@ impl Run {
         let status = match parsed.content {
             format::Content::Statement(statement) => statement.status,
             format::Content::Hcert(content) => content.status,
+            format::Content::SdJwtVc(content) => content.status,
         };
         status.unwrap().index
     }

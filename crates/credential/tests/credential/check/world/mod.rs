@@ -7,6 +7,7 @@ mod lists;
 mod parties;
 mod registry;
 mod rsa;
+mod sd_jwts;
 mod setup;
 
 pub use self::content::*;
@@ -15,6 +16,7 @@ pub use self::lists::*;
 pub use self::parties::*;
 pub use self::registry::*;
 pub use self::rsa::*;
+pub use self::sd_jwts::*;
 pub use self::setup::*;
 
 use p256::ecdsa::signature::Signer as _;

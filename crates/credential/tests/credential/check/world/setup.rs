@@ -15,6 +15,7 @@ pub struct Setup {
     pub status: Vec<(List, Timestamp)>,
     pub trusted: Vec<Vec<u8>>,
     pub trust_list: Option<(Value, Timestamp)>,
+    pub issuers: Option<Issuers>,
     pub policy: Option<Policy>,
     pub expected: Option<Expected>,
 }
@@ -41,6 +42,7 @@ impl Setup {
             )],
             trusted: vec![DEPLOYMENT.authority.certificate().to_vec()],
             trust_list: None,
+            issuers: None,
             policy: None,
             expected: Some(request()),
         }
