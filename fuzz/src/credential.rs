@@ -11,9 +11,14 @@ use vidimus_credential::{
         Verdict, bundle::Content, registry::Event,
     },
     countersign::CounterSignature,
-    format::{self, hcert, vc_jwt},
+    format::{
+        self, hcert,
+        sd_jwt_vc::{issuer_metadata, type_metadata::Resolution},
+        vc_jwt,
+    },
     intake, json, jws,
     presentation::Presentation,
+    sd_jwt::SdJwt,
     status::{bitstring::BitstringList, token_list::TokenList},
     x509,
 };
@@ -47,8 +52,10 @@ pub const ENTRIES: &[Entry] = &[
     ("presentation", presentation),
     ("receipt", receipt),
     ("registry", registry),
+    ("sd_jwt", sd_jwt_text),
     ("token_list", token_list),
     ("trust_list", trust_list),
+    ("type_metadata", type_document),
     ("unsigned_copy", unsigned_copy),
     ("value_set", value_set),
     ("vc_jwt", vc),
@@ -87,6 +94,45 @@ pub fn vc(data: &[u8]) {
         assert!(matches!(read.format, Format::VcJwt11 | Format::VcJwt20));
         assert!(data.starts_with(&read.message));
     }
+}
+
+/// SD-JWT, with and without key binding; SD-JWT VC, and one to sign.
+pub fn sd_jwt_text(data: &[u8]) {
+    if let Ok(unsigned) = format::Unsigned::from_message(Format::SdJwtVc, data.to_vec()) {
+        assert_eq!(unsigned.to_kept(), data);
+        let finished = unsigned.finish(&[1; 64]);
+        assert!(SdJwt::parse(&finished).is_ok_and(|read| read.bound().is_none()));
+    }
+    let Some(text) = text(data) else { return };
+    let Ok(read) = SdJwt::parse(text) else { return };
+    assert_eq!(text, format!("{}{}", read.unbound(), read.bound().unwrap_or_default()));
+    let _ = read.key_binding();
+    if let Ok(processed) = read.process(&*PROVIDER) {
+        // Everything that came has its place, and all of it chosen is what came.
+        assert_eq!(processed.disclosed.len(), read.disclosures().len());
+        let paths: Vec<_> = processed.disclosed.iter().map(|one| one.path.clone()).collect();
+        let chosen = processed.choose(&paths).expect("each leads to what it disclosed");
+        assert_eq!(chosen.len(), paths.len());
+        assert_eq!(read.present(&chosen), read.unbound());
+    }
+    if let Ok(parsed) = format::parse(text) {
+        assert_eq!(parsed.format, Format::SdJwtVc);
+        if let format::Content::SdJwtVc(content) = &parsed.content {
+            let _ = content.show(&*PROVIDER);
+            let _ = content.verify_binding(&*PROVIDER);
+        }
+    }
+}
+
+/// Type Metadata, and JWT VC Issuer Metadata.
+pub fn type_document(data: &[u8]) {
+    let mut resolution = Resolution::new("https://health.example/v1/types/sars-cov-2-naat", None);
+    if resolution.supply(data, &*PROVIDER).is_ok() && resolution.wanted().is_none() {
+        let _ = resolution.finish();
+    }
+    let _ = issuer_metadata::read(data, "https://lab.example");
+    let _ = issuer_metadata::read_keys(data);
+    let _ = text(data).map(issuer_metadata::url);
 }
 
 /// Text of an HCERT: base45, zlib, COSE, CWT.

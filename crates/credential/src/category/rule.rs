@@ -218,3 +218,51 @@ pub(crate) fn at<'a>(claims: &'a Map<String, Value>, pointer: &str) -> Option<&'
         Some(tail) => found.pointer(&format!("/{tail}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_depends_on_what_is_not_there_is_open() {
+        let equals = |claim: &str, value: Value| json!({"equals": {"claim": claim, "value": value}});
+        let yes = equals("/a", json!(1));
+        let no = equals("/a", json!(2));
+        let open = equals("/z", json!(1));
+        let compare =
+            |right: &str| json!({"compare": {"left": {"claim": "/a"}, "is": "at_least", "right": {"claim": right}}});
+        let claims = json!({"a": 1, "b": 1});
+        let claims = claims.as_object().expect("an object");
+        for (condition, expected) in [
+            (yes.clone(), Some(true)),
+            (no.clone(), Some(false)),
+            (open.clone(), None),
+            (json!({"present": {"claim": "/a"}}), Some(true)),
+            (json!({"present": {"claim": "/z"}}), None),
+            (json!({"not": {"present": {"claim": "/z"}}}), None),
+            (json!({ "not": yes }), Some(false)),
+            (json!({"in": {"claim": "/z", "values": [1]}}), None),
+            (json!({"and": [yes, open]}), None),
+            (json!({"and": [open, no]}), Some(false)),
+            (json!({"or": [open, yes]}), Some(true)),
+            (json!({"or": [no, open]}), None),
+            (json!({"or": [no, no]}), Some(false)),
+            (compare("/b"), Some(true)),
+            (compare("/z"), None),
+            (
+                json!({"compare": {"left": {"claim": "/a"}, "is": "less_than", "right": {"value": 1}}}),
+                Some(false),
+            ),
+        ] {
+            let read: Condition = serde_json::from_value(condition.clone()).expect("a condition");
+            assert_eq!(read.holds_of_parts(claims), expected, "{condition}");
+            // What is decided of parts stays decided when the rest is there.
+            if let Some(decided) = expected {
+                let mut whole = claims.clone();
+                whole.insert("z".into(), json!(1));
+                assert_eq!(read.holds(&whole), decided, "{condition}");
+            }
+        }
+    }
+}

@@ -158,3 +158,74 @@ fn remote_reference(value: &Value, pointer: String) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn fits(schema: &Value, value: Value) -> bool {
+        Schema::compile(&of_parts(schema))
+            .unwrap_or_else(|(at, why)| panic!("{at}: {why}"))
+            .is_valid(&value)
+    }
+
+    #[test]
+    fn parts_keep_their_shape_and_may_lack_the_rest() {
+        let schema = json!({
+            "type": "object", "additionalProperties": false, "required": ["a", "required", "list"], "minProperties": 3,
+            "properties": {
+                "a": {"type": "integer", "maximum": 9},
+                "required": {"const": "yes"},
+                "not": {"enum": ["one", "two"]},
+                "list": {"type": "array", "minItems": 2, "items": {"type": "object", "required": ["x"], "properties": {"x": {"type": "string"}}}},
+                "pair": {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}], "items": false},
+            },
+            "if": {"required": ["a"]}, "then": {"required": ["pair"]},
+            "oneOf": [{"required": ["a"]}, {"required": ["pair"]}],
+            "not": {"required": ["nothing"]},
+            "dependentRequired": {"a": ["pair"]},
+        });
+        for parts in [
+            json!({}),
+            json!({"a": 1}),
+            json!({"required": "yes", "not": "two"}),
+            json!({"list": []}),
+            json!({"list": [{}, {"x": "y"}]}),
+            json!({"pair": [7]}),
+            json!({"a": 1, "pair": ["x", 1]}),
+        ] {
+            assert!(fits(&schema, parts.clone()), "{parts}");
+        }
+        for wrong in [
+            json!({"a": "1"}),
+            json!({"a": 10}),
+            json!({"required": "no"}),
+            json!({"not": "three"}),
+            json!({"list": [{"x": 1}]}),
+            json!({"list": {}}),
+            json!({"pair": "x"}),
+            json!({"vip": true}),
+            json!([]),
+        ] {
+            assert!(!fits(&schema, wrong.clone()), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn forms_that_exclude_each_other_become_forms_of_which_one_fits() {
+        let form =
+            |kind: &str, name: &str| json!({"required": ["kind", name], "properties": {"kind": {"const": kind}}});
+        let schema = json!({
+            "type": "object",
+            "oneOf": [form("one", "a"), form("two", "b")],
+            "anyOf": [{"properties": {"a": {"type": "integer"}}}],
+        });
+        for parts in [json!({}), json!({"kind": "one"}), json!({"kind": "two", "a": 1})] {
+            assert!(fits(&schema, parts.clone()), "{parts}");
+        }
+        for wrong in [json!({"kind": "three"}), json!({"a": "1"})] {
+            assert!(!fits(&schema, wrong.clone()), "{wrong}");
+        }
+    }
+}

@@ -7,9 +7,19 @@ mod fuzz;
 #[path = "../../../../fuzz/src/run.rs"]
 mod run;
 
-use crate::check::world::{LABS, hcert_content, hcert_of, simple, statement};
+use crate::check::world::{Binding, LABS, hcert_content, hcert_of, sd_jwt, showing, simple, statement};
+use serde_json::{Value, json};
 use vidimus_core::encoding::{base64url, from_hex};
-use vidimus_credential::{Format, format};
+use vidimus_credential::{
+    Format,
+    category::Categories,
+    format::{
+        self,
+        sd_jwt_vc::type_metadata::{self, Resolution},
+    },
+    sd_jwt::{SdJwt, combine},
+};
+use vidimus_crypto::Native;
 
 /// The bytes that are signed of an HCERT with these parts.
 fn sig_structure(context: &str, protected: &str, aad: &str, payload: &[u8]) -> Vec<u8> {
@@ -112,4 +122,118 @@ fn the_corpus_of_copies_to_sign_is_what_makes_it() {
             ("hcert-length-of-4-gib", vec![0x84, 0x7a, 0xff, 0xff, 0xff, 0xff]),
         ],
     );
+}
+
+fn vectors(file: &str) -> Value {
+    let path = format!("{}/../../vectors/sd-jwt/{file}", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn the_corpus_of_sd_jwts_is_what_makes_it() {
+    let copy = sd_jwt(&LABS.lab);
+    let rfc = vectors("rfc9901.json");
+    let example = |name: &str| {
+        let case = rfc["cases"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|case| case["name"] == name)
+            .unwrap();
+        case["sd_jwt"].as_str().unwrap().as_bytes().to_vec()
+    };
+    let (message, _) = copy.split_once('~').unwrap().0.rsplit_once('.').unwrap();
+    let disclosures: Vec<&str> = copy.split_terminator('~').skip(1).collect();
+    let rejected = vectors("reject.json");
+    let refused = |name: &str| {
+        let case = rejected["cases"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|case| case["name"] == name)
+            .unwrap();
+        let payload = case["payload"].to_string();
+        let jwt = format!(
+            "{}.{}.",
+            base64url(br#"{"alg":"ES256"}"#),
+            base64url(payload.as_bytes())
+        );
+        let texts = case["disclosures"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|text| text.as_str().unwrap());
+        combine(&jwt, texts).into_bytes()
+    };
+    let cases = [
+        "orphan",
+        "twice",
+        "digest-twice-in-two-lists",
+        "element-with-more",
+        "names-sd",
+        "hash-nested",
+        "deep",
+    ];
+    let cases = cases.map(|name| (name, refused(name)));
+    run::seeds(
+        "sd_jwt",
+        |data| {
+            let read = std::str::from_utf8(data).ok().and_then(|text| SdJwt::parse(text).ok());
+            let kept = format::Unsigned::from_message(Format::SdJwtVc, data.to_vec()).is_ok();
+            kept || read.is_some_and(|read| read.process(&Native::new()).is_ok())
+        },
+        &[
+            ("rfc-issued", example("issued")),
+            ("rfc-presented", example("presented")),
+            ("rfc-pid", example("pid-presented")),
+            ("copy", copy.clone().into_bytes()),
+            (
+                "copy-shown",
+                Binding::default().bind(&showing(&copy, &["result"])).into_bytes(),
+            ),
+            ("to-sign", combine(message, disclosures).into_bytes()),
+        ],
+        &cases,
+    );
+}
+
+#[test]
+fn the_corpus_of_type_metadata_is_what_makes_it() {
+    let vct = vct_of_corpus();
+    let id = vidimus_credential::CategoryId::new("sars-cov-2-naat").unwrap();
+    let document = type_metadata::document(Categories::built_in().category(&id).unwrap(), vct);
+    let changed = |name: &str, value: Value| {
+        let mut document: Value = serde_json::from_slice(&document).unwrap();
+        document[name] = value;
+        document.to_string().into_bytes()
+    };
+    run::seeds(
+        "type_metadata",
+        |data| {
+            Resolution::new(vct_of_corpus(), None)
+                .supply(data, &Native::new())
+                .is_ok()
+        },
+        &[
+            ("category", document.clone()),
+            (
+                "extends",
+                changed("extends", "https://health.example/v1/types/test".into()),
+            ),
+        ],
+        &[
+            ("circle", changed("extends", vct.into())),
+            (
+                "another",
+                changed("vct", "https://health.example/v1/types/other".into()),
+            ),
+            ("claims-no-list", changed("claims", json!({}))),
+            ("path-empty", changed("claims", json!([{"path": []}]))),
+            ("cut", document[..document.len() - 1].to_vec()),
+        ],
+    );
+}
+
+fn vct_of_corpus() -> &'static str {
+    "https://health.example/v1/types/sars-cov-2-naat"
 }

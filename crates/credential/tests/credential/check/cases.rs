@@ -2,6 +2,7 @@
 
 mod accept;
 mod bombs;
+mod jwks;
 mod malformed;
 mod odd;
 mod paper;
@@ -44,6 +45,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(odd::cases());
     cases.extend(bombs::cases());
     cases.extend(sd_jwts::cases());
+    cases.extend(jwks::cases());
     cases
 }
 

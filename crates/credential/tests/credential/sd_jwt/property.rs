@@ -79,10 +79,10 @@ proptest! {
         let paths: BTreeSet<_> = whole.disclosed.iter().map(|one| one.path.clone()).collect();
         prop_assert_eq!(paths, picked.iter().map(|(path, _)| path.clone()).collect::<BTreeSet<_>>());
 
-        // Nothing of what is disclosable stands in the payload: another value there gives another disclosure and no other payload but digests.
+        // Nothing of what is disclosable stands in the payload. (What stands behind an element that is not shown stands elsewhere then.)
         let none = processed(&format!("{jwt}~"));
         for one in &whole.disclosed {
-            if matches!(one.path.steps().last(), Some(Step::Name(_))) {
+            if one.path.steps().iter().all(|step| matches!(step, Step::Name(_))) {
                 prop_assert!(one.path.select(&none.claims).is_empty(), "{:?} is in the clear", one.path);
             }
         }
