@@ -13,7 +13,7 @@ pub enum TokenError {
     /// Not an object of lists of presentations, each a text or an object.
     #[error("the vp_token has the wrong form")]
     Form,
-    /// More than [`MAX_PRESENTATIONS`].
+    /// More than are read.
     #[error("the vp_token holds more than {MAX_PRESENTATIONS} presentations")]
     TooMany,
     /// It is no answer to the query.

@@ -2,8 +2,10 @@
 
 mod client;
 mod flow;
+mod policy;
 mod reads;
 mod refuses;
 mod response;
+mod signed;
 mod transaction;
 mod world;

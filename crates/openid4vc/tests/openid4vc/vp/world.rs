@@ -247,3 +247,13 @@ pub fn hash_of(der: &[u8]) -> String {
     use vidimus_core::Provider as _;
     encoding::base64url(Native::new().sha256(&[der]).as_bytes())
 }
+
+pub type Members = Map<String, Value>;
+
+pub fn put(members: &mut Members, name: &str, value: impl Into<Value>) {
+    members.insert(name.to_owned(), value.into());
+}
+
+pub fn refusal(result: Result<Verified<Incoming>, Refusal>) -> Refusal {
+    result.expect_err("refused")
+}
