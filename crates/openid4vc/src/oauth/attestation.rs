@@ -1,11 +1,13 @@
 //! How a wallet authenticates: its provider attests its key, and it proves that it holds it (draft-ietf-oauth-attestation-based-client-auth-07,
 //! OpenID4VCI appendix E, HAIP §4.3.1).
 //!
-//! The attestation is signed by a certificate that one of the trusted attesters' roots issued. `-08` no longer has `iss` in the proof of
+//! The attestation is signed by a certificate that one of the trusted attesters' roots issued, for signing JSON Web Tokens or for nothing in
+//! particular: where one authority certifies verifiers too, theirs do not attest wallets. `-08` no longer has `iss` in the proof of
 //! possession: it is made here, and when it is read it may be absent, but not another than the client.
 
 use super::{
     ErrorCode, Identifier, jwk,
+    signed::{self, SignedError},
     wire::{self, MAX_TEXT},
 };
 use serde_json::{Map, Value, json};
@@ -13,7 +15,7 @@ use std::fmt;
 use vidimus_core::{Algorithm, Entropy, Provider, PublicKey, SignError, Signer, Timestamp, encoding};
 use vidimus_credential::{
     jws::{Jws, JwsError},
-    x509::{self, Certificate, CertificateError},
+    x509::{Certificate, CertificateError},
 };
 
 /// The header with the attestation.
@@ -181,7 +183,7 @@ impl fmt::Debug for Headers<'_> {
 pub struct Expected<'a> {
     /// This authorization server.
     pub audience: &'a Identifier,
-    /// Roots whose certificates may sign attestations.
+    /// Roots whose certificates may sign attestations; intermediate authorities may stand in `x5c`.
     pub roots: &'a [Certificate],
     /// The algorithms that the metadata list, for attestations.
     pub algorithms: &'a [Algorithm],
@@ -261,7 +263,17 @@ impl<'a> Headers<'a> {
         if !expected.algorithms.contains(&algorithm) || !expected.pop_algorithms.contains(&pop_algorithm) {
             return Err(AttestationError::Algorithm);
         }
-        let signer = signer(&self.attestation, expected.roots, expected.now, provider)?;
+        let signer = signed::signer(
+            &self.attestation,
+            expected.roots,
+            Some(signed::JWT),
+            expected.now,
+            provider,
+        )
+        .map_err(|error| match error {
+            SignedError::Signature => AttestationError::Signature,
+            SignedError::Signer(error) => AttestationError::Signer(error),
+        })?;
 
         let text = |name| wire::text(&self.claims, name).map_err(malformed);
         let time = |name| wire::time(&self.claims, name).map_err(malformed);
@@ -371,22 +383,4 @@ fn read<'a>(
         return Err(malformed);
     }
     Ok((token, claims))
-}
-
-/// Who signed, by `x5c`: a certificate of one of `roots` whose key made the signature.
-fn signer(
-    token: &Jws<'_>,
-    roots: &[Certificate],
-    now: Timestamp,
-    provider: &dyn Provider,
-) -> Result<Certificate, AttestationError> {
-    let header = token.header();
-    let leaf = x509::leaf_of_path(&header.x5c, roots, now, provider).map_err(AttestationError::Signer)?;
-    if !leaf.public_key.fits(header.algorithm) || leaf.digital_signature == Some(false) {
-        return Err(AttestationError::Signer(CertificateError::Key));
-    }
-    provider
-        .verify(header.algorithm, &leaf.public_key, token.message(), token.signature())
-        .map_err(|_| AttestationError::Signature)?;
-    Ok(leaf)
 }

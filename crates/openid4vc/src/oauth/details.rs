@@ -1,6 +1,6 @@
 //! Authorization details of type `openid_credential` (RFC 9396, OpenID4VCI §5.1.1, §6.2).
 
-use super::{ErrorCode, wire};
+use super::{ErrorCode, strict, wire};
 use crate::vci::claims::ClaimRequest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -118,7 +118,7 @@ impl AuthorizationDetail {
             Some(OPENID_CREDENTIAL) => {}
             Some(_) => return Ok(None),
         }
-        let detail: Self = serde_json::from_value(value).map_err(|_| DetailsError::Form)?;
+        let detail: Self = strict::from_value(value).map_err(|_| DetailsError::Form)?;
         let short = |text: &String| (1..=wire::MAX_TEXT).contains(&text.len());
         let list = |list: &Option<Vec<String>>| {
             list.as_ref()

@@ -16,6 +16,8 @@ pub mod metadata;
 mod opaque;
 pub mod pkce;
 mod scope;
+pub(crate) mod signed;
+pub(crate) mod strict;
 pub mod token;
 mod uri;
 pub(crate) mod wire;

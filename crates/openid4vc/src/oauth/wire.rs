@@ -1,5 +1,6 @@
 //! Reading of JSON documents into their types, bounded and without duplicate members.
 
+use super::strict;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use vidimus_credential::{json, json::JsonError, jws};
@@ -31,7 +32,7 @@ pub enum WireError {
 /// Reads a document whose content is nobody else's business: the error does not say more than that it has the wrong form.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8], document: &'static str) -> Result<T, WireError> {
     let members = json::parse_object(bytes, MAX_DOCUMENT).map_err(WireError::Json)?;
-    serde_json::from_value(Value::Object(members)).map_err(|_| WireError::Form(document))
+    strict::from_value(Value::Object(members)).map_err(|_| WireError::Form(document))
 }
 
 /// Reads a document that is published.
@@ -49,7 +50,7 @@ pub(crate) fn from_public<T: DeserializeOwned>(
     members: Map<String, Value>,
     document: &'static str,
 ) -> Result<T, WireError> {
-    serde_json::from_value(Value::Object(members)).map_err(|error| WireError::Cause {
+    strict::from_value(Value::Object(members)).map_err(|error| WireError::Cause {
         document,
         cause: error.to_string(),
     })

@@ -3,6 +3,7 @@
 use super::metadata::AttestationsRequired;
 use crate::oauth::{
     jwk,
+    signed::{self, SignedError},
     wire::{self, MAX_TEXT},
 };
 use serde_json::{Map, Value, json};
@@ -10,7 +11,7 @@ use std::fmt;
 use vidimus_core::{Algorithm, Digest, Provider, PublicKey, SignError, Signer, Timestamp, encoding};
 use vidimus_credential::{
     jws::{Jws, JwsError},
-    x509::{self, Certificate, CertificateError},
+    x509::{Certificate, CertificateError},
 };
 
 /// The `typ`.
@@ -204,18 +205,11 @@ impl<'a> KeyAttestation<'a> {
         if !algorithms.contains(&header.algorithm) {
             return Err(KeyAttestationError::Algorithm);
         }
-        let leaf = x509::leaf_of_path(&header.x5c, roots, now, provider).map_err(KeyAttestationError::Signer)?;
-        if !leaf.public_key.fits(header.algorithm) || leaf.digital_signature == Some(false) {
-            return Err(KeyAttestationError::Signer(CertificateError::Key));
-        }
-        provider
-            .verify(
-                header.algorithm,
-                &leaf.public_key,
-                self.token.message(),
-                self.token.signature(),
-            )
-            .map_err(|_| KeyAttestationError::Signature)?;
+        let leaf =
+            signed::signer(&self.token, roots, Some(signed::JWT), now, provider).map_err(|error| match error {
+                SignedError::Signature => KeyAttestationError::Signature,
+                SignedError::Signer(error) => KeyAttestationError::Signer(error),
+            })?;
         let time = |name| wire::time(&self.claims, name).map_err(|_| MALFORMED);
         let issued_at = time("iat")?.ok_or(MALFORMED)?;
         let expires_at = time("exp")?;

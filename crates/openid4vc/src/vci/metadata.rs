@@ -2,7 +2,7 @@
 
 use super::claims::{self, ClaimDescription};
 use crate::oauth::{
-    Endpoint, Identifier, jwk,
+    Endpoint, Identifier, jwk, strict,
     wire::{self, WireError},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
@@ -356,7 +356,7 @@ impl<'de> Deserialize<'de> for Configurations {
                 continue;
             }
             let configuration: Configuration =
-                serde_json::from_value(value).map_err(|error| D::Error::custom(format_args!("{id}: {error}")))?;
+                strict::from_value(value).map_err(|error| D::Error::custom(format_args!("{id}: {error}")))?;
             configuration
                 .check()
                 .map_err(|error| D::Error::custom(format_args!("{id}: {error}")))?;

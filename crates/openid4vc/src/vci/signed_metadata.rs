@@ -2,12 +2,16 @@
 //! trusted roots issued.
 
 use super::metadata::{IssuerMetadata, MAX_METADATA, MetadataError};
-use crate::oauth::{Identifier, wire};
+use crate::oauth::{
+    Identifier,
+    signed::{self, SignedError},
+    wire,
+};
 use serde_json::json;
 use vidimus_core::{Algorithm, Provider, SignError, Signer, Timestamp, encoding};
 use vidimus_credential::{
     jws::Jws,
-    x509::{self, Certificate, CertificateError},
+    x509::{Certificate, CertificateError},
 };
 
 /// The `typ`.
@@ -73,13 +77,10 @@ pub fn verify(
     if !header.is_type(TYPE) {
         return Err(MALFORMED);
     }
-    let leaf = x509::leaf_of_path(&header.x5c, roots, now, provider).map_err(SignedMetadataError::Signer)?;
-    if !leaf.public_key.fits(header.algorithm) || leaf.digital_signature == Some(false) {
-        return Err(SignedMetadataError::Signer(CertificateError::Key));
-    }
-    provider
-        .verify(header.algorithm, &leaf.public_key, token.message(), token.signature())
-        .map_err(|_| SignedMetadataError::Signature)?;
+    let leaf = signed::signer(&token, roots, None, now, provider).map_err(|error| match error {
+        SignedError::Signature => SignedMetadataError::Signature,
+        SignedError::Signer(error) => SignedMetadataError::Signer(error),
+    })?;
     let claims = token.claims().map_err(|_| MALFORMED)?;
     if wire::text(&claims, "sub").map_err(|_| MALFORMED)?.as_deref() != Some(issuer.as_str()) {
         return Err(SignedMetadataError::Subject);

@@ -1,5 +1,7 @@
 //! OAuth 2.0 as OpenID4VCI uses it.
 
+mod attestation;
 mod dpop;
 mod forms;
+mod tokens;
 pub mod world;

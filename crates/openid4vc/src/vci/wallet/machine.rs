@@ -12,13 +12,14 @@ use crate::{
     vci::{CredentialOffer, IssuerMetadata},
 };
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use vidimus_core::{Algorithm, Signer, Timestamp};
 
 /// How often one request is sent again with a new nonce or challenge.
 const MAX_RETRIES: u8 = 3;
 
 /// One issuance, from an offer to its last notification. It can be written and read between two steps; it holds secrets then.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Issuance {
     pub(super) policy: Policy,
     pub(super) client: Option<WalletClient>,
@@ -127,6 +128,16 @@ pub(super) struct Item {
     pub(super) configuration: String,
     pub(super) identifier: Option<String>,
     pub(super) copies: usize,
+}
+
+impl fmt::Debug for Issuance {
+    /// Where it stands, and nothing that is worth anything.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issuance")
+            .field("place", &self.place())
+            .field("left", &self.queue.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Issuance {

@@ -1,6 +1,6 @@
 //! Who takes part: a health authority with an issuer, a wallet's provider, and wallets.
 
-use vidimus_core::{Algorithm, Entropy, Signer, Timestamp};
+use vidimus_core::{Algorithm, Entropy, PublicKey, Signer, Timestamp};
 use vidimus_credential::x509::Certificate;
 use vidimus_crypto::{
     KeyKind, SigningKey,
@@ -66,21 +66,33 @@ pub struct Attester {
 
 impl Attester {
     pub fn new(seed: u64) -> Self {
-        let validity = Validity {
-            not_before: NOW.plus(-86_400),
-            not_after: NOW.plus(365 * 86_400),
-        };
+        Self::certified(seed, |authority, key, subject, entropy| {
+            authority
+                .issue_status_signer(key, subject, VALIDITY, NOW, entropy)
+                .unwrap()
+        })
+    }
+
+    /// Under the same root, for another purpose.
+    pub fn for_verifiers(seed: u64) -> Self {
+        Self::certified(seed, |authority, key, subject, entropy| {
+            let hosts = ["verifier.example".to_owned()];
+            authority
+                .issue_access(key, subject, &hosts, &[], VALIDITY, NOW, entropy)
+                .unwrap()
+        })
+    }
+
+    fn certified(seed: u64, issue: impl Fn(&Authority, &PublicKey, &Subject, &mut Seeded) -> Vec<u8>) -> Self {
         let subject = |name: &str| Subject {
             common_name: name.into(),
             organization: None,
             country: Some("AT".into()),
         };
         let entropy = &mut Seeded(seed + 500);
-        let authority = Authority::create(key(seed), subject(&format!("Attesters {seed}")), validity, entropy).unwrap();
+        let authority = Authority::create(key(seed), subject(&format!("Attesters {seed}")), VALIDITY, entropy).unwrap();
         let signer = key(seed + 1);
-        let leaf = authority
-            .issue_status_signer(signer.public_key(), &subject("Wallet provider"), validity, NOW, entropy)
-            .unwrap();
+        let leaf = issue(&authority, signer.public_key(), &subject("Wallet provider"), entropy);
         Self {
             root: Certificate::from_der(authority.certificate()).unwrap(),
             key: signer,
@@ -88,3 +100,8 @@ impl Attester {
         }
     }
 }
+
+const VALIDITY: Validity = Validity {
+    not_before: Timestamp(NOW.0 - 86_400),
+    not_after: Timestamp(NOW.0 + 365 * 86_400),
+};
