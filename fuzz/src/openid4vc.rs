@@ -5,6 +5,16 @@ use vidimus_crypto::Native;
 use vidimus_openid4vc::{
     dcql::{self, Candidate, Query, Type, limit},
     jwe::Jwe,
+    oauth::{
+        Form, Identifier, ServerMetadata, TokenRequest, TokenResponse,
+        attestation::Headers,
+        authorization::AuthorizationRequest,
+        dpop::{self, Proof},
+    },
+    vci::{
+        CredentialOffer, CredentialRequest, CredentialResponse, DeferredRequest, IssuerMetadata, Notification,
+        OfferLink, key_attestation::KeyAttestation, offer::Invocation as Address, proof::Parsed, request::Proofs,
+    },
     vp::{Answer, Invocation, MAX_REQUEST, MAX_RESPONSE, Posted, Request, Session, WalletAddress},
 };
 
@@ -15,6 +25,11 @@ pub type Entry = (&'static str, fn(&[u8]));
 pub const ENTRIES: &[Entry] = &[
     ("dcql", dcql),
     ("jwe", jwe),
+    ("oauth_form", oauth_form),
+    ("vci_message", vci_message),
+    ("vci_metadata", vci_metadata),
+    ("vci_offer", vci_offer),
+    ("vci_proof", vci_proof),
     ("vp_link", vp_link),
     ("vp_request", vp_request),
     ("vp_response", vp_response),
@@ -131,4 +146,119 @@ pub fn vp_response(data: &[u8]) {
         assert_eq!(token.find("a").len(), 1);
         assert_eq!(token.iter().count(), 2);
     }
+}
+
+/// Whom the metadata of the corpora are about.
+fn issuer() -> Identifier {
+    "https://a.example/i".parse().expect("an identifier")
+}
+
+/// A form: written anew it is the same, and so is what it asks of the token and the pushed authorization request endpoint.
+pub fn oauth_form(data: &[u8]) {
+    let Ok(form) = Form::parse(data) else { return };
+    assert_eq!(Form::parse(form.encode().as_bytes()).as_ref(), Ok(&form));
+    if let Ok(request) = TokenRequest::parse(&form, &issuer(), false) {
+        assert_eq!(
+            TokenRequest::parse(&request.to_form(), &issuer(), false).as_ref(),
+            Ok(&request)
+        );
+    }
+    if let Ok(request) = AuthorizationRequest::parse(&form, &issuer(), false) {
+        assert_eq!(
+            AuthorizationRequest::parse(&request.to_form(), &issuer(), false).as_ref(),
+            Ok(&request)
+        );
+        assert!(!request.redirect_uri.starts_with("javascript"));
+    }
+}
+
+/// A message of the credential endpoints or the token endpoint: written anew it is the same.
+pub fn vci_message(data: &[u8]) {
+    if let Ok(request) = CredentialRequest::parse(data) {
+        assert_eq!(
+            CredentialRequest::parse(request.to_json().as_bytes()).as_ref(),
+            Ok(&request)
+        );
+    }
+    if let Ok(request) = DeferredRequest::parse(data) {
+        assert_eq!(
+            DeferredRequest::parse(request.to_json().as_bytes()).as_ref(),
+            Ok(&request)
+        );
+    }
+    if let Ok(response) = CredentialResponse::parse(data) {
+        assert_eq!(
+            CredentialResponse::parse(response.to_json().as_bytes()).as_ref(),
+            Ok(&response)
+        );
+    }
+    if let Ok(notification) = Notification::parse(data) {
+        assert_eq!(
+            Notification::parse(notification.to_json().as_bytes()).as_ref(),
+            Ok(&notification)
+        );
+    }
+    if let Ok(response) = TokenResponse::parse(data) {
+        assert_eq!(
+            TokenResponse::parse(response.to_json().as_bytes()).as_ref(),
+            Ok(&response)
+        );
+    }
+}
+
+/// Metadata of an issuer or a server: of the one that was asked for, and written anew the same.
+pub fn vci_metadata(data: &[u8]) {
+    if let Ok(metadata) = IssuerMetadata::parse(data, &issuer()) {
+        assert_eq!(metadata.credential_issuer, issuer());
+        assert!(metadata.batch_size() >= 1 && !metadata.servers().is_empty());
+        assert_eq!(
+            IssuerMetadata::parse(metadata.to_json().as_bytes(), &issuer()).as_ref(),
+            Ok(&metadata)
+        );
+    }
+    if let Ok(metadata) = ServerMetadata::parse(data, &issuer()) {
+        assert_eq!(metadata.issuer, issuer());
+    }
+}
+
+/// A link with an offer, or an offer: written anew it is the same.
+pub fn vci_offer(data: &[u8]) {
+    if let Ok(offer) = CredentialOffer::parse(data) {
+        assert_eq!(CredentialOffer::parse(offer.to_json().as_bytes()).as_ref(), Ok(&offer));
+    }
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(link) = OfferLink::parse(text) {
+        // Escaped for a link, what was short may be too long to be read.
+        let again = link.to_link(&Address::HaipVci);
+        assert!(again.len() > 1 << 16 || OfferLink::parse(&again).as_ref() == Ok(&link));
+    }
+}
+
+/// What proves a key or attests one: read, and nothing in it signs for everybody.
+pub fn vci_proof(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(proof) = Proof::parse(text) {
+        let request = dpop::Request {
+            method: "POST",
+            url: "https://a.example/i",
+        };
+        let expected = dpop::Expected {
+            request,
+            algorithms: &[vidimus_core::Algorithm::Es256],
+            token: None,
+            nonce: Some(&|_| false),
+            now: Timestamp(0),
+        };
+        assert!(proof.verify(&expected, &Native::new()).is_err());
+    }
+    let proofs = [Proofs::Jwt(vec![text.to_owned()]), Proofs::Attestation(text.to_owned())];
+    for proofs in &proofs {
+        if let Ok(parsed) = Parsed::parse(proofs) {
+            assert!(parsed.dids().all(|did| did.starts_with("did:")));
+        }
+    }
+    let _ = (
+        KeyAttestation::parse(text).is_ok(),
+        Headers::parse(&[text], &[text]).is_ok(),
+    );
 }

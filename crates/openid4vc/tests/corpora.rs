@@ -102,6 +102,7 @@ fn the_corpus_of_dcql_is_what_makes_it() {
 fn vectors(file: &str) -> Value {
     let text = match file {
         "requests" => include_str!("../../../vectors/vp/requests.json"),
+        "messages" => include_str!("../../../vectors/vci/messages.json"),
         _ => include_str!("../../../vectors/vp/encrypted-response.json"),
     };
     serde_json::from_str(text).unwrap()
@@ -202,6 +203,177 @@ fn the_corpora_of_vp_are_what_makes_them() {
             ("jws", form("response=a.b.c")),
             ("quoted", form("error=%22&state=s")),
             ("twice", form("state=s&state=s&vp_token=%7B%7D")),
+        ],
+    );
+}
+
+/// Inputs of the vectors of OpenID4VCI of these kinds, those of at most 4 KiB: first what is read, then what is refused.
+fn messages(kinds: &[&str], reads: fn(&[u8]) -> bool) -> [Vec<(String, Vec<u8>)>; 2] {
+    let file = vectors("messages");
+    ["accept", "reject"].map(|outcome| {
+        let of_kind = file[outcome]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|vector| kinds.contains(&vector["kind"].as_str().unwrap()) && vector.get("repeat").is_none());
+        of_kind
+            .map(|vector| {
+                let name = format!(
+                    "{}-{}",
+                    vector["kind"].as_str().unwrap(),
+                    vector["name"].as_str().unwrap()
+                );
+                let data = vector["text"]
+                    .as_str()
+                    .map_or_else(|| vector["json"].to_string(), str::to_owned);
+                // The corpora are about one issuer.
+                let data = data.replace("https://credential-issuer.example.com", "https://a.example/i");
+                (
+                    name,
+                    data.replace("https://server.example.com\"", "https://a.example/i\"")
+                        .into_bytes(),
+                )
+            })
+            .filter(|(_, data)| data.len() <= 4096 && reads(data) == (outcome == "accept"))
+            .collect()
+    })
+}
+
+#[test]
+fn the_corpora_of_vci_are_what_makes_them() {
+    use vidimus_openid4vc::{
+        oauth::{Form, Identifier, ServerMetadata, TokenRequest, TokenResponse, authorization::AuthorizationRequest},
+        vci::{
+            CredentialOffer, CredentialRequest, CredentialResponse, DeferredRequest, IssuerMetadata, Notification,
+            OfferLink,
+        },
+    };
+    fn issuer() -> Identifier {
+        "https://a.example/i".parse().unwrap()
+    }
+    let forms = |data: &[u8]| {
+        Form::parse(data).is_ok_and(|form| {
+            TokenRequest::parse(&form, &issuer(), false).is_ok()
+                || AuthorizationRequest::parse(&form, &issuer(), false).is_ok()
+        })
+    };
+    let bodies = |data: &[u8]| {
+        CredentialRequest::parse(data).is_ok()
+            || DeferredRequest::parse(data).is_ok()
+            || CredentialResponse::parse(data).is_ok()
+            || Notification::parse(data).is_ok()
+            || TokenResponse::parse(data).is_ok()
+    };
+    let metadata =
+        |data: &[u8]| IssuerMetadata::parse(data, &issuer()).is_ok() || ServerMetadata::parse(data, &issuer()).is_ok();
+    let offers = |data: &[u8]| {
+        let link = std::str::from_utf8(data).is_ok_and(|text| OfferLink::parse(text).is_ok());
+        link || CredentialOffer::parse(data).is_ok()
+    };
+    type Corpus = (&'static str, &'static [&'static str], fn(&[u8]) -> bool);
+    let all: [Corpus; 4] = [
+        ("oauth_form", &["token_request", "pushed_request"], forms),
+        (
+            "vci_message",
+            &[
+                "credential_request",
+                "deferred_request",
+                "credential_response",
+                "notification",
+                "token_response",
+            ],
+            bodies,
+        ),
+        ("vci_metadata", &["issuer_metadata", "server_metadata"], metadata),
+        ("vci_offer", &["offer", "offer_link"], offers),
+    ];
+    for (corpus, kinds, reads) in all {
+        let [read, refused] = messages(kinds, reads);
+        let [read, refused] = [&read, &refused].map(|list| {
+            let named = list.iter().map(|(name, data)| (name.as_str(), data.clone()));
+            named.collect::<Vec<_>>()
+        });
+        assert!(read.len() >= 4 && refused.len() > read.len(), "{corpus}");
+        run::seeds(corpus, reads, &read, &refused);
+    }
+}
+
+#[test]
+fn the_corpus_of_proofs_is_what_makes_it() {
+    use vidimus_core::encoding::base64url;
+    use vidimus_openid4vc::{
+        oauth::{attestation::Headers, dpop::Proof},
+        vci::{key_attestation::KeyAttestation, proof::Parsed, request::Proofs},
+    };
+    let jwk = json!({
+        "kty": "EC", "crv": "P-256",
+        "x": "nUWAoAv3XZith8E7i19OdaxOLYFOwM-Z2EuM02TirT4", "y": "HskHU8BjUi1U9Xqi7Swmj8gwAK_0xkcDjEW_71SosEY",
+    });
+    let token = |header: Value, payload: Value| {
+        let part = |json: Value| base64url(json.to_string().as_bytes());
+        format!("{}.{}.AAAA", part(header), part(payload)).into_bytes()
+    };
+    let head = |typ: &str| json!({"typ": typ, "alg": "ES256", "jwk": jwk});
+    let claims = json!({
+        "htm": "POST", "htu": "https://a.example/i", "iat": 0, "jti": "1", "nonce": "n", "ath": "a",
+        "aud": "https://a.example/i", "exp": 60, "attested_keys": [jwk], "key_storage": ["iso_18045_high"],
+        "sub": "wallet", "cnf": {"jwk": jwk},
+    });
+    let without = |name: &str| {
+        let mut claims = claims.clone();
+        claims.as_object_mut().unwrap().remove(name);
+        claims
+    };
+    let mut private = jwk.clone();
+    private["d"] = json!("AAAA");
+    run::seeds(
+        "vci_proof",
+        |data| {
+            let text = std::str::from_utf8(data).unwrap();
+            let jwt = Proofs::Jwt(vec![text.to_owned()]);
+            Proof::parse(text).is_ok()
+                || Parsed::parse(&jwt).is_ok()
+                || KeyAttestation::parse(text).is_ok()
+                || !matches!(Headers::parse(&[text], &[text]), Err(error) if error.code().name() == "invalid_client_attestation")
+        },
+        &[
+            ("dpop", token(head("dpop+jwt"), claims.clone())),
+            ("proof", token(head("openid4vci-proof+jwt"), claims.clone())),
+            (
+                "proof-did",
+                token(
+                    json!({"typ": "openid4vci-proof+jwt", "alg": "ES256K", "kid": "did:ethr:0x1#controller"}),
+                    claims.clone(),
+                ),
+            ),
+            (
+                "key-attestation",
+                token(
+                    json!({"typ": "key-attestation+jwt", "alg": "ES256", "x5c": ["AAAA"]}),
+                    claims.clone(),
+                ),
+            ),
+        ],
+        &[
+            ("typ", token(head("JWT"), claims.clone())),
+            (
+                "none",
+                token(json!({"typ": "dpop+jwt", "alg": "none", "jwk": jwk}), claims.clone()),
+            ),
+            (
+                "private",
+                token(
+                    json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": private}),
+                    claims.clone(),
+                ),
+            ),
+            ("no-htu", token(head("dpop+jwt"), without("htu"))),
+            ("no-keys", token(head("key-attestation+jwt"), without("attested_keys"))),
+            (
+                "client-attestation",
+                token(head("oauth-client-attestation+jwt"), claims.clone()),
+            ),
+            ("parts", b"a.b".into()),
         ],
     );
 }
