@@ -1,15 +1,16 @@
 -- What happened to whose objects, by id. Without a sequence it is not numbered yet: numbers are given after the commit, one participant at a
--- time, so that none appears behind one that was read already.
+-- time, so that none appears behind one that was read already. `arrival` orders those that wait for theirs.
 CREATE TABLE events (
   id {bytes} NOT NULL PRIMARY KEY,
   participant_id {bytes} NOT NULL REFERENCES participants (id),
   kind {text} NOT NULL,
   object {bytes} NOT NULL,
   time {int} NOT NULL,
+  arrival {int} NOT NULL,
   sequence {int}
 ) {table};
 CREATE UNIQUE INDEX events_sequence ON events (participant_id, sequence);
-CREATE INDEX events_unnumbered ON events (participant_id, time, id) WHERE sequence IS NULL;
+CREATE INDEX events_unnumbered ON events (participant_id, arrival, id) WHERE sequence IS NULL;
 CREATE INDEX events_time ON events (time);
 
 CREATE TABLE event_heads (

@@ -46,7 +46,7 @@ pub struct Claimed {
     pub participant: Option<ParticipantId>,
     /// Id of the webhook, of the subscription, or of the issuer that has the mail sent.
     pub target: [u8; 16],
-    /// What happened, for a webhook.
+    /// What happened, for a webhook; none where it is not kept any more.
     pub event: Option<Event>,
     /// The sealed message, for a person.
     pub message: Option<Vec<u8>>,
@@ -151,15 +151,17 @@ pub fn queue_message(tx: &mut Tx<'_>, scope: &Scope, new: &Message, now: Timesta
     .map(drop)
 }
 
-/// Takes deliveries that are due, at most `most` and `each` for one target, until `lease`. An attempt counts when it begins.
+/// Takes deliveries that are due, at most `most`, until `lease`; of one target at most `each` are taken at a time, by whomever. An attempt
+/// counts when it begins.
 pub fn claim(tx: &mut Tx<'_>, now: Timestamp, lease: Timestamp, each: u32, most: u32) -> Result<Vec<Claimed>, Error> {
-    // The conditions stand twice: of two instances that read the same rows, the second finds them leased when it gets to them.
+    // What is taken already counts first for its target. The conditions stand twice: of two instances that read the same rows, the second finds them leased when it gets to them.
     let rows = tx.query(
         "UPDATE deliveries SET lease_until = $1, attempts = attempts + 1 WHERE id IN (\
            SELECT id FROM (\
-             SELECT id, due, ROW_NUMBER() OVER (PARTITION BY target ORDER BY due, id) AS place FROM deliveries \
-             WHERE state = 'waiting' AND due <= $2 AND lease_until <= $2 AND expires > $2\
-           ) AS waiting WHERE place <= $3 ORDER BY due, id LIMIT $4\
+             SELECT id, due, lease_until, ROW_NUMBER() OVER (\
+               PARTITION BY target ORDER BY CASE WHEN lease_until > $2 THEN 0 ELSE 1 END, due, id\
+             ) AS place FROM deliveries WHERE state = 'waiting' AND due <= $2 AND expires > $2\
+           ) AS waiting WHERE place <= $3 AND lease_until <= $2 ORDER BY due, id LIMIT $4\
          ) AND state = 'waiting' AND due <= $2 AND lease_until <= $2 \
          RETURNING id, channel, participant_id, target, event_id, message_ciphertext, attempts, created, expires",
         params![lease, now, each, most],
@@ -168,7 +170,7 @@ pub fn claim(tx: &mut Tx<'_>, now: Timestamp, lease: Timestamp, each: u32, most:
     for mut row in rows {
         let event = match row.take::<Option<EventId>>(4)? {
             None => None,
-            Some(id) => Some(events::find(tx, id)?.ok_or_else(|| Error::corrupt("deliveries"))?),
+            Some(id) => events::find(tx, id)?,
         };
         claimed.push(Claimed {
             id: row.take(0)?,

@@ -88,8 +88,11 @@ pub struct Numbered {
 
 /// Appends an event, in the transaction of what it tells. Appending it again changes nothing.
 pub fn append(tx: &mut Tx<'_>, event: &Event) -> Result<(), Error> {
+    // After what is there: what happens later comes later. Of what happens at once, either may come first.
     tx.execute(
-        "INSERT INTO events (id, participant_id, kind, object, time) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO events (id, participant_id, kind, object, time, arrival) \
+         SELECT $1, $2, $3, $4, $5, COALESCE(MAX(arrival), 0) + 1 FROM events WHERE participant_id = $2 AND sequence IS NULL \
+         ON CONFLICT (id) DO NOTHING",
         params![event.id, event.participant, event.kind, event.object, event.time],
     )
     .map(drop)
@@ -122,7 +125,7 @@ pub fn number(
         .take(0)?;
     // Read after the lock is held: what another instance has numbered meanwhile is numbered.
     let waiting: Vec<(EventId, Kind)> = tx.list(
-        "SELECT id, kind FROM events WHERE participant_id = $1 AND sequence IS NULL ORDER BY time, id LIMIT $2",
+        "SELECT id, kind FROM events WHERE participant_id = $1 AND sequence IS NULL ORDER BY arrival, id LIMIT $2",
         params![participant, most],
         |mut row| Ok((row.take(0)?, row.take(1)?)),
     )?;

@@ -108,6 +108,23 @@ on_both! {
         assert_eq!(left.iter().map(|e| e.sequence).collect::<Vec<_>>(), [3]);
     }
 
+    async fn what_happens_later_is_numbered_later(setting: Setting) {
+        let own = setting.laboratory;
+        let mut expected = Vec::new();
+        for turn in 0..30 {
+            // All within one second; now and then they are numbered.
+            let new = event(own, Kind::CredentialIssued, NOW);
+            append(&setting.store, new).await;
+            expected.push(new.id);
+            if turn % 7 == 0 {
+                number(&setting.store, own).await;
+            }
+        }
+        number(&setting.store, own).await;
+        let told: Vec<_> = read(&setting.store, setting.scope(), own, 0).await.iter().map(|e| e.event.id).collect();
+        assert_eq!(told, expected);
+    }
+
     async fn instances_that_number_at_once_give_each_event_one_number(setting: Setting) {
         let own = setting.laboratory;
         let other = setting.again().await;
@@ -153,6 +170,8 @@ on_both! {
         let again = claim(&setting.store, NOW.plus(60), 3, 100).await;
         assert_eq!(again.len(), 6, "three for each target");
         assert!(again.iter().all(|c| c.attempt == 2 && c.event.is_some() && c.message.is_none()));
+        assert!(claim(&setting.store, NOW.plus(60), 3, 100).await.is_empty(), "three for each target at a time");
+        assert_eq!(claim(&setting.store, NOW.plus(60), 4, 100).await.len(), 2);
         // What was taken by another since is not put off.
         let late = again[0].id;
         setting.store.write(move |tx| deliveries::put_off(tx, late, 1, LATER, "late", NOW)).await.unwrap();
