@@ -166,11 +166,20 @@ impl Posted {
                 let content = jwe.decrypt(private, None, crypto).map_err(ResponseError::Jwe)?;
                 let members = json::parse_object(content.expose(), MAX_RESPONSE).map_err(ResponseError::Json)?;
                 let inner = members.get("state").map(|state| state.as_str().unwrap_or_default());
-                // Inside it is encrypted and outside not; both must fit where both are there.
-                if let (Some(_), Some(outer)) = (inner, state) {
-                    check_state(session, Some(outer))?;
+                // Inside it is encrypted and outside not; whichever is there must fit.
+                for given in [inner, state.as_deref()].into_iter().flatten() {
+                    check_state(session, Some(given))?;
                 }
-                check_state(session, inner.or(state.as_deref()))?;
+                // Some wallets leave it out. Who encrypts to a key that only this request has, has read this request; where each presentation is
+                // bound to its nonce, that will do.
+                let is_bound = session
+                    .query
+                    .credentials()
+                    .iter()
+                    .all(|credential| credential.holder_binding);
+                if inner.is_none() && state.is_none() && !is_bound {
+                    return Err(ResponseError::State);
+                }
                 read_members(session, &members)
             }
         }

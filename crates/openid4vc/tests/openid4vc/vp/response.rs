@@ -76,6 +76,12 @@ fn encrypted_responses() {
         encrypted(&ours, &content)
     };
     assert_eq!(sessions.read(&encrypted(&ours, &good)), Ok(Answer::Presented(token())));
+    // Without a state, the session's own key says which request is answered (`@digitalbazaar/oid4-client` leaves it out).
+    let silent = json!({"vp_token": {"test": ["eyJ~"]}});
+    assert_eq!(
+        sessions.read(&encrypted(&ours, &silent)),
+        Ok(Answer::Presented(token()))
+    );
     // The state beside the JWE serves where there is none inside.
     let bare = json!({"vp_token": {"test": ["eyJ~"]}});
     let beside = format!("{}&state={}", encrypted(&ours, &bare), session.state);
@@ -95,7 +101,6 @@ fn encrypted_responses() {
     };
     let token = |error| ResponseError::Token(error);
     for (name, body, error) in [
-        ("no state", encrypted(&ours, &bare), ResponseError::State),
         (
             "another session's state",
             with("state", json!(other.state)),
@@ -211,6 +216,32 @@ fn encrypted_responses() {
     assert_eq!(
         posted.read(other, sessions.other.1.as_ref(), NOW, native),
         Err(ResponseError::OtherKey)
+    );
+}
+
+/// §5.3: a presentation that is not bound to the nonce needs the state.
+#[test]
+fn without_holder_binding_the_state_comes_back() {
+    let mut credential = vidimus_openid4vc::dcql::Credential::sd_jwt_vc("test", ["urn:vidimus:test"]);
+    credential.holder_binding = false;
+    let world = World::new();
+    let (session, private) = world.open(Ask {
+        query: vidimus_openid4vc::dcql::Query::new(vec![credential], Vec::new()).unwrap(),
+        ..ask()
+    });
+    let read = |content: Value| {
+        let posted = world.posted(&encrypted(&recipient(&session), &content));
+        posted.read(&session, private.as_ref(), NOW, &world.native)
+    };
+    let vp_token = json!({"test": ["eyJ~"]});
+    assert_eq!(
+        read(json!({"vp_token": vp_token, "state": session.state})),
+        Ok(Answer::Presented(token()))
+    );
+    assert_eq!(read(json!({"vp_token": vp_token})), Err(ResponseError::State));
+    assert_eq!(
+        read(json!({"vp_token": vp_token, "state": session.nonce})),
+        Err(ResponseError::State)
     );
 }
 
