@@ -4,6 +4,7 @@
 //! The attestation is signed by a certificate that one of the trusted attesters' roots issued, for signing JSON Web Tokens or for nothing in
 //! particular: where one authority certifies verifiers too, theirs do not attest wallets. `-08` no longer has `iss` in the proof of
 //! possession: it is made here, and when it is read it may be absent, but not another than the client.
+//! Before `-06` it had `exp`, which servers still ask for: it is made here.
 
 use super::{
     ErrorCode, Identifier, jwk,
@@ -94,6 +95,7 @@ pub fn prove(
         "aud": audience,
         "jti": encoding::base64url(&jti),
         "iat": now,
+        "exp": now.plus(WINDOW),
     });
     if let Some(challenge) = challenge {
         payload["challenge"] = challenge.into();

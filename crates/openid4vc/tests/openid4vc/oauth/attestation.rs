@@ -90,9 +90,13 @@ fn a_wallet_that_its_provider_attests_is_who_it_says() {
     assert_eq!(client.key, *key(10).public_key());
     assert_eq!(client.status.unwrap()["status_list"]["idx"], 7);
     assert_eq!(client.until, NOW.plus(WINDOW));
-    // The next draft has no iss in the proof.
+    // The next draft has no iss in the proof, and earlier ones want exp.
     let newer = altered(&pop(&issuer(), Some("c-1")), &key(10), |_, claims| {
         claims.as_object_mut().unwrap().remove("iss");
+        assert_eq!(
+            claims.as_object_mut().unwrap().remove("exp"),
+            Some(json!(NOW.plus(WINDOW)))
+        );
     });
     assert!(case.check(&attestation(), &newer).is_ok());
 }
