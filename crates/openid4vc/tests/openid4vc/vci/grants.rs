@@ -4,8 +4,13 @@ use super::world::{NAAT, NAAT_JWT, NOW, metadata};
 use vidimus_core::{Digest, Timestamp};
 use vidimus_crypto::Native;
 use vidimus_openid4vc::{
-    oauth::{AuthorizationDetail, ErrorCode, Grant, Opaque, Scope, TokenRequest, attestation::Client, dpop, pkce},
-    vci::issuer::{self, Caller, GrantError, Granted, Kept, KeptCode, KeptOffer, KeptRefresh, Policy},
+    oauth::{
+        AuthorizationDetail, ErrorCode, Form, Grant, Opaque, Scope, TokenRequest,
+        attestation::Client,
+        authorization::{AuthorizationRequest, AuthorizationStart},
+        dpop, pkce,
+    },
+    vci::issuer::{self, Caller, GrantError, Granted, Kept, KeptCode, KeptOffer, KeptRefresh, KeptRequest, Policy},
 };
 
 const OPEN: Policy = Policy {
@@ -319,4 +324,118 @@ fn less_can_be_asked_for_but_not_more() {
         ..offered(None)
     };
     assert_eq!(ask(&elsewhere), Err(GrantError::Target));
+}
+
+#[test]
+fn a_pushed_request_is_kept_for_the_one_who_may_be_answered() {
+    let form = |more: &str| {
+        let text = format!(
+            "response_type=code&client_id=wallet&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM\
+             &code_challenge_method=S256&redirect_uri=https://wallet.example/cb{more}"
+        );
+        let form = Form::parse(text.as_bytes()).unwrap();
+        AuthorizationRequest::parse(&form, &super::world::issuer(), false).unwrap()
+    };
+    let may = |client: &str, uri: &str| (client, uri) == ("wallet", "https://wallet.example/cb");
+    let (wallet, dpop) = (
+        client("wallet", "a"),
+        proven("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+    );
+    let (other_client, other_key) = (client("other", "a"), proven("x"));
+    let attested = Caller {
+        client: Some(&wallet),
+        dpop: None,
+    };
+    let ask = |request: &AuthorizationRequest, caller| issuer::pushed(request, caller, Policy::HAIP, &metadata(), &may);
+    let jkt = "&dpop_jkt=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+    let granted = ask(&form(&format!("&scope=naat%20unknown{jkt}")), attested).unwrap();
+    assert_eq!(granted.configurations, ids());
+    assert_eq!(
+        (granted.jkt.as_deref(), granted.client_key.as_deref()),
+        (Some(&jkt[10..]), Some("a"))
+    );
+    let proved = Caller {
+        dpop: Some(&dpop),
+        ..attested
+    };
+    assert_eq!(ask(&form("&scope=naat"), proved).unwrap().jkt, granted.jkt);
+    let details =
+        format!(r#"&authorization_details=[{{"type":"openid_credential","credential_configuration_id":"{NAAT}"}}]"#);
+    let by_details = ask(&form(&details), attested).unwrap();
+    assert!(by_details.by_details && by_details.configurations == [NAAT]);
+
+    let elsewhere = issuer::pushed(&form("&scope=naat"), attested, Policy::HAIP, &metadata(), &|_, _| false);
+    assert_eq!(elsewhere, Err(GrantError::RedirectUri));
+    for (more, caller, why, code) in [
+        (
+            "&scope=naat",
+            Caller::default(),
+            GrantError::ClientMissing,
+            ErrorCode::InvalidClient,
+        ),
+        (
+            "&scope=naat",
+            Caller {
+                client: Some(&other_client),
+                dpop: None,
+            },
+            GrantError::OtherClient,
+            ErrorCode::InvalidClient,
+        ),
+        (
+            &format!("&scope=naat{jkt}"),
+            Caller {
+                dpop: Some(&other_key),
+                ..attested
+            },
+            GrantError::DpopKey,
+            ErrorCode::InvalidDpopProof,
+        ),
+        ("", attested, GrantError::Scope, ErrorCode::InvalidScope),
+        ("&scope=unknown", attested, GrantError::Scope, ErrorCode::InvalidScope),
+        (
+            &details.replace(NAAT, "unknown"),
+            attested,
+            GrantError::Details,
+            ErrorCode::InvalidAuthorizationDetails,
+        ),
+        (
+            "&scope=naat&resource=https://other.example",
+            attested,
+            GrantError::Target,
+            ErrorCode::InvalidTarget,
+        ),
+    ] {
+        assert_eq!(ask(&form(more), caller), Err(why), "{more}");
+        assert_eq!(why.code(), code);
+    }
+}
+
+#[test]
+fn a_browser_goes_on_once_and_in_time_with_the_clients_own_request() {
+    let start = AuthorizationStart {
+        client_id: "wallet".into(),
+        request: Opaque::new("name"),
+    };
+    let kept = KeptRequest {
+        client_id: "wallet",
+        expires_at: NOW.plus(60),
+        used: false,
+    };
+    assert!(issuer::start(&start, Some(kept), NOW.plus(59)).is_ok());
+    for (kept, now) in [
+        (None, NOW),
+        (
+            Some(KeptRequest {
+                client_id: "other",
+                ..kept
+            }),
+            NOW,
+        ),
+        (Some(KeptRequest { used: true, ..kept }), NOW),
+        (Some(kept), NOW.plus(60)),
+    ] {
+        assert_eq!(issuer::start(&start, kept, now), Err(GrantError::RequestUri));
+    }
+    assert_eq!(GrantError::RequestUri.code(), ErrorCode::InvalidRequestUri);
 }
