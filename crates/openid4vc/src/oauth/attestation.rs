@@ -1,5 +1,5 @@
 //! How a wallet authenticates: its provider attests its key, and it proves that it holds it (draft-ietf-oauth-attestation-based-client-auth-07,
-//! OpenID4VCI appendix E, HAIP §4.3.1).
+//! OpenID4VCI appendix E, HAIP §4.4.1).
 //!
 //! The attestation is signed by a certificate that one of the trusted attesters' roots issued, for signing JSON Web Tokens or for nothing in
 //! particular: where one authority certifies verifiers too, theirs do not attest wallets. `-08` no longer has `iss` in the proof of
@@ -37,9 +37,9 @@ pub const WINDOW: i64 = 60;
 pub struct Draft<'a> {
     /// Who attests.
     pub issuer: &'a str,
-    /// The wallet software: one value for all its instances (HAIP §4.3.1).
+    /// The wallet software: one value for all its instances (HAIP §4.4.1).
     pub client_id: &'a str,
-    /// The key of this instance, for one issuer alone (HAIP §4.3.1: attestations are not reused across issuers).
+    /// The key of this instance, for one issuer alone (HAIP §4.4.1: attestations are not reused across issuers).
     pub key: &'a PublicKey,
     /// Now.
     pub issued_at: Timestamp,
@@ -54,7 +54,7 @@ pub struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    /// Signs it. `chain` is the signer's certificate, DER, without the trust anchor (HAIP §4.3.1).
+    /// Signs it. `chain` is the signer's certificate, DER, without the trust anchor (HAIP §4.4.1).
     pub fn sign(&self, signer: &dyn Signer, algorithm: Algorithm, chain: &[Vec<u8>]) -> Result<String, SignError> {
         let key = self.key.to_jwk().ok_or(SignError::Algorithm(algorithm))?;
         let chain: Vec<String> = chain.iter().map(|der| encoding::base64(der)).collect();

@@ -30,5 +30,5 @@ pub use metadata::ServerMetadata;
 pub use opaque::Opaque;
 pub use scope::Scope;
 pub use token::{Grant, TokenRequest, TokenResponse};
-pub use uri::{Endpoint, Identifier, UriError};
+pub use uri::{Endpoint, Identifier, MAX_URL, UriError};
 pub use wire::WireError;

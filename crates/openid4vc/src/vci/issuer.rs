@@ -17,7 +17,7 @@ use vidimus_core::{Provider, Timestamp};
 /// What is asked of wallets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// A wallet must authenticate by its attestation (HAIP §4.3.1).
+    /// A wallet must authenticate by its attestation (HAIP §4.4.1).
     pub attested: bool,
     /// Tokens are bound to a key (HAIP §4, RFC 9449).
     pub dpop: bool,

@@ -13,7 +13,7 @@ pub const MAX_OFFER: usize = 64 << 10;
 /// The most configurations in one offer.
 pub const MAX_OFFERED: usize = 64;
 
-/// An offer: what there is, from whom, and how to get it. It is not signed: whoever reads it trusts nothing in it (§13.4).
+/// An offer: what there is, from whom, and how to get it. It is not signed: whoever reads it trusts nothing in it (§13.5).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CredentialOffer {
     /// From whom.

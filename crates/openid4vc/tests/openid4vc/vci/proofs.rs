@@ -382,6 +382,22 @@ fn chain() -> vidimus_credential::x509::CertificateError {
 }
 
 #[test]
+fn an_attestation_that_nobody_asks_for_and_nobody_is_trusted_for_says_nothing() {
+    let text = attestation(&[10, 11], &[resistance::HIGH], None);
+    let mut case = Case {
+        roots: Vec::new(),
+        ..Case::new(NAAT, "jwt")
+    };
+    let proven = case.check(&one(draft(Some(&text)))).unwrap();
+    assert_eq!(
+        (proven.keys, proven.attested),
+        (vec![HolderKey::Jwk(public(10))], Vec::new())
+    );
+    case.proof_type.key_attestations_required = Some(Default::default());
+    assert!(case.check(&one(draft(Some(&text)))).is_err());
+}
+
+#[test]
 fn a_proof_goes_with_the_attestation_of_its_own_key() {
     let mut case = Case::new(NAAT, "jwt");
     let of_others = attestation(&[11, 12], &[resistance::HIGH], None);
