@@ -141,7 +141,7 @@ fn read_x25519(jwk: &Value) -> Option<[u8; 32]> {
 }
 
 /// The account that a `did:ethr` names, on whichever network; `None` for other DIDs and for did:ethr by public key.
-pub(crate) fn account_of(did: &str) -> Option<Address> {
+pub fn account_of(did: &str) -> Option<Address> {
     let rest = did.strip_prefix("did:ethr:")?;
     let address = match rest.split_once(':') {
         Some((network, address)) if !network.is_empty() => address,

@@ -47,6 +47,8 @@ impl DocumentGroup {
 /// Relying party of a presentation (ISO/IEC 18013-5 annex B.1.7, `mdlReaderAuth`). Without any usage an access certificate would pass for a
 /// document signer of every group.
 const READER: [u64; 6] = [1, 0, 18013, 5, 1, 6];
+/// TLS client authentication (RFC 5280 §4.2.1.12): the nearest there is to attesting clients, beside signing tokens.
+const CLIENT: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 2];
 /// Signing of JSON Web Tokens (RFC 9509 §3, `id-kp-jwt`): status lists and the offline bundle are such. The status list draft's own
 /// `id-kp-oauthStatusSigning` has no number yet (30, which is seen for it, is a BGPsec router's, RFC 8209).
 const JWT: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 37];
@@ -221,6 +223,26 @@ impl Authority {
         entropy: &mut dyn Entropy,
     ) -> Result<Vec<u8>, Error> {
         self.issue(key, subject, vec![JWT.to_vec()], Vec::new(), validity, now, entropy)
+    }
+
+    /// The signer of wallets' and their keys' attestations (OpenID4VCI appendices D and E).
+    pub fn issue_attester(
+        &self,
+        key: &PublicKey,
+        subject: &Subject,
+        validity: Validity,
+        now: Timestamp,
+        entropy: &mut dyn Entropy,
+    ) -> Result<Vec<u8>, Error> {
+        self.issue(
+            key,
+            subject,
+            vec![JWT.to_vec(), CLIENT.to_vec()],
+            Vec::new(),
+            validity,
+            now,
+            entropy,
+        )
     }
 
     #[allow(clippy::too_many_arguments, reason = "each is one line of the certificate")]

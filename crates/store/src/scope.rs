@@ -17,7 +17,8 @@ impl Scope {
         Self(Some(participant))
     }
     /// The rows of one participant for which somebody else acts who may: the authority that admits it, reads it or changes its keys; the
-    /// operator that recovers the authority; the ledger's reader, for its accounts. The caller has looked whether they may.
+    /// operator that recovers the authority; the ledger's reader, for its accounts; a wallet that the participant's own offer or request leads to,
+    /// for what its token permits. The caller has looked whether they may.
     pub const fn on_behalf_of(participant: ParticipantId) -> Self {
         Self(Some(participant))
     }

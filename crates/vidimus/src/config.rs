@@ -99,6 +99,10 @@ pub struct Config {
     pub status: Status,
     /// How old what a check leans on may be.
     pub checks: Checks,
+    /// Issuing to wallets and asking them.
+    pub wallets: Wallets,
+    /// Who is trusted beside this deployment's own participants.
+    pub trust: Trust,
 }
 
 /// How HTTP is served.
@@ -339,6 +343,64 @@ impl Default for Checks {
     }
 }
 
+/// Issuing to wallets (OpenID4VCI) and asking them (OpenID4VP).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct Wallets {
+    /// Whether a wallet has to show by whom it was made (attestation-based client authentication).
+    pub client_attestation: ClientAttestation,
+    /// How a link to an offer begins.
+    pub offer_link: String,
+    /// How a link to a request for a presentation begins, where the verifier does not say it.
+    pub request_link: String,
+    /// Copies that one request may ask for.
+    pub batch_size: u32,
+    /// Copies that all requests under one grant may ask for.
+    pub copies_per_grant: u32,
+    /// How long an access token holds.
+    pub token_seconds: u64,
+    /// For how long after it was last used a refresh token gets new copies.
+    pub refresh_days: u64,
+    /// Where people are sent to show who they are, before they claim a certificate without an offer.
+    pub identity_service: Option<String>,
+}
+
+impl Default for Wallets {
+    fn default() -> Self {
+        Self {
+            client_attestation: ClientAttestation::Authorization,
+            offer_link: "openid-credential-offer://".into(),
+            request_link: "openid4vp://".into(),
+            batch_size: 20,
+            copies_per_grant: 200,
+            token_seconds: 300,
+            refresh_days: 90,
+            identity_service: None,
+        }
+    }
+}
+
+/// For which grants a wallet's attestation is required. One that is sent is checked in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientAttestation {
+    /// For none.
+    Optional,
+    /// For the authorization code grant (HAIP 1.0 §4.4.1), not for the pre-authorized code that a laboratory hands over.
+    Authorization,
+    /// For all.
+    Required,
+}
+
+/// Who is trusted beside this deployment's own participants.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Trust {
+    /// A directory with one for each role: `attesters`, `identity`, `issuers`, `status`, `verifiers`. In them certificates (PEM or DER) and JWK
+    /// sets, read again when they change.
+    pub directory: Option<PathBuf>,
+}
+
 /// An origin: scheme, host and port, no path. `https` unless the host is loopback.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicUrl(String);
@@ -366,6 +428,15 @@ impl PublicUrl {
             _ => return Err("https is needed: this address is signed into certificates".into()),
         }
         Ok(Self(format!("{scheme}://{}", authority.as_str().to_ascii_lowercase())))
+    }
+    /// Whether an address may be trusted with what is not for everybody: `https`, or the same machine.
+    pub fn is_safe(text: &str) -> bool {
+        let uri: Result<axum::http::Uri, _> = text.parse();
+        uri.is_ok_and(|uri| {
+            let authority = uri.authority().map_or("", |authority| authority.as_str());
+            !authority.is_empty()
+                && Self::new(&format!("{}://{authority}", uri.scheme_str().unwrap_or_default())).is_ok()
+        })
     }
     /// Without a slash at the end.
     pub fn as_str(&self) -> &str {

@@ -118,7 +118,7 @@ fn the_corpus_of_refused_bodies_is_what_makes_it() {
 
 #[test]
 fn the_corpus_of_cursors_is_what_makes_it() {
-    let cursor = |time: i64, id: u8| write_cursor(Timestamp(time), ResultId::from_bytes([id; 16]));
+    let cursor = |time: i64, id: u8| write_cursor(Timestamp(time), &[id; 16]);
     let one = cursor(1_772_452_800, 7);
     run::seeds(
         "service_cursor",

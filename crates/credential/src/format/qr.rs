@@ -1,5 +1,5 @@
 //! QR codes (ISO/IEC 18004) of health certificates and of their evidence: alphanumeric mode, error correction Q where it fits (Electronic Health
-//! Certificate Specification §4.2), else M, and L for what is longest.
+//! Certificate Specification §4.2), else M, and L for what is longest; and of links, which are scanned from screens: byte mode, error correction M.
 
 use qrcode::{Color, EcLevel, Version, bits::Bits, render::svg};
 
@@ -96,6 +96,32 @@ impl QrCode {
             most: MAX_CHARACTERS,
         })
     }
+    /// The code of a link (any text of visible ASCII): byte mode, level M where it fits, else L.
+    pub fn of_link(text: &str) -> Result<Self, QrError> {
+        /// Bytes that version 20 holds at level L (ISO/IEC 18004 table 7).
+        const MOST: usize = 858;
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(QrError::Alphabet);
+        }
+        for correction in [Correction::M, Correction::L] {
+            for version in 1..=MAX_VERSION {
+                let mut bits = Bits::new(Version::Normal(version.into()));
+                let fits =
+                    bits.push_byte_data(text.as_bytes()).is_ok() && bits.push_terminator(correction.level()).is_ok();
+                if fits && let Ok(code) = qrcode::QrCode::with_bits(bits, correction.level()) {
+                    return Ok(Self {
+                        code,
+                        version,
+                        correction,
+                    });
+                }
+            }
+        }
+        Err(QrError::TooLong {
+            characters: text.len(),
+            most: MOST,
+        })
+    }
     /// 1 to 20.
     pub fn version(&self) -> u8 {
         self.version
@@ -154,6 +180,30 @@ fn encode(text: &str, version: u8, correction: Correction) -> Option<qrcode::QrC
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_has_a_code_up_to_its_longest() {
+        for (length, correction, version) in [
+            (1, Correction::M, 1),
+            (666, Correction::M, 20),
+            (667, Correction::L, 18),
+            (858, Correction::L, 20),
+        ] {
+            let code = QrCode::of_link(&"a".repeat(length)).unwrap();
+            assert_eq!((code.correction(), code.version()), (correction, version), "{length}");
+        }
+        let refused = QrCode::of_link(&"a".repeat(859)).unwrap_err();
+        assert_eq!(
+            refused,
+            QrError::TooLong {
+                characters: 859,
+                most: 858
+            }
+        );
+        for text in ["", "a b", "a\n", "ä"] {
+            assert_eq!(QrCode::of_link(text).unwrap_err(), QrError::Alphabet, "{text}");
+        }
+    }
 
     #[test]
     fn the_longest_texts_fit_and_one_more_character_does_not() {

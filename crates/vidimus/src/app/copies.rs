@@ -17,12 +17,13 @@ use crate::app::{
     principal::Principal,
     render::{self, CopyTerms, Subject},
     requests::{CertificateView, CopySignature},
+    wallets,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use vidimus_core::{
-    Algorithm, Commitment, Digest, Provider as _, Salt, Signer, Timestamp,
-    encoding::{from_base64url, from_hex_exact},
+    Algorithm, Commitment, Digest, Provider, PublicKey, Salt, Signer as _, Timestamp,
+    encoding::{base64url, from_base64url, from_hex_exact},
     id::{CertificateId, CopyId, KeyId},
 };
 use vidimus_credential::{
@@ -31,11 +32,11 @@ use vidimus_credential::{
     format::{Unsigned, vc_jwt::context_url},
 };
 use vidimus_crypto::{
-    DataKey, KeyKind, SealingPublicKey, eip1098,
+    DataKey, SealingPublicKey, eip1098,
     envelope::{self, Padding},
 };
 use vidimus_store::{
-    Scope, audit, certificates,
+    Scope, Tx, audit, certificates,
     copies::{self as rows, State},
     idempotency, keys as key_rows, participants, persons, results,
 };
@@ -64,6 +65,76 @@ pub struct Plan {
     /// Under which number a signing key stands in the issuer's DID document, where that was known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegate: Option<u64>,
+    /// For a wallet that waits for it: nobody else keeps it, and one that was not signed at once is never needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wallet: Option<ForWallet>,
+}
+
+/// What a copy for a waiting wallet is made with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForWallet {
+    /// The key that an SD-JWT VC is bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<PublicKey>,
+    /// What its salts and decoys are drawn from, so that the same plan gives the same bytes.
+    pub seed: Digest,
+}
+
+/// Whom a copy for a wallet is bound to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// A DID, where the wallet named its key by one.
+    pub did: Option<String>,
+    /// The key, where it is known: a did:ethr is an account.
+    pub key: Option<PublicKey>,
+}
+
+impl Holder {
+    /// As the copy's row names it: a DID, or the key's thumbprint (RFC 9278).
+    pub fn name(&self, provider: &dyn Provider) -> Option<String> {
+        let thumbprint = || {
+            let digest = self.key.as_ref()?.thumbprint(provider)?;
+            Some(thumbprint_uri(&digest))
+        };
+        self.did.clone().or_else(thumbprint)
+    }
+
+    /// As a DID: the wallet's own, or did:jwk of its key, for formats that name holders so.
+    pub fn to_did(&self) -> Option<String> {
+        let of_key = || {
+            Some(format!(
+                "did:jwk:{}",
+                base64url(self.key.as_ref()?.to_jwk()?.to_string().as_bytes())
+            ))
+        };
+        self.did.clone().or_else(of_key)
+    }
+}
+
+/// A key's thumbprint as a URI (RFC 9278).
+pub fn thumbprint_uri(digest: &Digest) -> String {
+    format!(
+        "urn:ietf:params:oauth:jwk-thumbprint:sha-256:{}",
+        base64url(digest.as_bytes())
+    )
+}
+
+/// A signed copy: its row, and its text for whoever waits for it.
+#[derive(Clone)]
+pub struct Finished {
+    /// What is kept.
+    pub row: rows::Signed,
+    /// The copy.
+    pub text: String,
+}
+
+impl std::fmt::Debug for Finished {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Finished")
+            .field("row", &self.row)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The data key of a person that is there.
@@ -192,6 +263,10 @@ async fn unsigned(
         kid.copy_from_slice(&app.provider.sha256(&[der]).0[..8]);
         kid
     });
+    let sd_jwt = match &plan.wallet {
+        Some(wallet) if plan.format == Format::SdJwtVc => Some(sd_jwt_terms(app, subject, wallet, &key)?),
+        _ => None,
+    };
     let terms = CopyTerms {
         id,
         format: plan.format,
@@ -201,9 +276,35 @@ async fn unsigned(
         holder: plan.holder.clone(),
         issued_at: plan.issued_at,
         status,
+        sd_jwt,
     };
     let context = context_url(app.config.server.public_url.as_str());
-    Ok((render::prepare(&app.categories, &context, subject, &terms)?, key))
+    Ok((
+        render::prepare(&app.categories, &context, subject, &terms, app.provider())?,
+        key,
+    ))
+}
+
+fn sd_jwt_terms(
+    app: &App,
+    subject: &Subject,
+    wallet: &ForWallet,
+    key: &key_rows::Key,
+) -> Result<render::SdJwtTerms, Error> {
+    let (_, integrity) = wallets::credential::type_metadata(app, &subject.category)?;
+    let participant = key.participant.ok_or(Error::Internal("an issuer's key is nobody's"))?;
+    let certificate = key.certificate.clone();
+    Ok(render::SdJwtTerms {
+        issuer: app.url(&format!("/issuers/{participant}")),
+        vct: wallets::credential::vct(app, &subject.category),
+        integrity,
+        holder: wallet
+            .key
+            .clone()
+            .ok_or(Error::Internal("an SD-JWT VC without the holder's key"))?,
+        chain: vec![certificate.ok_or(Error::Internal("an issuer's signing key has no certificate"))?],
+        seed: wallet.seed,
+    })
 }
 
 /// Where a copy's status is found.
@@ -220,12 +321,34 @@ pub fn status_reference(app: &App, list: u64, index: u64) -> StatusReference {
 /// idempotency key. Safe to repeat: what was completed meanwhile stays as it is.
 pub async fn sign_all(app: &App, scope: Scope, id: CertificateId, key: Option<String>) -> Result<(), Error> {
     let loaded = load(app, scope, id).await?;
-    let mut planned = Vec::new();
+    let (mut planned, mut waited_for) = (Vec::new(), Vec::new());
     for copy in loaded.copies.iter().filter(|copy| copy.state == State::Intent) {
-        planned.push((copy.clone(), plan_of(&loaded, copy)?));
+        let plan = plan_of(&loaded, copy)?;
+        if plan.wallet.is_some() {
+            // A wallet that was cut off asks again, for other copies. One that is just being answered is let be.
+            if app.now().since(copy.created) > LEFT {
+                waited_for.push(copy.id);
+            }
+        } else {
+            planned.push((copy.clone(), plan));
+        }
+    }
+    if !waited_for.is_empty() {
+        let abandon = move |tx: &mut Tx<'_>| {
+            waited_for
+                .iter()
+                .try_for_each(|id| rows::abandon(tx, &scope, *id).map(drop))
+        };
+        app.store.write(abandon).await?;
+    }
+    if planned.is_empty() && key.is_none() {
+        return Ok(());
     }
     sign(app, scope, &loaded, &planned, key).await.map(drop)
 }
+
+/// After so many seconds nobody waits for a copy any more.
+const LEFT: i64 = 120;
 
 /// [`sign_all`] for what the caller has at hand already. Gives what was signed and kept: nothing where the
 /// issuer keeps its own keys.
@@ -236,6 +359,26 @@ pub async fn sign(
     planned: &[(rows::Copy, Plan)],
     key: Option<String>,
 ) -> Result<Vec<rows::Signed>, Error> {
+    let participant = loaded.certificate.participant;
+    let id = loaded.certificate.id;
+    let finish = move |tx: &mut Tx<'_>, _: &[CopyId]| match &key {
+        Some(key) => idempotency::finish(tx, participant, key, id.as_bytes())
+            .map(drop)
+            .map_err(Error::from),
+        None => Ok(()),
+    };
+    let signed = sign_with(app, scope, loaded, planned, finish).await?;
+    Ok(signed.into_iter().map(|finished| finished.row).collect())
+}
+
+/// [`sign`], with the text of each copy; `last` runs in the transaction that completes them, with those that it completed.
+pub async fn sign_with(
+    app: &App,
+    scope: Scope,
+    loaded: &Loaded,
+    planned: &[(rows::Copy, Plan)],
+    last: impl Fn(&mut Tx<'_>, &[CopyId]) -> Result<(), Error> + Send + Sync + 'static,
+) -> Result<Vec<Finished>, Error> {
     crate::fault::point(crate::fault::AFTER_INTENT);
     let (mut signed, mut given_up) = (Vec::new(), Vec::new());
     if loaded.issuer.custody == participants::Custody::Wrapped {
@@ -246,26 +389,15 @@ pub async fn sign(
                 given_up.push(copy.id);
                 continue;
             }
-            let kind = match row.kind {
-                key_rows::Kind::Secp256k1 => KeyKind::Secp256k1,
-                key_rows::Kind::P256 => KeyKind::P256,
-                _ => return Err(Error::Internal("a signing key of another kind")),
-            };
-            let wrapped = row
-                .secret
-                .as_ref()
-                .ok_or(Error::Internal("a wrapped key without its secret"))?;
-            let signer = app.keys.signing_key(row.id, kind, wrapped)?;
+            let signer = keys::signer(app, &row)?;
             let signature = signer
                 .sign(plan.algorithm, unsigned.message())
                 .map_err(|_| Error::Internal("an issuer's key does not sign"))?;
             signed.push(finish(app, loaded, copy.id, plan, unsigned, &signature)?);
         }
     }
-    let (id, participant) = (loaded.certificate.id, loaded.certificate.participant);
     let (chain, now) = (app.facts.chain, app.now());
-    let signed = Arc::new(signed);
-    let to_write = signed.clone();
+    let to_write: Arc<Vec<rows::Signed>> = Arc::new(signed.iter().map(|finished| finished.row.clone()).collect());
     crate::fault::point(crate::fault::AFTER_SIGN);
     let completed = app
         .store
@@ -279,17 +411,14 @@ pub async fn sign(
                     completed.push(copy.id);
                 }
             }
-            if let Some(key) = &key {
-                idempotency::finish(tx, participant, key, id.as_bytes())?;
-            }
-            Ok::<_, vidimus_store::Error>(completed)
+            last(tx, &completed)?;
+            Ok::<_, Error>(completed)
         })
         .await?;
     crate::fault::point(crate::fault::AFTER_COMPLETE);
     app.wake.outbox.notify_one();
-    let mut signed = Arc::try_unwrap(signed).unwrap_or_else(|signed| signed.to_vec());
     // What another request completed meanwhile is what counts, and this one's is thrown away.
-    signed.retain(|copy| completed.contains(&copy.id));
+    signed.retain(|copy| completed.contains(&copy.row.id));
     Ok(signed)
 }
 
@@ -301,18 +430,42 @@ fn finish(
     plan: &Plan,
     unsigned: Unsigned,
     signature: &[u8],
-) -> Result<rows::Signed, Error> {
+) -> Result<Finished, Error> {
     let digest = unsigned.digest(app.provider());
     let text = unsigned.finish(signature);
     let mut entropy = app.entropy();
     let salt = Salt::generate(&mut *entropy);
     let commitment = Commitment::derive(app.provider(), &salt, &digest);
+    let payload = match &plan.wallet {
+        Some(_) => None,
+        None => Some(payload(app, loaded, id, plan, &text, &salt)?),
+    };
+    let salt_ciphertext = loaded
+        .data_key
+        .seal(&place("copies", id.as_bytes(), "salt"), salt.as_bytes(), &mut *entropy);
+    let row = rows::Signed {
+        id,
+        key: Some(plan.key),
+        digest,
+        commitment,
+        salt_nonce: Vec::new(),
+        salt_ciphertext,
+        content: payload.as_ref().map(|payload| app.blobs.id(payload).to_string()),
+        payload,
+        issued_at: plan.issued_at,
+    };
+    Ok(Finished { row, text })
+}
+
+/// What is kept of a copy that its holder fetches: sealed to the holder, or under the person's data key for paper.
+fn payload(app: &App, loaded: &Loaded, id: CopyId, plan: &Plan, text: &str, salt: &Salt) -> Result<Vec<u8>, Error> {
+    let mut entropy = app.entropy();
     let envelope = Envelope {
         salt: Some(salt.clone()),
         ..Envelope::new(text)
     };
     let plain = serde_json::to_string(&envelope).map_err(|_| Error::Internal("an envelope does not serialise"))?;
-    let payload = match &plan.sealing_key {
+    Ok(match &plan.sealing_key {
         Some(key) => {
             let key = SealingPublicKey(from_hex_exact(key).map_err(|_| Error::Internal("a kept sealing key"))?);
             if plan.eip1098 {
@@ -327,20 +480,6 @@ fn finish(
             plain.as_bytes(),
             &mut *entropy,
         ),
-    };
-    let salt_ciphertext = loaded
-        .data_key
-        .seal(&place("copies", id.as_bytes(), "salt"), salt.as_bytes(), &mut *entropy);
-    Ok(rows::Signed {
-        id,
-        key: Some(plan.key),
-        digest,
-        commitment,
-        salt_nonce: Vec::new(),
-        salt_ciphertext,
-        content: Some(app.blobs.id(&payload).to_string()),
-        payload: Some(payload),
-        issued_at: plan.issued_at,
     })
 }
 
@@ -391,7 +530,7 @@ pub async fn commit_signature(
     };
     let signature = from_base64url(&request.signature).map_err(|_| refused())?;
     keys::verify(app, &key, plan.algorithm, unsigned.message(), &signature).map_err(|_| refused())?;
-    let signed = finish(app, &loaded, id, &plan, unsigned, &signature)?;
+    let signed = finish(app, &loaded, id, &plan, unsigned, &signature)?.row;
     let (chain, now) = (app.facts.chain, app.now());
     let entry = app.audit_entry(Some(caller.participant), "sign-copy", id.as_bytes());
     app.store

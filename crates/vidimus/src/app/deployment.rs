@@ -101,6 +101,12 @@ pub struct Facts {
     pub status_key: KeyId,
     /// DER of its certificate.
     pub status_certificate: Vec<u8>,
+    /// The row of the key that attests wallets and their keys.
+    pub attester_key: KeyId,
+    /// DER of its certificate.
+    pub attester_certificate: Vec<u8>,
+    /// The row of the P-256 key that wallets encrypt credential requests to.
+    pub exchange_key: KeyId,
     /// The row of the operator's account key, which deploys contracts and relays.
     pub operator_key: KeyId,
     /// Its address.
@@ -191,6 +197,7 @@ pub async fn init(config: &Config, name: &str, country: &str, now: Timestamp) ->
             ..row(&keys, "status", &status_key, now, &mut entropy)
         },
     ];
+    rows.extend(later(&keys, &authority, now, &mut entropy)?);
     for purpose in ["operator", "anchor"] {
         rows.push(row(
             &keys,
@@ -224,6 +231,73 @@ pub async fn init(config: &Config, name: &str, country: &str, now: Timestamp) ->
         .await?;
     store.close().await;
     if made { Ok(()) } else { Err(Refusal::Initialised) }
+}
+
+/// Attests wallets and their keys.
+const ATTESTER: &str = "attester";
+/// What wallets encrypt credential requests to.
+const EXCHANGE: &str = "exchange";
+/// Keys that came with the open protocols: a deployment that was made before them gets them when it is opened.
+const LATER: [&str; 2] = [ATTESTER, EXCHANGE];
+
+/// Makes the keys that an older deployment lacks.
+async fn make_later(
+    store: &Store,
+    keys: &Keys,
+    config: &Config,
+    rows: &[key_rows::Key],
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let mut entropy = OsEntropy;
+    let damaged = || Refusal::Damaged("the certificate authority's key is not in the database");
+    let authority = rows
+        .iter()
+        .find(|row| row.purpose == "certificate-authority")
+        .ok_or_else(damaged)?;
+    let certificate = authority.certificate.as_deref().ok_or_else(damaged)?;
+    let wrapped = authority.secret.as_ref().ok_or_else(damaged)?;
+    let key = keys
+        .unwrap_signing_key(authority.id, KeyKind::P256, wrapped)
+        .map_err(|_| Refusal::WrongRootKey(config.root_key.clone()))?;
+    let authority = Authority::load(key, certificate)?;
+    let mut made = later(keys, &authority, now, &mut entropy)?;
+    made.retain(|new| !rows.iter().any(|row| row.purpose == new.purpose));
+    let written = store
+        .write(move |tx| made.iter().try_for_each(|row| key_rows::insert(tx, row)))
+        .await;
+    match written {
+        // Another instance was quicker.
+        Err(error) if error.constraint() == Some("keys_deployment_version") => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// The keys of [`LATER`].
+fn later(
+    keys: &Keys,
+    authority: &Authority,
+    now: Timestamp,
+    entropy: &mut dyn Entropy,
+) -> Result<Vec<key_rows::Key>, Refusal> {
+    let attester = SigningKey::generate(KeyKind::P256, entropy);
+    let subject = Subject {
+        common_name: "Vidimus wallet".into(),
+        organization: None,
+        country: None,
+    };
+    let validity = Validity {
+        not_before: now.plus(-300).max(authority.validity().not_before),
+        not_after: authority.validity().not_after,
+    };
+    let certificate = authority.issue_attester(attester.public_key(), &subject, validity, now, entropy)?;
+    let exchange = SigningKey::generate(KeyKind::P256, entropy);
+    Ok(vec![
+        key_rows::Key {
+            certificate: Some(certificate),
+            ..row(keys, ATTESTER, &attester, now, entropy)
+        },
+        row(keys, EXCHANGE, &exchange, now, entropy),
+    ])
 }
 
 fn row(keys: &Keys, purpose: &str, key: &SigningKey, now: Timestamp, entropy: &mut dyn Entropy) -> key_rows::Key {
@@ -264,7 +338,13 @@ pub fn public_key(key: &key_rows::Key) -> Option<PublicKey> {
 }
 
 /// Reads the deployment's facts and makes sure that root key and chain are the ones it was made with.
-pub async fn load(store: &Store, keys: &Keys, config: &Config, provider: &Native) -> Result<Facts, Refusal> {
+pub async fn load(
+    store: &Store,
+    keys: &Keys,
+    config: &Config,
+    provider: &Native,
+    now: Timestamp,
+) -> Result<Facts, Refusal> {
     let found = store.read(deployment::find).await?.ok_or(Refusal::NotInitialised)?;
     if found.root_key_check != keys.check_value() {
         return Err(Refusal::WrongRootKey(config.root_key.clone()));
@@ -275,7 +355,14 @@ pub async fn load(store: &Store, keys: &Keys, config: &Config, provider: &Native
             found: found.chain,
         });
     }
-    let rows = store.read(|tx| key_rows::list(tx, &Scope::system(), None)).await?;
+    let mut rows = store.read(|tx| key_rows::list(tx, &Scope::system(), None)).await?;
+    if !LATER
+        .iter()
+        .all(|purpose| rows.iter().any(|row| row.purpose == *purpose))
+    {
+        make_later(store, keys, config, &rows, now).await?;
+        rows = store.read(|tx| key_rows::list(tx, &Scope::system(), None)).await?;
+    }
     let newest = |purpose: &str| {
         rows.iter()
             .filter(|row| row.purpose == purpose && row.state == key_rows::State::Active)
@@ -300,6 +387,8 @@ pub async fn load(store: &Store, keys: &Keys, config: &Config, provider: &Native
     };
     let (authority_key, authority_certificate) = certified("certificate-authority")?;
     let (status_key, status_certificate) = certified("status")?;
+    let (attester_key, attester_certificate) = certified(ATTESTER)?;
+    let exchange_key = newest(EXCHANGE)?.id;
     let (operator_key, operator) = account("operator")?;
     let (anchor_key, anchorer) = account("anchor")?;
     let configured = config.server.public_url.as_str().to_owned();
@@ -315,6 +404,9 @@ pub async fn load(store: &Store, keys: &Keys, config: &Config, provider: &Native
         authority_certificate,
         status_key,
         status_certificate,
+        attester_key,
+        attester_certificate,
+        exchange_key,
         operator_key,
         operator,
         anchor_key,

@@ -9,6 +9,7 @@ mod input;
 mod intents;
 mod reported;
 mod retry;
+mod wallet;
 mod wanted;
 
 use crate::app::{
@@ -25,9 +26,10 @@ use reported::Reported;
 use retry::{Begun, Retry, begin};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use vidimus_core::id::ResultId;
+use vidimus_core::id::{OfferId, ResultId};
 use vidimus_credential::{CategoryId, Person};
 use vidimus_store::{Scope, audit, certificates, participants::Custody};
+pub use wallet::{ForWallet, for_wallet};
 use wanted::{Terms, Wanted};
 
 /// What is kept of a result, under the person's data key.
@@ -106,6 +108,7 @@ pub async fn report(
         result,
         certificate: certificate.clone(),
         wrapped,
+        offer: offer(&report)?,
         replace: report.replace,
     };
     let scope = caller.scope();
@@ -145,6 +148,20 @@ pub async fn report(
         copies::await_anchors(app, &scope, certificate).await?;
     }
     copies::view(app, &scope, certificate).await
+}
+
+/// The offer that a report names.
+fn offer(report: &Report) -> Result<Option<OfferId>, Error> {
+    let read = |text: &String| {
+        text.parse().map_err(|_| {
+            Error::invalid(
+                "offer",
+                "/offer: not the id of an offer",
+                "copy the id that the offer was answered with",
+            )
+        })
+    };
+    report.offer.as_ref().map(read).transpose()
 }
 
 /// More copies of a certificate, for other keys or for paper.

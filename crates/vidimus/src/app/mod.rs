@@ -23,6 +23,8 @@ pub mod setup;
 pub mod status;
 pub mod tally;
 pub mod trust;
+pub mod trusted;
+pub mod wallets;
 
 pub use error::{Error, Problem};
 
@@ -108,6 +110,8 @@ pub struct App {
     pub categories: Arc<Categories>,
     /// The files of categories and value sets that are not built in, for offline bundles.
     pub added: Added,
+    /// Whom the operator trusts beside the deployment's own participants.
+    pub trusted: trusted::Trusted,
     /// The deployment's facts.
     pub facts: deployment::Facts,
     /// Addresses of the contracts.
@@ -196,7 +200,7 @@ impl App {
         drop(root);
         let provider = Arc::new(Native::new());
         let store = deployment::open_store(&config, provider.clone(), vidimus_store::Missing::Refuse).await?;
-        let facts = deployment::load(&store, &keys, &config, &provider).await?;
+        let facts = deployment::load(&store, &keys, &config, &provider, clock.now()).await?;
         let (categories, added) = deployment::categories(&config)?;
         let blobs = Blobs::local(&config.blobs.path, provider.clone()).map_err(Refusal::Blobs)?;
         let (ledger, steady_blocks) = open_ledger(&config, clock.clone()).await?;
@@ -210,6 +214,7 @@ impl App {
         let app = Self {
             tally: tally::Tally::new(clock.now()),
             readiness: readiness::Recent::default(),
+            trusted: trusted::Trusted::new(config.trust.directory.clone()),
             config,
             clock,
             provider,
@@ -247,6 +252,21 @@ impl App {
     /// Notes that the contracts are with the authority: it cannot give them back to the operator by accident.
     pub fn set_handed_over(&self) {
         self.handed_over.store(true, Ordering::Relaxed);
+    }
+
+    /// The private half of the key that wallets encrypt credential requests to.
+    pub async fn exchange_key(&self) -> Result<vidimus_core::Secret<[u8; 32]>, error::Error> {
+        let row = self.key(self.facts.exchange_key).await?;
+        let wrapped = row
+            .secret
+            .as_ref()
+            .ok_or(error::Error::Internal("the exchange key has no secret"))?;
+        let key = self.keys.signing_key(row.id, vidimus_crypto::KeyKind::P256, wrapped)?;
+        let bytes = key.expose_bytes();
+        let scalar = bytes.expose().as_slice().try_into();
+        scalar
+            .map(vidimus_core::Secret::new)
+            .map_err(|_| error::Error::Internal("a key of another length"))
     }
 
     /// The verified status lists, if they show these revisions and are not about to be signed anew.

@@ -51,18 +51,13 @@ pub async fn list_results(
     limit: Option<u32>,
 ) -> Result<ResultPage, Error> {
     let scope = caller.scope();
-    let after = cursor.map(read_cursor).transpose()?;
-    let limit = limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
+    let page = Page::new(cursor, limit)?;
+    let after = page.after.map(|(created, id)| (created, ResultId::from_bytes(id)));
     let mut rows = app
         .store
-        .read(move |tx| results::list(tx, &scope, after, limit + 1))
+        .read(move |tx| results::list(tx, &scope, after, page.rows()))
         .await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next = rows
-        .last()
-        .filter(|_| more)
-        .map(|row| write_cursor(row.created, row.id));
+    let next = page.cut(&mut rows, |row| (row.created, *row.id.as_bytes()));
     let items = rows.iter().map(|row| view(row, None)).collect();
     Ok(ResultPage { items, next })
 }
@@ -103,17 +98,45 @@ fn view(row: &results::ResultRecord, certificate: Option<CertificateView>) -> Re
     }
 }
 
-pub(crate) fn write_cursor(created: Timestamp, id: ResultId) -> String {
-    base64url(&[&created.0.to_be_bytes()[..], id.as_bytes()].concat())
+/// A page that is asked for, of rows in the order (created, id).
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    /// The last row of the page before.
+    pub after: Option<(Timestamp, [u8; 16])>,
+    limit: u32,
 }
 
-pub(crate) fn read_cursor(text: &str) -> Result<(Timestamp, ResultId), Error> {
+impl Page {
+    /// From `cursor`, which the page before gave, and the rows that are wanted.
+    pub fn new(cursor: Option<&str>, limit: Option<u32>) -> Result<Self, Error> {
+        Ok(Self {
+            after: cursor.map(read_cursor).transpose()?,
+            limit: limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE),
+        })
+    }
+    /// Rows to ask for: one more than are shown tells whether there is another page.
+    pub const fn rows(&self) -> u32 {
+        self.limit + 1
+    }
+    /// Cuts the rows that were found to the page, and gives the cursor of the next one.
+    pub fn cut<T>(&self, rows: &mut Vec<T>, place: impl Fn(&T) -> (Timestamp, [u8; 16])) -> Option<String> {
+        let more = rows.len() > self.limit as usize;
+        rows.truncate(self.limit as usize);
+        rows.last().filter(|_| more).map(|row| {
+            let (created, id) = place(row);
+            write_cursor(created, &id)
+        })
+    }
+}
+
+pub(crate) fn write_cursor(created: Timestamp, id: &[u8; 16]) -> String {
+    base64url(&[&created.0.to_be_bytes()[..], id].concat())
+}
+
+pub(crate) fn read_cursor(text: &str) -> Result<(Timestamp, [u8; 16]), Error> {
     let parts = from_base64url(text).ok().and_then(|bytes| {
         let (created, id) = bytes.split_first_chunk::<8>()?;
-        Some((
-            Timestamp(i64::from_be_bytes(*created)),
-            ResultId::from_bytes(id.try_into().ok()?),
-        ))
+        Some((Timestamp(i64::from_be_bytes(*created)), id.try_into().ok()?))
     });
     parts.ok_or_else(|| {
         Error::invalid(

@@ -82,7 +82,7 @@ async fn with_store(
     recovery: Recovery,
 ) -> Result<Recovered, Refusal> {
     // Refuses another deployment's root key.
-    deployment::load(store, keys, config, provider).await?;
+    deployment::load(store, keys, config, provider, now).await?;
     let found = store
         .read(|tx| participants::list(tx, Some(participants::Role::Authority)))
         .await?;

@@ -2,7 +2,7 @@
 
 use crate::app::error::{Error, Problem};
 use serde_json::{Map, Value};
-use vidimus_core::{Algorithm, Timestamp, id::CopyId};
+use vidimus_core::{Algorithm, Digest, Entropy, Provider, PublicKey, Timestamp, id::CopyId};
 use vidimus_credential::{
     CategoryId, Format, Person, Statement, StatusReference,
     category::{Categories, Category},
@@ -10,6 +10,7 @@ use vidimus_credential::{
         FormatError, Unsigned,
         hcert::{self, Content},
         qr::MAX_VERSION,
+        sd_jwt_vc,
         vc_jwt::{self, Version},
     },
 };
@@ -60,6 +61,44 @@ pub struct CopyTerms {
     pub issued_at: Timestamp,
     /// Its place in the status table.
     pub status: StatusReference,
+    /// For an SD-JWT VC.
+    pub sd_jwt: Option<SdJwtTerms>,
+}
+
+/// What an SD-JWT VC says beside the rest.
+#[derive(Debug, Clone)]
+pub struct SdJwtTerms {
+    /// The credential issuer's identifier.
+    pub issuer: String,
+    /// Its type.
+    pub vct: String,
+    /// Of the type's metadata.
+    pub integrity: String,
+    /// The holder's key.
+    pub holder: PublicKey,
+    /// The issuer's certificate, without the trust anchor.
+    pub chain: Vec<Vec<u8>>,
+    /// What salts and decoys are drawn from.
+    pub seed: Digest,
+}
+
+/// Bytes that follow from a seed: SHA-256 of it and a counter.
+struct Seeded<'a> {
+    seed: Digest,
+    counter: u64,
+    provider: &'a dyn Provider,
+}
+
+impl Entropy for Seeded<'_> {
+    fn fill(&mut self, into: &mut [u8]) {
+        for part in into.chunks_mut(32) {
+            let block = self
+                .provider
+                .sha256(&[self.seed.as_bytes(), &self.counter.to_be_bytes()]);
+            part.copy_from_slice(&block.0[..part.len()]);
+            self.counter += 1;
+        }
+    }
 }
 
 /// The bytes to sign. Deterministic: the same terms give the same bytes, so an interrupted issue can be taken up again.
@@ -68,6 +107,7 @@ pub fn prepare(
     context: &str,
     subject: &Subject,
     terms: &CopyTerms,
+    provider: &dyn Provider,
 ) -> Result<Unsigned, Error> {
     let statement = Statement {
         id: terms.id,
@@ -89,9 +129,28 @@ pub fn prepare(
         Format::VcJwt20 => vc_jwt::prepare(&statement, Version::V2_0, context, terms.algorithm, &terms.kid)
             .map(Unsigned::Jws)
             .map_err(refused),
-        Format::SdJwtVc => Err(Error::Internal(
-            "an SD-JWT VC is made for the keys that a wallet brings",
-        )),
+        Format::SdJwtVc => {
+            let own = terms.sd_jwt.as_ref().ok_or(Error::Internal(
+                "an SD-JWT VC is made for the keys that a wallet brings",
+            ))?;
+            let terms = sd_jwt_vc::Terms {
+                issuer: &own.issuer,
+                vct: &own.vct,
+                integrity: &own.integrity,
+                holder: &own.holder,
+                kid: None,
+                chain: &own.chain,
+            };
+            let mut seeded = Seeded {
+                seed: own.seed,
+                counter: 0,
+                provider,
+            };
+            let category = category(categories, &subject.category)?;
+            sd_jwt_vc::prepare(&statement, category, &terms, provider, &mut seeded)
+                .map(Unsigned::SdJwtVc)
+                .map_err(refused)
+        }
         Format::Hcert => {
             let category = category(categories, &subject.category)?;
             let dcc = category.to_dcc(&statement).map_err(|error| {

@@ -235,6 +235,9 @@ pub struct Report {
     /// Replaces a valid certificate of the same kind (it is revoked with reason `replaced`).
     #[serde(default)]
     pub replace: bool,
+    /// The offer that waited for this result: its wallet can claim the certificate now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<String>,
     /// Waits for the anchor, at most 20 seconds.
     #[serde(default)]
     pub wait: bool,

@@ -2,7 +2,7 @@
 
 use super::{
     Anchor, Blobs, Checks, Config, Database, Error, Ledger, LedgerMode, Limits, Log, NetworkRules, PublicUrl, Server,
-    Status, Tls, wrong,
+    Status, Tls, Trust, Wallets, wrong,
 };
 use serde::Deserialize;
 use std::{
@@ -28,6 +28,8 @@ pub(super) struct Draft {
     anchor: Anchor,
     status: Status,
     checks: Checks,
+    wallets: Wallets,
+    trust: Trust,
 }
 
 #[derive(Default, Deserialize)]
@@ -120,6 +122,8 @@ impl Draft {
             anchor: section(&table, "anchor")?,
             status: section(&table, "status")?,
             checks: section(&table, "checks")?,
+            wallets: section(&table, "wallets")?,
+            trust: section(&table, "trust")?,
         })
     }
 
@@ -162,6 +166,10 @@ impl Draft {
             },
             status: self.status.check()?,
             checks: self.checks,
+            wallets: self.wallets.check()?,
+            trust: Trust {
+                directory: self.trust.directory.map(|p| absolute(&p)),
+            },
             categories_dir: self.categories_dir.map(|p| absolute(&p)),
             database,
             data_dir,
@@ -178,6 +186,52 @@ impl Status {
                 "status.valid_seconds",
                 "must not be shorter than status.ttl_seconds",
             ));
+        }
+        Ok(self)
+    }
+}
+
+impl Wallets {
+    fn check(self) -> Result<Self, Error> {
+        for (key, value, most) in [
+            ("wallets.batch_size", u64::from(self.batch_size), 100),
+            ("wallets.copies_per_grant", u64::from(self.copies_per_grant), 10_000),
+            ("wallets.token_seconds", self.token_seconds, 86_400),
+            ("wallets.refresh_days", self.refresh_days, 365),
+        ] {
+            if at_least_one(key, value)? > most {
+                return Err(wrong(key, format!("may be at most {most}")));
+            }
+        }
+        if self.copies_per_grant < self.batch_size {
+            return Err(wrong(
+                "wallets.copies_per_grant",
+                "must not be less than wallets.batch_size",
+            ));
+        }
+        for (key, link) in [
+            ("wallets.offer_link", &self.offer_link),
+            ("wallets.request_link", &self.request_link),
+        ] {
+            let scheme = link.split_once("://").map(|(scheme, _)| scheme);
+            let fits = scheme.is_some_and(|scheme| {
+                scheme.starts_with(|c: char| c.is_ascii_lowercase())
+                    && scheme
+                        .bytes()
+                        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte))
+            });
+            let plain = link.bytes().all(|byte| byte.is_ascii_graphic()) && !link.contains(['?', '#']);
+            if !fits || !plain || scheme == Some("http") {
+                return Err(wrong(
+                    key,
+                    "must be the beginning of an address that opens a wallet: `openid4vp://`, `haip-vp://`, `https://wallet.example/open`",
+                ));
+            }
+        }
+        if let Some(service) = &self.identity_service
+            && !PublicUrl::is_safe(service)
+        {
+            return Err(wrong("wallets.identity_service", "must be an https address"));
         }
         Ok(self)
     }

@@ -53,6 +53,15 @@ pub(super) const KEYS: &[(&str, Kind)] = &[
     ("checks.status_max_age_seconds", Kind::Number),
     ("checks.ledger_max_age_seconds", Kind::Number),
     ("checks.presentation_max_age_seconds", Kind::Number),
+    ("wallets.client_attestation", Kind::Text),
+    ("wallets.offer_link", Kind::Text),
+    ("wallets.request_link", Kind::Text),
+    ("wallets.batch_size", Kind::Number),
+    ("wallets.copies_per_grant", Kind::Number),
+    ("wallets.token_seconds", Kind::Number),
+    ("wallets.refresh_days", Kind::Number),
+    ("wallets.identity_service", Kind::Text),
+    ("trust.directory", Kind::Text),
 ];
 
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +82,7 @@ const PATHS: &[&str] = &[
     "database.path",
     "ledger.path",
     "blobs.path",
+    "trust.directory",
 ];
 
 pub(super) fn rebase(table: &mut Table, base: &Path) {

@@ -182,7 +182,7 @@ fn cursor(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data)
         && let Ok((created, id)) = read_cursor(text)
     {
-        assert_eq!(write_cursor(created, id), text);
+        assert_eq!(write_cursor(created, &id), text);
     }
 }
 

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use vidimus_core::id::{CertificateId, CopyId};
-use vidimus_credential::format::qr::QrCode;
+use vidimus_credential::format::qr::{QrCode, QrError};
 
 /// Read an own certificate and its copies
 #[utoipa::path(
@@ -116,19 +116,23 @@ pub(super) async fn paper(
     Query(query): Query<DrawingQuery>,
 ) -> Result<Response, Failure> {
     let text = copies::printed(&app, &caller, id, query.code).await?;
-    let (kind, body) = draw(text, query)?;
+    let (kind, body) = draw(text, query.form, QrCode::new)?;
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response())
 }
 
-/// The drawing, and what kind of file it is.
-fn draw(text: String, query: DrawingQuery) -> Result<(&'static str, Vec<u8>), Failure> {
+/// The drawing of a text, as its code is made, and what kind of file it is.
+pub(super) fn draw(
+    text: String,
+    form: Drawing,
+    code: fn(&str) -> Result<QrCode, QrError>,
+) -> Result<(&'static str, Vec<u8>), Failure> {
     let code = || {
-        QrCode::new(&text).map_err(|error| {
-            tracing::error!(cause = %error, "a paper copy that fits no QR code was issued");
+        code(&text).map_err(|error| {
+            tracing::error!(cause = %error, "what is to be drawn fits no QR code");
             Failure::internal()
         })
     };
-    Ok(match query.form {
+    Ok(match form {
         Drawing::Svg => ("image/svg+xml", code()?.to_svg().into_bytes()),
         Drawing::Png => ("image/png", code()?.to_png(8)),
         Drawing::Text => ("text/plain; charset=us-ascii", text.into_bytes()),

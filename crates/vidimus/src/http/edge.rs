@@ -2,7 +2,7 @@
 
 use super::{
     Guard,
-    error::Failure,
+    error::{Failure, Told},
     limit::subscriber,
     metrics::Stopwatch,
     operation::{Access, Operation},
@@ -47,8 +47,9 @@ pub(super) async fn edge(State(guard): State<Arc<Guard>>, mut request: Request, 
     let problem = response.extensions().get::<Failure>().cloned();
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
-    let problem = problem.or_else(|| is_error.then(|| Failure::for_status(status)));
-    let name = problem.as_ref().map_or("", Failure::name);
+    let told = response.extensions().get::<Told>().copied();
+    let problem = problem.or_else(|| (is_error && told.is_none()).then(|| Failure::for_status(status)));
+    let name = problem.as_ref().map_or(told.map_or("", |told| told.0), Failure::name);
     let mut response = match problem {
         Some(failure) => failure.render(id, response.headers()),
         None => response,
@@ -130,10 +131,12 @@ fn harden(response: &mut Response, guard: &Guard, operation: Option<Operation>, 
     );
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox"),
-    );
+    // A page brings its own; all else is no page.
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'; sandbox",
+        ));
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));

@@ -15,6 +15,10 @@ use std::borrow::Cow;
 use utoipa::ToSchema;
 use vidimus_core::id::RequestId;
 
+/// On an answer that is written as a protocol says, and not as a problem document: the name for the log.
+#[derive(Debug, Clone, Copy)]
+pub struct Told(pub &'static str);
+
 /// A refusal or failure, ready to be answered.
 #[derive(Debug, Clone)]
 pub struct Failure {

@@ -20,6 +20,7 @@ pub mod health;
 pub mod limit;
 pub mod log;
 pub mod metrics;
+mod offers;
 pub mod operation;
 mod participants;
 mod public;
@@ -28,6 +29,7 @@ pub mod route;
 mod rpc;
 pub mod server;
 mod setup;
+mod wallets;
 
 use crate::app::App;
 use axum::{Extension, Router, middleware};
@@ -117,6 +119,26 @@ fn routes() -> Routes {
         .on(Operation::RevokeCertificate, routes!(certificates::revoke))
         .on(Operation::SignCopy, routes!(certificates::sign_copy))
         .on(Operation::DrawPaper, routes!(certificates::paper))
+        .on(Operation::CreateOffer, routes!(offers::create))
+        .on(Operation::ListOffers, routes!(offers::list))
+        .on(Operation::ReadOffer, routes!(offers::read))
+        .on(Operation::WithdrawOffer, routes!(offers::withdraw))
+        .on(Operation::DrawOffer, routes!(offers::draw))
+        .on(Operation::ReadIssuerMetadata, routes!(wallets::issuer_metadata))
+        .on(Operation::ReadServerMetadata, routes!(wallets::server_metadata))
+        .on(Operation::ReadJwtVcIssuer, routes!(wallets::jwt_vc_issuer))
+        .on(Operation::ReadType, routes!(wallets::type_metadata))
+        .on(Operation::ResolveOffer, routes!(wallets::offer))
+        .on(Operation::PushAuthorization, routes!(wallets::push))
+        .on(Operation::Authorize, routes!(wallets::authorize))
+        .on(Operation::AnswerAuthorization, routes!(wallets::answer_authorization))
+        .on(Operation::RequestToken, routes!(wallets::token))
+        .on(Operation::MakeNonce, routes!(wallets::nonce))
+        .on(Operation::MakeChallenge, routes!(wallets::challenge))
+        .on(Operation::ClaimCredentials, routes!(wallets::credential))
+        .on(Operation::ClaimDeferredCredentials, routes!(wallets::deferred))
+        .on(Operation::NotifyIssuer, routes!(wallets::notify))
+        .on(Operation::AttestWallet, routes!(wallets::attest))
         .on(Operation::Check, routes!(checks::check))
         .on(Operation::RequestPresentation, routes!(checks::request_presentation))
         .on(Operation::ReadReceipt, routes!(public::receipt))

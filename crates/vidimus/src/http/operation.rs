@@ -171,6 +171,48 @@ operations! {
     /// Draws a paper copy.
     DrawPaper = GET "/v1/copies/{copy}/paper", Only(ISSUER, Issue), Own, Empty;
 
+    /// Offers a certificate to a wallet.
+    CreateOffer = POST "/v1/offers", Only(ISSUER, Issue), None, Small;
+    /// Lists the caller's offers.
+    ListOffers = GET "/v1/offers", Only(ISSUER, Read), None, Empty;
+    /// Reads one of the caller's offers.
+    ReadOffer = GET "/v1/offers/{offer}", Only(ISSUER, Read), Own, Empty;
+    /// Takes one of the caller's offers back.
+    WithdrawOffer = DELETE "/v1/offers/{offer}", Only(ISSUER, Issue), Own, Empty;
+    /// Draws one of the caller's offers.
+    DrawOffer = GET "/v1/offers/{offer}/qr", Only(ISSUER, Issue), Own, Empty;
+
+    /// Reads an issuer's metadata for wallets.
+    ReadIssuerMetadata = GET "/.well-known/openid-credential-issuer/issuers/{issuer}", Anybody, None, Empty;
+    /// Reads an issuer's authorization server metadata.
+    ReadServerMetadata = GET "/.well-known/oauth-authorization-server/issuers/{issuer}", Anybody, None, Empty;
+    /// Reads the keys of an issuer's SD-JWT VCs.
+    ReadJwtVcIssuer = GET "/.well-known/jwt-vc-issuer/issuers/{issuer}", Anybody, None, Empty;
+    /// Reads the type of a category's SD-JWT VCs.
+    ReadType = GET "/v1/types/{category}", Anybody, None, Empty;
+    /// Reads an offer by its link.
+    ResolveOffer = GET "/offers/{reference}", Anybody, None, Empty;
+    /// Takes a wallet's authorization request.
+    PushAuthorization = POST "/issuers/{issuer}/par", Anybody, None, Small;
+    /// Shows the page on which a person permits a wallet.
+    Authorize = GET "/issuers/{issuer}/authorize", Anybody, None, Empty;
+    /// Takes what a person did on that page.
+    AnswerAuthorization = POST "/issuers/{issuer}/authorize", Anybody, None, Small;
+    /// Exchanges a code for tokens.
+    RequestToken = POST "/issuers/{issuer}/token", Anybody, None, Small;
+    /// Gives a nonce for proofs of keys.
+    MakeNonce = POST "/issuers/{issuer}/nonce", Anybody, None, Small;
+    /// Gives a challenge for a client attestation.
+    MakeChallenge = POST "/issuers/{issuer}/challenge", Anybody, None, Small;
+    /// Gives credentials to a wallet.
+    ClaimCredentials = POST "/issuers/{issuer}/credential", Anybody, None, Large;
+    /// Gives credentials that were not ready.
+    ClaimDeferredCredentials = POST "/issuers/{issuer}/deferred-credential", Anybody, None, Small;
+    /// Takes what a wallet says of its credentials.
+    NotifyIssuer = POST "/issuers/{issuer}/notification", Anybody, None, Small;
+    /// Attests a wallet and its keys.
+    AttestWallet = POST "/v1/wallet-attestations", Anybody, None, Large;
+
     /// Checks a certificate or a presentation.
     Check = POST "/v1/checks", Only(VERIFIER, Permission::Check), None, TrustList;
     /// Makes a request that a presentation answers.

@@ -10,7 +10,10 @@ use futures::FutureExt as _;
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use vidimus_store::{Scope, copies as copy_rows, idempotency, requests};
+use vidimus_store::{
+    Scope, authorizations, claims, copies as copy_rows, grants, idempotency, left_presentations, offers, presentations,
+    requests, seen,
+};
 
 /// After a failure a job waits twice as long at first, and at most 16 times as long, as its interval or this, whichever is shorter: what
 /// happens once a day is not put off for days.
@@ -193,12 +196,24 @@ async fn hand_over(app: &App) -> Result<(), Error> {
     Ok(())
 }
 
+/// Rows that one sweep removes of what others refer to.
+const SWEPT: u32 = 10_000;
+/// How long a verifier can read the answer to its request: an hour after the request has ended.
+const ANSWERS: i64 = 3_600;
+
 /// Removes what has expired.
 async fn sweep(app: &App) -> Result<(), Error> {
     let now = app.now();
     app.store
         .write(move |tx| {
             idempotency::sweep(tx, now)?;
+            authorizations::sweep(tx, now)?;
+            claims::sweep(tx, now)?;
+            grants::sweep(tx, now, SWEPT)?;
+            offers::sweep(tx, now, SWEPT)?;
+            seen::sweep(tx, now)?;
+            presentations::sweep(tx, now, ANSWERS)?;
+            left_presentations::sweep(tx, now)?;
             requests::sweep(tx, now)
         })
         .await?;

@@ -109,7 +109,7 @@ fn who_may_touch_whose_rows_is_said_in_few_places() {
         say("Principal {"),
         ["app/api_keys.rs", "app/principal.rs", "http/auth.rs"]
     );
-    // The authority for a participant, the operator for the authority, and accounts, which act on the chain.
+    // The authority for a participant, the operator for the authority, accounts, which act on the chain, and wallets, which a participant let in.
     assert_eq!(
         say("Scope::on_behalf_of("),
         [
@@ -119,6 +119,7 @@ fn who_may_touch_whose_rows_is_said_in_few_places() {
             "app/participants/keys.rs",
             "app/participants/view.rs",
             "app/recovery.rs",
+            "app/wallets/mod.rs",
         ]
     );
     // Everybody's rows: what `Scope::system` says of itself.

@@ -35,3 +35,4 @@ mod rotation;
 mod server;
 mod start;
 mod trust_list;
+mod wallets;

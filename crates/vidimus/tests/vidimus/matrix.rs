@@ -56,6 +56,9 @@ fn missing() -> BTreeMap<&'static str, String> {
         ("result", id()),
         ("certificate", id()),
         ("copy", id()),
+        ("issuer", id()),
+        ("offer", id()),
+        ("reference", "no-such-reference".to_owned()),
         ("category", "no-such-category".to_owned()),
         ("commitment", "00".repeat(32)),
         (
@@ -229,6 +232,15 @@ async fn what_is_another_s_answers_like_what_is_not_there() {
     there.insert("certificate", text(&certificate["certificate"]));
     there.insert("copy", text(&certificate["copies"][0]["id"]));
     there.insert("api_key", text(&spare["id"]));
+    let offer = app
+        .post(
+            "/v1/offers",
+            Some(&owner.key),
+            &json!({"result": certificate["result"]}),
+        )
+        .await
+        .expect(StatusCode::CREATED);
+    there.insert("offer", text(&offer["id"]));
 
     let own: Vec<_> = Operation::ALL
         .iter()

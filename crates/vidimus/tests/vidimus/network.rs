@@ -90,7 +90,9 @@ impl Deployment {
             .await
             .unwrap();
         let keys = Keys::derive(&RootKey::load(&config.root_key).unwrap());
-        let facts = deployment::load(&store, &keys, &config, &provider).await.unwrap();
+        let facts = deployment::load(&store, &keys, &config, &provider, vidimus::clock::SystemClock.now())
+            .await
+            .unwrap();
         store.close().await;
         for account in [facts.operator, facts.anchorer] {
             anvil.fund(&account.to_string()).await;

@@ -9,7 +9,9 @@ use crate::app::{
     },
     error::Error,
 };
+use std::sync::Arc;
 use vidimus_core::{Address, Algorithm, Provider as _, PublicKey, SignatureError, id::KeyId};
+use vidimus_crypto::{KeyKind, SigningKey};
 use vidimus_ledger::{
     contracts::{dids, registry},
     eth,
@@ -106,6 +108,53 @@ impl IssuerKeys {
         };
         refusal.map_or(Ok(key), |refusal| Err(refusal()))
     }
+}
+
+/// A signing key that is kept here.
+pub fn signer(app: &App, row: &rows::Key) -> Result<Arc<SigningKey>, Error> {
+    let kind = match row.kind {
+        rows::Kind::Secp256k1 => KeyKind::Secp256k1,
+        rows::Kind::P256 => KeyKind::P256,
+        _ => return Err(Error::Internal("a signing key of another kind")),
+    };
+    let wrapped = row
+        .secret
+        .as_ref()
+        .ok_or(Error::Internal("a wrapped key without its secret"))?;
+    app.keys.signing_key(row.id, kind, wrapped)
+}
+
+/// An issuer's or verifier's P-256 key that signs now, and its certificate as a chain without the trust anchor. None where the participant keeps
+/// the key itself, or the key is not to sign.
+pub async fn document_signer(
+    app: &App,
+    scope: Scope,
+    participant: &Participant,
+) -> Result<Option<(Arc<SigningKey>, Vec<Vec<u8>>)>, Error> {
+    let id = participant.id;
+    let found = app.store.read(move |tx| rows::list(tx, &scope, Some(id))).await?;
+    let newest = found
+        .into_iter()
+        .filter(|key| key.purpose == "signing" && key.state == State::Active && key.secret.is_some())
+        .max_by_key(|key| key.version);
+    let Some(row) = newest.filter(|row| refusal(app, participant, row).is_none()) else {
+        return Ok(None);
+    };
+    let certificate = row.certificate.clone();
+    let chain = certificate.ok_or(Error::Internal("a signing key has no certificate"))?;
+    Ok(Some((signer(app, &row)?, vec![chain])))
+}
+
+/// The P-256 keys that an issuer signs with, or has signed with and that are not revoked.
+pub async fn published(app: &App, scope: Scope, issuer: &Participant) -> Result<Vec<PublicKey>, Error> {
+    let id = issuer.id;
+    let found = app.store.read(move |tx| rows::list(tx, &scope, Some(id))).await?;
+    Ok(found
+        .iter()
+        .filter(|key| key.purpose == "signing" && matches!(key.state, State::Active | State::Retired))
+        .filter(|key| !is_revoked(app, issuer, key))
+        .filter_map(crate::app::deployment::public_key)
+        .collect())
 }
 
 /// The issuer's keys as they are now.

@@ -2,8 +2,11 @@
 
 use super::intents::{Planned, intend};
 use crate::app::error::Error;
-use vidimus_core::{Timestamp, id::CertificateId};
-use vidimus_store::{Scope, Tx, Wrapped, certificates, copies, persons, results, status};
+use vidimus_core::{
+    Timestamp,
+    id::{CertificateId, OfferId},
+};
+use vidimus_store::{Scope, Tx, Wrapped, certificates, copies, offers, persons, results, status};
 
 /// All that it records.
 pub(super) struct First {
@@ -12,6 +15,8 @@ pub(super) struct First {
     /// The person's data key.
     pub(super) wrapped: Wrapped,
     pub(super) intents: Vec<Planned>,
+    /// The offer that waited for it.
+    pub(super) offer: Option<OfferId>,
     /// Whether it may take the place of a valid certificate of the same issuer.
     pub(super) replace: bool,
 }
@@ -36,6 +41,15 @@ impl First {
         make_room(tx, result, certificate.id, self.replace, now)?;
         results::insert(tx, scope, result).map_err(doubled)?;
         certificates::insert(tx, scope, certificate).map_err(doubled)?;
+        if let Some(offer) = self.offer
+            && !offers::settle(tx, scope, offer, result.id, &result.category)?
+        {
+            return Err(Error::conflict(
+                "offer-result",
+                "/offer: no offer of yours that waits for a result of this category",
+                "name an offer that was made for the category, or none",
+            ));
+        }
         intend(tx, scope, &self.intents)
     }
 }

@@ -55,6 +55,14 @@ pub(super) fn intents(
         .collect()
 }
 
+/// The same, each under the name that its row has the holder under: what the signed bytes say is the plan's.
+pub(super) fn named(mut planned: Vec<Planned>, names: Vec<Option<String>>) -> Vec<Planned> {
+    for (planned, name) in planned.iter_mut().zip(names) {
+        planned.intent.holder = name;
+    }
+    planned
+}
+
 pub(super) fn intend(
     tx: &mut vidimus_store::Tx<'_>,
     scope: &Scope,

@@ -86,6 +86,7 @@ impl<'a> Wanted<'a> {
                 sealing_key: card.map(|card| encoding::hex(&card.sealing_key)),
                 eip1098,
                 issued_at: now,
+                wallet: None,
             })
         };
         let plans = self.formats.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
@@ -105,7 +106,7 @@ fn card(app: &App, text: Option<&str>, now: Timestamp) -> Result<Option<HolderCa
 
 /// The renderings to make: those asked for, else all that the category has. Without keys of the holder only paper can be made.
 fn formats(category: &Category, wanted: &[String], bound: bool) -> Result<Vec<Format>, Error> {
-    // An SD-JWT VC is made for the keys that a wallet brings, by the protocol it brings them with.
+    // An SD-JWT VC is bound to a key that a wallet makes for it alone: it is claimed by the wallet, not made beforehand.
     let possible =
         |format: Format| category.permits(format) && format != Format::SdJwtVc && (bound || format == Format::Hcert);
     if wanted.is_empty() {

@@ -242,10 +242,17 @@ pub(super) fn check(
         holder: asked.holder.clone(),
         issued_at,
         status,
+        sd_jwt: None,
     };
     let not_rendered = "what was reported cannot be rendered in this format";
-    let made = render::prepare(&asked.categories, &context_url(&own.public_url), &subject, &terms)
-        .map_err(|_| not_rendered)?;
+    let made = render::prepare(
+        &asked.categories,
+        &context_url(&own.public_url),
+        &subject,
+        &terms,
+        &Native::new(),
+    )
+    .map_err(|_| not_rendered)?;
     if made.message() == message {
         return Ok(());
     }
@@ -473,6 +480,7 @@ mod tests {
                     suspension_list: Some("https://vidimus.example/v1/status/1/bitstring/suspension".into()),
                     index: 4_711,
                 },
+                sd_jwt: None,
             },
             context: context_url("https://vidimus.example"),
         }
@@ -481,7 +489,7 @@ mod tests {
     impl Prepared {
         fn judged(&self) -> Result<(), &'static str> {
             let categories = Categories::built_in();
-            let made = render::prepare(&categories, &self.context, &self.subject, &self.terms).unwrap();
+            let made = render::prepare(&categories, &self.context, &self.subject, &self.terms, &Native::new()).unwrap();
             self.judged_as(made.message())
         }
         fn judged_as(&self, message: &[u8]) -> Result<(), &'static str> {

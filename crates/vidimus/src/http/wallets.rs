@@ -1,0 +1,498 @@
+//! What wallets speak to: OpenID4VCI 1.0 and the OAuth endpoints it takes. Requests are read, and refusals written, as those specifications say.
+
+use super::{
+    error::{Failure, Told},
+    extract::{Json, Path},
+};
+use crate::app::{
+    App,
+    wallets::{
+        self, Incoming, Refusal, Site,
+        attest::{AttestationRequest, Attestations},
+        authorize::{self, Shown},
+        credential, metadata, nonces, offers, token,
+    },
+};
+use axum::{
+    body::Bytes,
+    extract::{RawQuery, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use std::sync::Arc;
+use vidimus_core::{Provider as _, encoding::base64, id::ParticipantId};
+use vidimus_credential::CategoryId;
+use vidimus_openid4vc::oauth::{ErrorCode, Form, challenge};
+
+/// Where a fresh nonce for DPoP proofs is given (RFC 9449 §8).
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+/// The page's cookie: this host's alone, over TLS alone, and never from another site.
+const COOKIE: &str = "__Host-vidimus-authorize";
+
+fn incoming(headers: &HeaderMap, body: &Bytes) -> Incoming {
+    let all = |name: &str| -> Vec<String> {
+        headers
+            .get_all(name)
+            .iter()
+            // What is not ASCII is no token of any kind.
+            .map(|value| value.to_str().unwrap_or("\u{fffd}").to_owned())
+            .collect()
+    };
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok()?.split(';').next())
+        .unwrap_or_default();
+    Incoming {
+        authorization: all("authorization"),
+        dpop: all("dpop"),
+        attestation: all("oauth-client-attestation"),
+        attestation_pop: all("oauth-client-attestation-pop"),
+        content_type: content_type.trim().to_ascii_lowercase(),
+        body: body.to_vec(),
+    }
+}
+
+fn document(kind: &'static str, body: String) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
+}
+
+const JSON: &str = "application/json";
+const JWT: &str = "application/jwt";
+
+/// A refusal, as the protocol writes it.
+fn refuse(refusal: Refusal) -> Response {
+    let Some(body) = refusal.response() else {
+        let Refusal::App(error) = refusal else {
+            return Failure::internal().into_response();
+        };
+        return Failure::from(error).into_response();
+    };
+    let (status, name, challenge) = match &refusal {
+        Refusal::Oauth { code, token, .. } => {
+            let status = match code {
+                ErrorCode::InvalidClient | ErrorCode::InvalidToken => StatusCode::UNAUTHORIZED,
+                ErrorCode::InsufficientScope => StatusCode::FORBIDDEN,
+                _ if *token => StatusCode::UNAUTHORIZED,
+                _ => StatusCode::BAD_REQUEST,
+            };
+            let challenge = token.then(|| format!("DPoP error=\"{}\", algs=\"ES256 EdDSA\"", code.name()));
+            (status, code.name(), challenge)
+        }
+        Refusal::NoToken => (
+            StatusCode::UNAUTHORIZED,
+            ErrorCode::InvalidToken.name(),
+            Some("DPoP algs=\"ES256 EdDSA\", Bearer".to_owned()),
+        ),
+        Refusal::Credential { code, .. } => (StatusCode::BAD_REQUEST, code.name(), None),
+        Refusal::App(_) => return Failure::internal().into_response(),
+    };
+    let json = serde_json::to_string(&body).expect("two texts are JSON");
+    let mut response = (status, document(JSON, json)).into_response();
+    if let Some(challenge) = challenge.and_then(|text| HeaderValue::from_str(&text).ok()) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response.extensions_mut().insert(Told(name));
+    response
+}
+
+async fn open(app: &App, issuer: ParticipantId) -> Result<Site, Failure> {
+    Ok(Site::open(app, issuer).await?)
+}
+
+/// Read an issuer's metadata for wallets
+///
+/// OpenID4VCI 1.0 §12.2. Signed with the issuer's certificate (§12.2.3) for who prefers `application/jwt`.
+#[utoipa::path(
+    get, path = "/.well-known/openid-credential-issuer/issuers/{issuer}", tag = "wallets",
+    params(("issuer" = String, Path, description = "Id of the issuer")),
+    responses((status = 200, content((Object = "application/json"), (String = "application/jwt"))))
+)]
+pub(super) async fn issuer_metadata(
+    State(app): State<Arc<App>>,
+    Path(issuer): Path<ParticipantId>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let site = open(&app, issuer).await?;
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    if metadata::wants_signed(accept.unwrap_or_default())
+        && let Some(signed) = metadata::signed(&app, &site).await?
+    {
+        return Ok(document(JWT, signed));
+    }
+    Ok(document(JSON, metadata::issuer(&app, &site).await?.to_json()))
+}
+
+/// Read an issuer's authorization server metadata
+///
+/// RFC 8414. Each issuer is its own authorization server.
+#[utoipa::path(
+    get, path = "/.well-known/oauth-authorization-server/issuers/{issuer}", tag = "wallets",
+    params(("issuer" = String, Path, description = "Id of the issuer")),
+    responses((status = 200, body = Object))
+)]
+pub(super) async fn server_metadata(
+    State(app): State<Arc<App>>,
+    Path(issuer): Path<ParticipantId>,
+) -> Result<Response, Failure> {
+    let site = open(&app, issuer).await?;
+    let json = serde_json::to_string(&metadata::server(&app, &site)).map_err(|_| Failure::internal())?;
+    Ok(document(JSON, json))
+}
+
+/// Read the keys of an issuer's SD-JWT VCs
+///
+/// JWT VC Issuer Metadata (SD-JWT VC draft 13 §5).
+#[utoipa::path(
+    get, path = "/.well-known/jwt-vc-issuer/issuers/{issuer}", tag = "wallets",
+    params(("issuer" = String, Path, description = "Id of the issuer")),
+    responses((status = 200, body = Object))
+)]
+pub(super) async fn jwt_vc_issuer(
+    State(app): State<Arc<App>>,
+    Path(issuer): Path<ParticipantId>,
+) -> Result<Response, Failure> {
+    let site = open(&app, issuer).await?;
+    let body = credential::jwt_vc_issuer(&app, &site).await?;
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(JSON))], body).into_response())
+}
+
+/// Read the type of a category's SD-JWT VCs
+///
+/// Type Metadata (SD-JWT VC draft 13 §6); each copy names the digest of these bytes.
+#[utoipa::path(
+    get, path = "/v1/types/{category}", tag = "wallets",
+    params(("category" = String, Path, description = "Name of the category")),
+    responses((status = 200, body = Object))
+)]
+pub(super) async fn type_metadata(
+    State(app): State<Arc<App>>,
+    Path(category): Path<String>,
+) -> Result<Response, Failure> {
+    let category = CategoryId::new(category).map_err(|_| Failure::not_found())?;
+    let (body, _) = credential::type_metadata(&app, &category)?;
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(JSON))], body).into_response())
+}
+
+/// Read an offer
+///
+/// OpenID4VCI 1.0 §4.1.3, for who has its link.
+#[utoipa::path(
+    get, path = "/offers/{reference}", tag = "wallets",
+    params(("reference" = String, Path, description = "As the link has it")),
+    responses((status = 200, body = Object))
+)]
+pub(super) async fn offer(State(app): State<Arc<App>>, Path(reference): Path<String>) -> Result<Response, Failure> {
+    let offer = offers::by_reference(&app, &reference).await?;
+    Ok(document(JSON, offer.to_json()))
+}
+
+/// Push an authorization request
+///
+/// RFC 9126, with PKCE and, as HAIP 1.0 asks, the wallet's attestation.
+#[utoipa::path(
+    post, path = "/issuers/{issuer}/par", tag = "wallets",
+    request_body(content = String, content_type = "application/x-www-form-urlencoded"),
+    params(("issuer" = String, Path, description = "Id of the issuer")),
+    responses((status = 201, body = Object))
+)]
+pub(super) async fn push(
+    State(app): State<Arc<App>>,
+    Path(issuer): Path<ParticipantId>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    let site = open(&app, issuer).await?;
+    Ok(match authorize::push(&app, &site, &incoming(&headers, &body)).await {
+        Ok(pushed) => {
+            let json = serde_json::to_string(&pushed).map_err(|_| Failure::internal())?;
+            (StatusCode::CREATED, document(JSON, json)).into_response()
+        }
+        Err(refusal) => refuse(refusal),
+    })
+}
+
+/// Show the page on which a person permits a wallet
+///
+/// RFC 6749 §3.1, with the handle of a pushed request.
+#[utoipa::path(
+    get, path = "/issuers/{issuer}/authorize", tag = "wallets",
+    params(
+        ("issuer" = String, Path, description = "Id of the issuer"),
+        ("client_id" = String, Query, description = "Of the wallet"),
+        ("request_uri" = String, Query, description = "Of the pushed request")
+    ),
+    responses((status = 200, body = String, content_type = "text/html"), (status = 303, description = "Back to the wallet"))
+)]
+pub(super) async fn authorize(
+    State(app): State<Arc<App>>,
+    Path(issuer): Path<ParticipantId>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Failure> {
+    let site = open(&app, issuer).await?;
+    let shown = authorize::start(&app, &site, query.as_deref().unwrap_or_default()).await?;
+    show(&app, &site, shown)
+}
+
+/// Take what a person did on that page
+#[utoipa::path(
+    post, path = "/issuers/{issuer}/authorize", tag = "wallets",
+    request_body(content = String, content_type = "application/x-www-form-urlencoded"),
+    params(("issuer" = String, Path, description = "Id of the issuer")),
+    responses((status = 200, body = String, content_type = "text/html"), (status = 303, description = "Back to the wallet"))
+)]
+pub(super) async fn answer_authorization(
+    State(app): State<Arc<App>>,
+    Path(issuer): Path<ParticipantId>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    let site = open(&app, issuer).await?;
+    let form = Form::parse(&body).map_err(|_| Failure::bad_request().detail("the form does not read"))?;
+    let shown = authorize::answer(&app, &site, cookie(&headers), &form).await?;
+    show(&app, &site, shown)
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let all = headers.get_all(header::COOKIE).iter();
+    all.filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+}
+
+fn show(app: &App, site: &Site, shown: Shown) -> Result<Response, Failure> {
+    match shown {
+        Shown::Back(location) => {
+            let location = HeaderValue::from_str(&location).map_err(|_| Failure::internal())?;
+            Ok((StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response())
+        }
+        Shown::Over(text) => {
+            let mut response = page(app, &format!("<p>{}</p>", escape(text)));
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+            response.extensions_mut().insert(Told("authorization-over"));
+            Ok(response)
+        }
+        Shown::Ask(asked) => {
+            let titles: String = asked
+                .titles
+                .iter()
+                .map(|title| format!("<li>{}</li>", escape(title)))
+                .collect();
+            let wrong = if asked.wrong {
+                "<p role=\"alert\"><strong>The code is not right.</strong> Check it and try again.</p>"
+            } else {
+                ""
+            };
+            let body = format!(
+                "<h1>{issuer}</h1><p>The wallet <strong>{wallet}</strong> asks to keep:</p><ul>{titles}</ul>{wrong}\
+                 <form method=\"post\" action=\"{action}\">\
+                 <p><label for=\"code\">The code that you were given or sent</label></p>\
+                 <p><input id=\"code\" name=\"code\" inputmode=\"numeric\" autocomplete=\"one-time-code\" maxlength=\"20\" autofocus></p>\
+                 <p><button>Allow</button> <button name=\"decline\" value=\"yes\">Decline</button></p></form>",
+                issuer = escape(&asked.issuer),
+                wallet = escape(&asked.wallet),
+                action = escape(site.endpoint(metadata::endpoints::AUTHORIZE).as_str()),
+            );
+            let mut response = page(app, &body);
+            if let Some(value) = asked.cookie {
+                let cookie = format!("{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Strict", value.expose());
+                let cookie = HeaderValue::from_str(&cookie).map_err(|_| Failure::internal())?;
+                response.headers_mut().insert(header::SET_COOKIE, cookie);
+            }
+            Ok(response)
+        }
+    }
+}
+
+const STYLE: &str = "body{font:1.1em/1.5 system-ui,sans-serif;max-width:32em;margin:2em auto;padding:0 1em}\
+    input{font-size:1.4em;width:8em}button{font-size:1.1em;padding:.4em 1em}";
+
+/// A page without scripts and without anything from elsewhere.
+fn page(app: &App, body: &str) -> Response {
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <title>Vidimus</title><style>{STYLE}</style></head><body><main>{body}</main></body></html>"
+    );
+    let style = base64(app.provider.sha256(&[STYLE.as_bytes()]).as_bytes());
+    let policy = format!("default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; frame-ancestors 'none'");
+    let mut response = document("text/html; charset=utf-8", html);
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// Exchange a code for tokens
+///
+/// RFC 6749 §3.2, OpenID4VCI 1.0 §6: pre-authorized codes with a transaction code, authorization codes with PKCE, refresh tokens; DPoP (RFC 9449).
+#[utoipa::path(
+    post, path = "/issuers/{issuer}/token", tag = "wallets",
+    request_body(content = String, content_type = "application/x-www-form-urlencoded"),
+    params(("issuer" = String, Path, description = "Id of the issuer")),
+    responses((status = 200, body = Object))
+)]
+pub(super) async fn token(
+    State(app): State<Arc<App>>,
+    Path(issuer): Path<ParticipantId>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    let site = open(&app, issuer).await?;
+    Ok(match token::request(&app, &site, &incoming(&headers, &body)).await {
+        Ok(tokens) => with_nonce(&app, &site, document(JSON, tokens.to_json())),
+        Err(refusal) => refuse(refusal),
+    })
+}
+
+/// A fresh nonce for the next DPoP proof.
+fn with_nonce(app: &App, site: &Site, mut response: Response) -> Response {
+    if let Ok(nonce) = HeaderValue::from_str(&nonces::make(app, site, nonces::Kind::Dpop)) {
+        response.headers_mut().insert(DPOP_NONCE, nonce);
+    }
+    response
+}
+
+/// Get a nonce for proofs of keys
+///
+/// OpenID4VCI 1.0 §7.
+#[utoipa::path(
+    post, path = "/issuers/{issuer}/nonce", tag = "wallets",
+    params(("issuer" = String, Path, description = "Id of the issuer")),
+    responses((status = 200, body = Object))
+)]
+pub(super) async fn nonce(State(app): State<Arc<App>>, Path(issuer): Path<ParticipantId>) -> Result<Response, Failure> {
+    let site = open(&app, issuer).await?;
+    let json = serde_json::to_string(&credential::nonce(&app, &site)).map_err(|_| Failure::internal())?;
+    Ok(with_nonce(&app, &site, document(JSON, json)))
+}
+
+/// Get a challenge for a client attestation
+#[utoipa::path(
+    post, path = "/issuers/{issuer}/challenge", tag = "wallets",
+    params(("issuer" = String, Path, description = "Id of the issuer")),
+    responses((status = 200, body = Object))
+)]
+pub(super) async fn challenge(
+    State(app): State<Arc<App>>,
+    Path(issuer): Path<ParticipantId>,
+) -> Result<Response, Failure> {
+    let site = open(&app, issuer).await?;
+    let response = challenge::ChallengeResponse {
+        attestation_challenge: nonces::make(&app, &site, nonces::Kind::Attestation),
+    };
+    let json = serde_json::to_string(&response).map_err(|_| Failure::internal())?;
+    Ok(document(JSON, json))
+}
+
+/// Claim credentials
+///
+/// OpenID4VCI 1.0 §8: one copy for each key that is proved, none linked to another. 202 where the result is still to come.
+#[utoipa::path(
+    post, path = "/issuers/{issuer}/credential", tag = "wallets",
+    request_body(content = String, content_type = "application/json"),
+    params(("issuer" = String, Path, description = "Id of the issuer")),
+    responses((status = 200, body = Object), (status = 202, body = Object))
+)]
+pub(super) async fn credential(
+    State(app): State<Arc<App>>,
+    Path(issuer): Path<ParticipantId>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    let site = open(&app, issuer).await?;
+    Ok(answer(
+        &app,
+        &site,
+        credential::request(&app, &site, &incoming(&headers, &body)).await,
+    ))
+}
+
+/// Claim credentials that were not ready
+///
+/// OpenID4VCI 1.0 §9.
+#[utoipa::path(
+    post, path = "/issuers/{issuer}/deferred-credential", tag = "wallets",
+    request_body(content = String, content_type = "application/json"),
+    params(("issuer" = String, Path, description = "Id of the issuer")),
+    responses((status = 200, body = Object), (status = 202, body = Object))
+)]
+pub(super) async fn deferred(
+    State(app): State<Arc<App>>,
+    Path(issuer): Path<ParticipantId>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    let site = open(&app, issuer).await?;
+    Ok(answer(
+        &app,
+        &site,
+        credential::deferred(&app, &site, &incoming(&headers, &body)).await,
+    ))
+}
+
+fn answer(app: &App, site: &Site, answer: Result<credential::Answer, Refusal>) -> Response {
+    match answer {
+        Ok(answer) => {
+            let status = if answer.deferred {
+                StatusCode::ACCEPTED
+            } else {
+                StatusCode::OK
+            };
+            let kind = if answer.encrypted { JWT } else { JSON };
+            with_nonce(app, site, (status, document(kind, answer.body)).into_response())
+        }
+        Err(refusal) => refuse(refusal),
+    }
+}
+
+/// Say what became of credentials
+///
+/// OpenID4VCI 1.0 §11.
+#[utoipa::path(
+    post, path = "/issuers/{issuer}/notification", tag = "wallets",
+    request_body(content = String, content_type = "application/json"),
+    params(("issuer" = String, Path, description = "Id of the issuer")),
+    responses((status = 204, description = "Taken"))
+)]
+pub(super) async fn notify(
+    State(app): State<Arc<App>>,
+    Path(issuer): Path<ParticipantId>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    let site = open(&app, issuer).await?;
+    Ok(
+        match credential::notify(&app, &site, &incoming(&headers, &body)).await {
+            Ok(()) => StatusCode::NO_CONTENT.into_response(),
+            Err(refusal) => refuse(refusal),
+        },
+    )
+}
+
+/// Get a wallet and its keys attested
+///
+/// For instances of this deployment's wallet: client and key attestations (OpenID4VCI 1.0 appendices D and E). Nothing is kept.
+#[utoipa::path(
+    post, path = "/v1/wallet-attestations", tag = "wallets", request_body = AttestationRequest,
+    responses((status = 200, body = Attestations))
+)]
+pub(super) async fn attest(
+    State(app): State<Arc<App>>,
+    Json(request): Json<AttestationRequest>,
+) -> Result<Json<Attestations>, Failure> {
+    Ok(Json(wallets::attest::attest(&app, request).await?))
+}
