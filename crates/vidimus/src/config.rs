@@ -4,8 +4,10 @@
 mod draft;
 mod keys;
 
+use crate::outside::Network;
 use draft::Draft;
 use keys::{apply_variable, rebase, refuse_unknown};
+use lettre::message::Mailbox;
 use serde::Deserialize;
 use std::{
     fmt,
@@ -103,6 +105,10 @@ pub struct Config {
     pub wallets: Wallets,
     /// Who is trusted beside this deployment's own participants.
     pub trust: Trust,
+    /// What may be reached of addresses that others choose.
+    pub outside: Outside,
+    /// How mail leaves; without it none does.
+    pub mail: Option<Mail>,
 }
 
 /// How HTTP is served.
@@ -151,6 +157,8 @@ pub struct Limits {
     pub concurrency: usize,
     /// Connections open at once.
     pub connections: usize,
+    /// Streams of events open at once; above that, 503.
+    pub streams: usize,
     /// Requests a minute by one API key.
     pub key_requests_per_minute: u32,
     /// Requests a minute from one client address.
@@ -170,6 +178,7 @@ impl Default for Limits {
             drain_seconds: 10,
             concurrency: 1024,
             connections: 4096,
+            streams: 256,
             key_requests_per_minute: 60_000,
             address_requests_per_minute: 60_000,
             disk_headroom_mib: 64,
@@ -316,6 +325,63 @@ impl Default for Status {
             valid_seconds: 86_400,
         }
     }
+}
+
+/// What may be reached of addresses that others choose: webhooks, push endpoints, what messages point to.
+#[derive(Debug, Clone)]
+pub struct Outside {
+    /// Networks of one's own that may be reached beside what everybody reaches.
+    pub networks: Vec<Network>,
+    /// Whether loopback may be reached, also without TLS: for trying things out on one machine.
+    pub loopback: bool,
+    /// More certificate authorities than the system's, PEM; for mail too.
+    pub authorities: Option<PathBuf>,
+    /// Hosts of push services, each with its subdomains.
+    pub push_hosts: Vec<String>,
+}
+
+impl Default for Outside {
+    fn default() -> Self {
+        let known = [
+            "fcm.googleapis.com",
+            "updates.push.services.mozilla.com",
+            "web.push.apple.com",
+            "notify.windows.com",
+        ];
+        Self {
+            networks: Vec::new(),
+            loopback: false,
+            authorities: None,
+            push_hosts: known.map(str::to_owned).to_vec(),
+        }
+    }
+}
+
+/// How mail leaves.
+#[derive(Debug, Clone)]
+pub struct Mail {
+    /// The server that takes it.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub tls: MailTls,
+    /// User and password, where the server asks for them.
+    pub login: Option<(String, Secret<String>)>,
+    /// The sender, `Name <address>`.
+    pub from: Mailbox,
+}
+
+/// How the connection to the mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MailTls {
+    /// Made secure before anything is said, or not used.
+    Starttls,
+    /// TLS from the first byte.
+    Implicit,
+    /// Not at all: to loopback alone.
+    None,
 }
 
 /// How old what a check leans on may be, in seconds.

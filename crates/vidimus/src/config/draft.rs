@@ -1,9 +1,10 @@
 //! The file as it is written, and how its values are held against each other before they become a [`Config`].
 
 use super::{
-    Anchor, Blobs, Checks, Config, Database, Error, Ledger, LedgerMode, Limits, Log, NetworkRules, PublicUrl, Server,
-    Status, Tls, Trust, Wallets, wrong,
+    Anchor, Blobs, Checks, Config, Database, Error, Ledger, LedgerMode, Limits, Log, Mail, MailTls, NetworkRules,
+    Outside, PublicUrl, Server, Status, Tls, Trust, Wallets, wrong,
 };
+use crate::outside::NetworkError;
 use serde::Deserialize;
 use std::{
     net::{IpAddr, SocketAddr},
@@ -30,6 +31,38 @@ pub(super) struct Draft {
     checks: Checks,
     wallets: Wallets,
     trust: Trust,
+    outside: DraftOutside,
+    mail: Option<DraftMail>,
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+struct DraftOutside {
+    networks: Vec<String>,
+    loopback: bool,
+    authorities: Option<PathBuf>,
+    push_hosts: Vec<String>,
+}
+
+impl Default for DraftOutside {
+    fn default() -> Self {
+        Self {
+            networks: Vec::new(),
+            loopback: false,
+            authorities: None,
+            push_hosts: Outside::default().push_hosts,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct DraftMail {
+    host: Option<String>,
+    port: Option<u16>,
+    tls: Option<MailTls>,
+    user: Option<String>,
+    password: Option<String>,
+    from: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -124,6 +157,8 @@ impl Draft {
             checks: section(&table, "checks")?,
             wallets: section(&table, "wallets")?,
             trust: section(&table, "trust")?,
+            outside: section(&table, "outside")?,
+            mail: table.get("mail").map(|_| section(&table, "mail")).transpose()?,
         })
     }
 
@@ -170,6 +205,8 @@ impl Draft {
             trust: Trust {
                 directory: self.trust.directory.map(|p| absolute(&p)),
             },
+            outside: self.outside.check()?,
+            mail: self.mail.map(DraftMail::check).transpose()?,
             categories_dir: self.categories_dir.map(|p| absolute(&p)),
             database,
             data_dir,
@@ -237,6 +274,76 @@ impl Wallets {
     }
 }
 
+impl DraftOutside {
+    fn check(self) -> Result<Outside, Error> {
+        let network = |text: &String| {
+            text.parse()
+                .map_err(|error: NetworkError| wrong("outside.networks", error.to_string()))
+        };
+        let is_host = |host: &String| {
+            let fits = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b".-".contains(&c);
+            !host.is_empty() && host.bytes().all(fits) && !host.starts_with('.')
+        };
+        if !self.push_hosts.iter().all(is_host) {
+            return Err(wrong(
+                "outside.push_hosts",
+                "names of hosts in lower case are needed, such as \"push.example\"",
+            ));
+        }
+        Ok(Outside {
+            networks: self.networks.iter().map(network).collect::<Result<_, _>>()?,
+            loopback: self.loopback,
+            authorities: self.authorities.map(|path| absolute(&path)),
+            push_hosts: self.push_hosts,
+        })
+    }
+}
+
+impl DraftMail {
+    fn check(self) -> Result<Mail, Error> {
+        let host = self
+            .host
+            .filter(|host| !host.is_empty())
+            .ok_or_else(|| wrong("mail.host", "is needed: the server that takes mail"))?;
+        let from = self
+            .from
+            .ok_or_else(|| {
+                wrong(
+                    "mail.from",
+                    "is needed: the sender, such as \"Laboratory <codes@lab.example>\"",
+                )
+            })?
+            .parse()
+            .map_err(|_| wrong("mail.from", "must be an address, or `Name <address>`"))?;
+        let tls = self.tls.unwrap_or(MailTls::Starttls);
+        let is_near = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        if tls == MailTls::None && !is_near {
+            return Err(wrong(
+                "mail.tls",
+                "\"none\" is for a server on loopback: codes are sent here; use \"starttls\" or \"implicit\"",
+            ));
+        }
+        let usual = match tls {
+            MailTls::Starttls => 587,
+            MailTls::Implicit => 465,
+            MailTls::None => 25,
+        };
+        let login = match (self.user, self.password) {
+            (Some(user), Some(password)) => Some((user, Secret::new(password))),
+            (None, None) => None,
+            (Some(_), None) => return Err(wrong("mail.password", "is needed beside mail.user")),
+            (None, Some(_)) => return Err(wrong("mail.user", "is needed beside mail.password")),
+        };
+        Ok(Mail {
+            host,
+            port: self.port.unwrap_or(usual),
+            tls,
+            login,
+            from,
+        })
+    }
+}
+
 impl DraftServer {
     fn check(self) -> Result<Server, Error> {
         let listen = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8654)));
@@ -265,6 +372,7 @@ impl DraftServer {
             ("server.limits.request_seconds", limits.request_seconds),
             ("server.limits.concurrency", limits.concurrency as u64),
             ("server.limits.connections", limits.connections as u64),
+            ("server.limits.streams", limits.streams as u64),
             (
                 "server.limits.key_requests_per_minute",
                 limits.key_requests_per_minute.into(),

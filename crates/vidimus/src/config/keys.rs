@@ -23,6 +23,7 @@ pub(super) const KEYS: &[(&str, Kind)] = &[
     ("server.limits.drain_seconds", Kind::Number),
     ("server.limits.concurrency", Kind::Number),
     ("server.limits.connections", Kind::Number),
+    ("server.limits.streams", Kind::Number),
     ("server.limits.key_requests_per_minute", Kind::Number),
     ("server.limits.address_requests_per_minute", Kind::Number),
     ("server.limits.disk_headroom_mib", Kind::Number),
@@ -62,6 +63,16 @@ pub(super) const KEYS: &[(&str, Kind)] = &[
     ("wallets.refresh_days", Kind::Number),
     ("wallets.identity_service", Kind::Text),
     ("trust.directory", Kind::Text),
+    ("outside.networks", Kind::List),
+    ("outside.loopback", Kind::Flag),
+    ("outside.authorities", Kind::Text),
+    ("outside.push_hosts", Kind::List),
+    ("mail.host", Kind::Text),
+    ("mail.port", Kind::Number),
+    ("mail.tls", Kind::Text),
+    ("mail.user", Kind::Text),
+    ("mail.password", Kind::Text),
+    ("mail.from", Kind::Text),
 ];
 
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +94,7 @@ const PATHS: &[&str] = &[
     "ledger.path",
     "blobs.path",
     "trust.directory",
+    "outside.authorities",
 ];
 
 pub(super) fn rebase(table: &mut Table, base: &Path) {

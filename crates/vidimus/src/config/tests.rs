@@ -150,6 +150,50 @@ fn wrong_values_are_named_by_key_and_secrets_are_not_repeated() {
 }
 
 #[test]
+fn mail_and_what_lies_outside_are_checked() {
+    let config = parse(LEAST, &[]).unwrap();
+    assert!(config.mail.is_none() && !config.outside.loopback && config.outside.networks.is_empty());
+    assert!(config.outside.push_hosts.len() >= 4);
+    let mail =
+        |more: &str| format!("{LEAST}[mail]\nhost = \"mail.example\"\nfrom = \"Lab <codes@lab.example>\"\n{more}");
+    let usual = parse(&mail(""), &[]).unwrap().mail.unwrap();
+    assert_eq!((usual.port, usual.tls), (587, MailTls::Starttls));
+    let password = [("VIDIMUS_MAIL_USER", "codes"), ("VIDIMUS_MAIL_PASSWORD", "geheim")];
+    let config = parse(&mail("tls = \"implicit\"\n"), &password).unwrap();
+    assert_eq!(config.mail.as_ref().unwrap().port, 465);
+    assert!(!format!("{config:?}").contains("geheim"));
+    for (text, key) in [
+        ("[mail]\n", "mail.host"),
+        ("[mail]\nhost = \"mail.example\"\n", "mail.from"),
+        ("[mail]\nhost = \"mail.example\"\nfrom = \"nobody\"\n", "mail.from"),
+        ("[outside]\nnetworks = [\"10.0.0.1/8\"]\n", "outside.networks"),
+        ("[outside]\nnetworks = [\"lab.example\"]\n", "outside.networks"),
+        (
+            "[outside]\npush_hosts = [\"https://push.example\"]\n",
+            "outside.push_hosts",
+        ),
+        ("[outside]\npush_hosts = [\"\"]\n", "outside.push_hosts"),
+        ("[outside]\nproxy = \"x\"\n", "outside.proxy"),
+        ("[server.limits]\nstreams = 0\n", "server.limits.streams"),
+    ] {
+        let refusal = refusal(&format!("{LEAST}{text}"));
+        assert!(refusal.contains(key), "{text}: {refusal}");
+    }
+    for (more, key) in [
+        ("tls = \"none\"\n", "mail.tls"),
+        ("tls = \"ssl\"\n", "mail"),
+        ("user = \"codes\"\n", "mail.password"),
+        ("password = \"geheim\"\n", "mail.user"),
+    ] {
+        let refusal = refusal(&mail(more));
+        assert!(
+            refusal.contains(key) && !refusal.contains("geheim"),
+            "{more}: {refusal}"
+        );
+    }
+}
+
+#[test]
 fn what_is_for_a_network_is_refused_elsewhere_and_checked_there() {
     let network =
         |more: &str| format!("{LEAST}[ledger]\nmode = \"network\"\nrpc_url = \"http://127.0.0.1:8545\"\n{more}");

@@ -131,6 +131,7 @@ pub struct Request {
     most: usize,
     within: Duration,
     redirects: u8,
+    status_only: bool,
 }
 
 impl Request {
@@ -144,6 +145,7 @@ impl Request {
             most: MAX_ANSWER,
             within: TOTAL,
             redirects: 0,
+            status_only: false,
         }
     }
 
@@ -168,6 +170,13 @@ impl Request {
     #[must_use]
     pub fn at_most(mut self, bytes: usize) -> Self {
         self.most = bytes;
+        self
+    }
+
+    /// The status and headers alone: the body is not read.
+    #[must_use]
+    pub fn status_only(mut self) -> Self {
+        self.status_only = true;
         self
     }
 
@@ -360,9 +369,12 @@ impl Outside {
                 .headers(headers.clone())
                 .body(request.body.clone());
             let response = asked.send().await.map_err(|error| failed(&error))?;
+            if request.status_only && !response.status().is_redirection() {
+                return read(response, None).await;
+            }
             // 304 is no redirect: it points nowhere.
             if !response.status().is_redirection() || response.status() == StatusCode::NOT_MODIFIED {
-                return read(response, request.most).await;
+                return read(response, Some(request.most)).await;
             }
             left = left.checked_sub(1).ok_or(Error::Redirect)?;
             let location = response.headers().get(header::LOCATION);
@@ -380,22 +392,29 @@ impl Outside {
     }
 }
 
-async fn read(mut response: reqwest::Response, most: usize) -> Result<Answer, Error> {
-    if response.content_length().is_some_and(|length| length > most as u64) {
-        return Err(Error::TooLarge);
-    }
+async fn read(mut response: reqwest::Response, most: Option<usize>) -> Result<Answer, Error> {
     let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
-        if body.len() + chunk.len() > most {
-            return Err(Error::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
+    if let Some(most) = most {
+        collect(&mut response, &mut body, most).await?;
     }
     Ok(Answer {
         status: response.status(),
         headers: std::mem::take(response.headers_mut()),
         body: body.freeze(),
     })
+}
+
+async fn collect(response: &mut reqwest::Response, body: &mut BytesMut, most: usize) -> Result<(), Error> {
+    if response.content_length().is_some_and(|length| length > most as u64) {
+        return Err(Error::TooLarge);
+    }
+    while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
+        if body.len() + chunk.len() > most {
+            return Err(Error::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(())
 }
 
 fn failed(error: &reqwest::Error) -> Error {

@@ -258,6 +258,8 @@ async fn what_comes_back_is_bounded_in_size_and_time() {
     assert_eq!(outside.send(at("/right")).await.unwrap().body.len(), 100);
     assert_eq!(outside.send(at("/declared")).await.unwrap_err(), Error::TooLarge);
     assert_eq!(outside.send(at("/endless")).await.unwrap_err(), Error::TooLarge);
+    let answer = outside.send(at("/endless").status_only()).await.unwrap();
+    assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0));
     let slow = at("/slow").within(Duration::from_millis(300));
     assert_eq!(outside.send(slow).await.unwrap_err(), Error::Timeout);
     // Somebody who takes the connection and says nothing.
