@@ -1,8 +1,13 @@
 //! The deployment: made once by `vidimus init`, opened at every start.
 
 use crate::{
-    app::keys::Keys,
+    app::{
+        delivery::{Mailer, MailerError},
+        keys::Keys,
+        push,
+    },
     config::{Config, Database},
+    outside::{Outside, Rules},
 };
 use std::{
     path::{Path, PathBuf},
@@ -75,6 +80,21 @@ pub enum Refusal {
     /// A key of the configuration that only now turns out wrong.
     #[error("{0}")]
     Configuration(&'static str),
+    /// The file of additional certificate authorities cannot be read.
+    #[error("{path} cannot be read: check `outside.authorities`")]
+    Authorities {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The client for addresses outside cannot be made.
+    #[error("{0}")]
+    Outside(#[from] crate::outside::BuildError),
+    /// Mail cannot be sent as configured.
+    #[error("{0}")]
+    Mail(#[from] MailerError),
     /// Something kept is not whole.
     #[error("{0}: restore the data directory from a backup")]
     Damaged(&'static str),
@@ -160,6 +180,24 @@ pub fn categories(config: &Config) -> Result<(Categories, Added), Refusal> {
     Ok((categories, added))
 }
 
+/// The client for addresses of others, and what sends mail.
+pub fn ways_out(config: &Config) -> Result<(Outside, Option<Mailer>), Refusal> {
+    let authorities = match &config.outside.authorities {
+        None => Vec::new(),
+        Some(path) => std::fs::read(path).map_err(|source| Refusal::Authorities {
+            path: path.clone(),
+            source,
+        })?,
+    };
+    let mailer = config.mail.as_ref().map(|mail| Mailer::new(mail, &authorities));
+    let outside = Outside::new(Rules {
+        networks: config.outside.networks.clone(),
+        loopback: config.outside.loopback,
+        authorities,
+    })?;
+    Ok((outside, mailer.transpose()?))
+}
+
 /// Makes a deployment: the root key (which must not be there), the database, the deployment's own keys and its certificate authority.
 pub async fn init(config: &Config, name: &str, country: &str, now: Timestamp) -> Result<(), Refusal> {
     let mut entropy = OsEntropy;
@@ -198,14 +236,13 @@ pub async fn init(config: &Config, name: &str, country: &str, now: Timestamp) ->
         },
     ];
     rows.extend(later(&keys, &authority, now, &mut entropy)?);
-    for purpose in ["operator", "anchor"] {
-        rows.push(row(
-            &keys,
-            purpose,
-            &SigningKey::generate(KeyKind::Secp256k1, &mut entropy),
-            now,
-            &mut entropy,
-        ));
+    for (purpose, kind) in [
+        ("operator", KeyKind::Secp256k1),
+        ("anchor", KeyKind::Secp256k1),
+        (push::PURPOSE, KeyKind::P256),
+    ] {
+        let key = SigningKey::generate(kind, &mut entropy);
+        rows.push(row(&keys, purpose, &key, now, &mut entropy));
     }
     let mut id = [0; 32];
     entropy.fill(&mut id);
@@ -300,7 +337,14 @@ fn later(
     ])
 }
 
-fn row(keys: &Keys, purpose: &str, key: &SigningKey, now: Timestamp, entropy: &mut dyn Entropy) -> key_rows::Key {
+/// The row of a key of the deployment's own, its first version.
+pub(super) fn row(
+    keys: &Keys,
+    purpose: &str,
+    key: &SigningKey,
+    now: Timestamp,
+    entropy: &mut dyn Entropy,
+) -> key_rows::Key {
     let id = KeyId::generate(entropy);
     key_rows::Key {
         id,
@@ -319,7 +363,7 @@ fn row(keys: &Keys, purpose: &str, key: &SigningKey, now: Timestamp, entropy: &m
 }
 
 /// The store's name of a kind of signing key.
-const fn kind(kind: KeyKind) -> key_rows::Kind {
+pub(super) const fn kind(kind: KeyKind) -> key_rows::Kind {
     match kind {
         KeyKind::Secp256k1 => key_rows::Kind::Secp256k1,
         KeyKind::P256 => key_rows::Kind::P256,

@@ -3,16 +3,20 @@
 
 pub mod api_keys;
 pub mod chain;
+pub mod channel;
 pub mod checks;
 pub mod copies;
+pub mod delivery;
 pub mod deployment;
 pub mod dids;
 pub mod error;
+pub mod events;
 pub mod issue;
 pub mod keys;
 pub mod once;
 pub mod participants;
 pub mod principal;
+pub mod push;
 pub mod readiness;
 pub mod reading;
 pub mod recovery;
@@ -25,10 +29,14 @@ pub mod tally;
 pub mod trust;
 pub mod trusted;
 pub mod wallets;
+pub mod webhooks;
 
 pub use error::{Error, Problem};
 
-use crate::config::{self, Config, LedgerMode};
+use crate::{
+    config::{self, Config, LedgerMode},
+    outside::Outside,
+};
 use chain::Contracts;
 use deployment::Refusal;
 use keys::Keys;
@@ -86,6 +94,12 @@ pub struct Wake {
     pub never: Notify,
     /// A batch became final: its receipts are there.
     pub receipts: Notify,
+    /// Something happened that is to be told.
+    pub events: Notify,
+    /// Events have their numbers.
+    pub numbered: Notify,
+    /// There is something to send to an address of others.
+    pub deliveries: Notify,
 }
 
 /// One running instance.
@@ -118,6 +132,12 @@ pub struct App {
     pub contracts: Contracts,
     /// The roots that status lists and document signers chain to.
     pub roots: Vec<x509::Certificate>,
+    /// The client for addresses that others chose.
+    pub outside: Outside,
+    /// Sends mail, where that is configured.
+    pub mailer: Option<delivery::Mailer>,
+    /// The key that push services know this deployment by.
+    pub push: push::Key,
     /// Wakes jobs.
     pub wake: Wake,
     /// How the jobs fare.
@@ -201,6 +221,8 @@ impl App {
         let provider = Arc::new(Native::new());
         let store = deployment::open_store(&config, provider.clone(), vidimus_store::Missing::Refuse).await?;
         let facts = deployment::load(&store, &keys, &config, &provider, clock.now()).await?;
+        let push = push::key(&store, &keys, clock.now()).await?;
+        let (outside, mailer) = deployment::ways_out(&config)?;
         let (categories, added) = deployment::categories(&config)?;
         let blobs = Blobs::local(&config.blobs.path, provider.clone()).map_err(Refusal::Blobs)?;
         let (ledger, steady_blocks) = open_ledger(&config, clock.clone()).await?;
@@ -228,6 +250,9 @@ impl App {
             facts,
             contracts,
             roots,
+            outside,
+            mailer,
+            push,
             wake: Wake::default(),
             registries: RwLock::new(Arc::new(registries)),
             key_rows: Mutex::new(HashMap::new()),

@@ -20,6 +20,10 @@ pub enum Job {
     FinishIntents,
     /// Hands the contracts over to the authority.
     HandOver,
+    /// Numbers what is to be told.
+    Events,
+    /// Sends to webhooks, people and wallets.
+    Deliver,
     /// Removes what has expired.
     Sweep,
     /// Mends status lists.
@@ -30,7 +34,7 @@ pub enum Job {
 
 impl Job {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Index,
         Self::Delegates,
         Self::Transactions,
@@ -38,6 +42,8 @@ impl Job {
         Self::Publish,
         Self::FinishIntents,
         Self::HandOver,
+        Self::Events,
+        Self::Deliver,
         Self::Sweep,
         Self::RepairStatuses,
         Self::RepairBlobs,
@@ -53,6 +59,8 @@ impl Job {
             Self::Publish => "publish",
             Self::FinishIntents => "finish-intents",
             Self::HandOver => "hand-over",
+            Self::Events => "events",
+            Self::Deliver => "deliver",
             Self::Sweep => "sweep",
             Self::RepairStatuses => "repair-statuses",
             Self::RepairBlobs => "repair-blobs",

@@ -20,6 +20,9 @@ pub struct DeploymentView {
     pub confirmations: u64,
     /// The contracts on that chain.
     pub contracts: ContractsView,
+    /// What wallets give their push service as `applicationServerKey`: the key that wake-ups are signed with, an uncompressed P-256 point in
+    /// base64url.
+    pub push_key: String,
     /// The accounts of the deployment itself. Where gas is paid for, they have to hold some of the chain's currency.
     pub accounts: AccountsView,
 }
@@ -62,6 +65,7 @@ pub(super) async fn read(State(app): State<Arc<App>>) -> Json<DeploymentView> {
             dids: app.contracts.dids.to_string(),
             anchors: app.contracts.anchors.to_string(),
         },
+        push_key: app.push.application_server_key(),
         accounts: AccountsView {
             operator: app.facts.operator.to_string(),
             anchorer: app.facts.anchorer.to_string(),

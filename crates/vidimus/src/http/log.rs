@@ -21,6 +21,7 @@ const QUIET: &[&str] = &[
     "reqwest=warn",
     "tokio_postgres=warn",
     "alloy=warn",
+    "lettre=warn",
 ];
 
 /// Sends this process's logs where the configuration says, and keeps panics from printing values.

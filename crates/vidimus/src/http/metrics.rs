@@ -233,6 +233,18 @@ fn store(out: &mut String, standing: &Standing) {
             figures.copies_unpublished,
         ),
         (
+            "vidimus_deliveries_waiting",
+            "gauge",
+            "What waits to be sent to webhooks, people and wallets.",
+            figures.deliveries_waiting,
+        ),
+        (
+            "vidimus_oldest_delivery_seconds",
+            "gauge",
+            "Age of the oldest of it.",
+            age(figures.oldest_delivery),
+        ),
+        (
             "vidimus_audit_head_age_seconds",
             "gauge",
             "Time since the last entry of the audit log.",

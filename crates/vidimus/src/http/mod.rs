@@ -15,6 +15,7 @@ pub mod description;
 mod dids;
 pub mod edge;
 pub mod error;
+mod events;
 pub mod extract;
 pub mod health;
 pub mod limit;
@@ -30,6 +31,7 @@ mod rpc;
 pub mod server;
 mod setup;
 mod wallets;
+mod webhooks;
 
 use crate::app::App;
 use axum::{Extension, Router, middleware};
@@ -58,6 +60,7 @@ pub struct Guard {
     key_rate: Buckets<ApiKeyId>,
     address_rate: Buckets<IpAddr>,
     permits: Semaphore,
+    streams: events::Streams,
     stopping: AtomicBool,
 }
 
@@ -70,6 +73,7 @@ impl Guard {
             key_rate: Buckets::new(limits.key_requests_per_minute),
             address_rate: Buckets::new(limits.address_requests_per_minute),
             permits: Semaphore::new(limits.concurrency.min(Semaphore::MAX_PERMITS)),
+            streams: events::Streams::new(limits.streams),
             stopping: AtomicBool::new(false),
             app,
         })
@@ -109,6 +113,12 @@ fn routes() -> Routes {
         .on(Operation::CreateApiKey, routes!(api_keys::create))
         .on(Operation::ListApiKeys, routes!(api_keys::list))
         .on(Operation::RevokeApiKey, routes!(api_keys::revoke))
+        .on(Operation::FollowEvents, routes!(events::follow))
+        .on(Operation::CreateWebhook, routes!(webhooks::create))
+        .on(Operation::ListWebhooks, routes!(webhooks::list))
+        .on(Operation::ReadWebhook, routes!(webhooks::read))
+        .on(Operation::RemoveWebhook, routes!(webhooks::remove))
+        .on(Operation::TestWebhook, routes!(webhooks::test))
         .on(Operation::ListCategories, routes!(categories::list))
         .on(Operation::ReadCategory, routes!(categories::read))
         .on(Operation::ReportResult, routes!(results::report))

@@ -96,6 +96,7 @@ use Permission::{Admin, Issue, Read};
 const AUTHORITY: &[Role] = &[Role::Authority];
 const ISSUER: &[Role] = &[Role::Issuer];
 const VERIFIER: &[Role] = &[Role::Verifier];
+const ISSUER_OR_VERIFIER: &[Role] = &[Role::Issuer, Role::Verifier];
 const ANY_ROLE: &[Role] = &[Role::Authority, Role::Issuer, Role::Verifier];
 
 operations! {
@@ -148,6 +149,19 @@ operations! {
     ListApiKeys = GET "/v1/api-keys", Only(ANY_ROLE, Admin), None, Empty;
     /// Revokes an API key of the caller's participant.
     RevokeApiKey = DELETE "/v1/api-keys/{api_key}", Only(ANY_ROLE, Admin), Own, Empty;
+
+    /// Streams what happens to the caller's objects.
+    FollowEvents = GET "/v1/events", Only(ISSUER_OR_VERIFIER, Read), None, Empty;
+    /// Makes a webhook.
+    CreateWebhook = POST "/v1/webhooks", Only(ISSUER_OR_VERIFIER, Admin), None, Small;
+    /// Lists the caller's webhooks.
+    ListWebhooks = GET "/v1/webhooks", Only(ISSUER_OR_VERIFIER, Admin), None, Empty;
+    /// Reads one of the caller's webhooks, with what was sent there.
+    ReadWebhook = GET "/v1/webhooks/{webhook}", Only(ISSUER_OR_VERIFIER, Admin), Own, Empty;
+    /// Removes one of the caller's webhooks.
+    RemoveWebhook = DELETE "/v1/webhooks/{webhook}", Only(ISSUER_OR_VERIFIER, Admin), Own, Empty;
+    /// Sends a test to one of the caller's webhooks.
+    TestWebhook = POST "/v1/webhooks/{webhook}/test", Only(ISSUER_OR_VERIFIER, Admin), Own, Empty;
 
     /// Lists the categories.
     ListCategories = GET "/v1/categories", Anybody, None, Empty;

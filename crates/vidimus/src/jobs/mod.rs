@@ -5,14 +5,14 @@ mod anchor;
 pub mod blobs;
 mod transactions;
 
-use crate::app::{App, Error, chain, copies, tally::Job};
+use crate::app::{App, Error, chain, copies, delivery, events, tally::Job};
 use futures::FutureExt as _;
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use vidimus_store::{
-    Scope, authorizations, claims, copies as copy_rows, grants, idempotency, left_presentations, offers, presentations,
-    requests, seen,
+    Scope, authorizations, claims, copies as copy_rows, deliveries, events as event_rows, grants, idempotency,
+    left_presentations, limits, offers, presentations, push as push_rows, requests, seen,
 };
 
 /// After a failure a job waits twice as long at first, and at most 16 times as long, as its interval or this, whichever is shorter: what
@@ -22,6 +22,8 @@ const RETRY: Duration = Duration::from_secs(15);
 const STALE_INTENT: i64 = 60;
 /// How long an issuer with its own keys has to sign a copy: a week.
 const GIVEN_UP: i64 = 7 * 86_400;
+/// How long a delivery that ended can be looked at. Less than its event is kept.
+const DELIVERIES_KEPT: i64 = 14 * 86_400;
 
 /// The jobs of one process.
 #[derive(Debug)]
@@ -91,6 +93,22 @@ pub fn start(app: Arc<App>, stop: CancellationToken) -> Jobs {
         second * 15,
         |app| &app.wake.authority,
         |app| async move { hand_over(&app).await },
+    );
+    run.repeat(
+        Job::Events,
+        second,
+        |app| &app.wake.events,
+        |app| async move { events::number(&app).await },
+    );
+    let ended = stopped.clone();
+    run.repeat(
+        Job::Deliver,
+        second,
+        |app| &app.wake.deliveries,
+        move |app| {
+            let stopped = ended.clone();
+            async move { delivery::run(&app, &stopped).await }
+        },
     );
     run.repeat(
         Job::Sweep,
@@ -214,6 +232,10 @@ async fn sweep(app: &App) -> Result<(), Error> {
             seen::sweep(tx, now)?;
             presentations::sweep(tx, now, ANSWERS)?;
             left_presentations::sweep(tx, now)?;
+            event_rows::sweep(tx, now.plus(-events::KEPT))?;
+            deliveries::sweep(tx, now.plus(-DELIVERIES_KEPT))?;
+            push_rows::sweep(tx, now)?;
+            limits::sweep(tx, now)?;
             requests::sweep(tx, now)
         })
         .await?;

@@ -17,7 +17,7 @@ use vidimus_core::{encoding, time::Clock};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The marks. Capitals and digits only, so that they survive transliteration; long, so that they are nowhere by chance.
-const MARKS: [&str; 9] = [
+const MARKS: [&str; 11] = [
     "QZFAMILYQZ",
     "QZGIVENQZ",
     "QZPASS71Q",
@@ -27,6 +27,8 @@ const MARKS: [&str; 9] = [
     "QZSTRAYQZ",
     "QZQUERYQZ",
     "1913-03-17",
+    "QZMAILQZ",
+    "QZCODE99QZ",
 ];
 
 /// What a mark can look like: as it is, in other cases, in hexadecimal, in base64 at each of the three alignments.
@@ -44,10 +46,10 @@ fn spellings(mark: &str) -> Vec<Vec<u8>> {
 
 /// Where marks were found.
 #[derive(Default)]
-struct Finds(Vec<String>);
+pub struct Finds(pub Vec<String>);
 
 impl Finds {
-    fn search(&mut self, place: &str, bytes: &[u8]) {
+    pub fn search(&mut self, place: &str, bytes: &[u8]) {
         for mark in MARKS {
             for spelling in spellings(mark) {
                 let found = bytes.windows(spelling.len()).position(|window| window == spelling);
@@ -61,7 +63,7 @@ impl Finds {
     }
 }
 
-fn search_files(finds: &mut Finds, place: &str, directory: &Path) -> usize {
+pub fn search_files(finds: &mut Finds, place: &str, directory: &Path) -> usize {
     let (mut count, mut waiting) = (0, vec![directory.to_owned()]);
     while let Some(at) = waiting.pop() {
         for entry in std::fs::read_dir(at).unwrap() {

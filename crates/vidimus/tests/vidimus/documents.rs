@@ -129,13 +129,31 @@ fn who_may_touch_whose_rows_is_said_in_few_places() {
             "app/chain/creation.rs",
             "app/chain/registries.rs",
             "app/copies/paper.rs",
+            "app/delivery/mod.rs",
             "app/deployment.rs",
             "app/issue/first.rs",
             "app/mod.rs",
+            "app/push.rs",
             "app/trust.rs",
             "jobs/mod.rs",
         ]
     );
+}
+
+#[test]
+fn addresses_of_others_are_asked_through_one_client() {
+    let speak: Vec<_> = sources()
+        .into_iter()
+        .filter(|path| std::fs::read_to_string(path).unwrap().contains("Client::builder("))
+        .map(|path| {
+            path.strip_prefix(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    // The command line asks the server that its user names.
+    let expected = ["cli/client.rs", "outside/mod.rs"].map(PathBuf::from);
+    assert_eq!(speak, expected);
 }
 
 #[test]

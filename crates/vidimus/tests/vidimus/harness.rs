@@ -172,12 +172,17 @@ impl TestApp {
 
     /// On PostgreSQL; `None` where it is not installed.
     pub async fn postgres() -> Option<Self> {
+        Self::postgres_with("").await
+    }
+
+    /// On PostgreSQL, with more configuration.
+    pub async fn postgres_with(more: &str) -> Option<Self> {
         let place = vidimus_store::testing::postgres()?;
         let vidimus_store::Config::Postgres { url, .. } = &place.config else {
             unreachable!("a PostgreSQL place")
         };
         let database = Database::Postgres(vidimus_core::Secret::new(url.clone()));
-        Some(Self::made("", Some(database)).await)
+        Some(Self::made(more, Some(database)).await)
     }
 
     /// With more configuration.
@@ -235,12 +240,27 @@ impl TestApp {
             .await
             .expect("the router does not fail");
         let (parts, body) = response.into_parts();
+        // A stream has no end to wait for.
+        let streams = parts
+            .headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|kind| kind == "text/event-stream");
+        let body = if streams { Body::empty() } else { body };
         let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
         Answer {
             status: parts.status,
             headers: parts.headers,
             body,
         }
+    }
+
+    /// Sends a request whose answer is a stream.
+    pub async fn open(&self, request: Request<Body>) -> axum::response::Response {
+        self.router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("the router does not fail")
     }
 
     /// Sends a request, JSON where there is a body.

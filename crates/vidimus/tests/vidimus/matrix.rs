@@ -67,6 +67,7 @@ fn missing() -> BTreeMap<&'static str, String> {
         ),
         ("list", "999".to_owned()),
         ("purpose", "revocation".to_owned()),
+        ("webhook", id()),
     ])
 }
 
@@ -225,6 +226,11 @@ async fn what_is_another_s_answers_like_what_is_not_there() {
         .post("/v1/api-keys", Some(&owner.key), &spare)
         .await
         .expect(StatusCode::CREATED);
+    let webhook = json!({"url": "https://receiver.example/"});
+    let webhook = app
+        .post("/v1/webhooks", Some(&owner.key), &webhook)
+        .await
+        .expect(StatusCode::CREATED);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let mut there = missing();
     there.insert("participant", owner.id.clone());
@@ -241,6 +247,7 @@ async fn what_is_another_s_answers_like_what_is_not_there() {
         .await
         .expect(StatusCode::CREATED);
     there.insert("offer", text(&offer["id"]));
+    there.insert("webhook", text(&webhook["id"]));
 
     let own: Vec<_> = Operation::ALL
         .iter()
@@ -276,6 +283,7 @@ async fn what_is_another_s_answers_like_what_is_not_there() {
         Operation::RevokeCertificate,
         Operation::RotateAccount,
         Operation::RevokeApiKey,
+        Operation::RemoveWebhook,
     ];
     let (last, first): (Vec<_>, Vec<_>) = own.into_iter().partition(|operation| ends.contains(operation));
     for &operation in first.into_iter().chain(last) {

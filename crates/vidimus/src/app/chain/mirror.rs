@@ -1,10 +1,10 @@
 //! What the registries say, taken into our own rows.
 
 use super::accounts;
-use crate::app::{App, Registries, error::Error};
+use crate::app::{App, Registries, error::Error, events};
 use vidimus_core::Provider as _;
 use vidimus_credential::check::registry::{self, KeyRecord};
-use vidimus_store::{keys as key_rows, participants as rows};
+use vidimus_store::{events as event_rows, keys as key_rows, participants as rows};
 
 /// Brings the participants' rows to where the registries have them, so that authentication need not ask the chain.
 pub(super) async fn participants(
@@ -29,9 +29,16 @@ pub(super) async fn participants(
         };
         if state != participant.state {
             let (id, before) = (participant.id, participant.state);
-            app.store
-                .write(move |tx| rows::set_state(tx, id, before, state, now))
-                .await?;
+            let told = told(before, state).map(|kind| events::event(app, id, kind, id.as_bytes()));
+            let moved = app.store.write(move |tx| {
+                let moved = rows::set_state(tx, id, before, state, now)?;
+                if let Some(event) = told.filter(|_| moved) {
+                    event_rows::append(tx, &event)?;
+                }
+                Ok::<_, Error>(())
+            });
+            moved.await?;
+            app.wake.events.notify_one();
         }
         let Some(entry) = registry.participant(&participant.account) else {
             continue;
@@ -49,6 +56,16 @@ pub(super) async fn participants(
         }
     }
     Ok(())
+}
+
+/// What a participant is told of a change of where it stands.
+fn told(before: rows::State, after: rows::State) -> Option<event_rows::Kind> {
+    match (before, after) {
+        (_, rows::State::Suspended) => Some(event_rows::Kind::RegistrationSuspended),
+        (rows::State::Suspended, rows::State::Active) => Some(event_rows::Kind::RegistrationResumed),
+        (_, rows::State::Revoked) => Some(event_rows::Kind::RegistrationRevoked),
+        _ => None,
+    }
 }
 
 /// New keys sign from the moment the registry holds them, and not before: what was signed earlier would be by a key that nobody knows.

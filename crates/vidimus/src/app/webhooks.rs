@@ -1,0 +1,358 @@
+//! Where participants want to be told: an address of theirs and a secret that signs what is sent there (Standard Webhooks 1.0).
+
+use crate::app::{
+    App, delivery,
+    error::Error,
+    events,
+    keys::{Keys, place},
+    once::Once,
+    principal::{Principal, Role},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use vidimus_core::{
+    Entropy, Secret, encoding,
+    id::{DeliveryId, WebhookId},
+};
+use vidimus_store::{
+    audit, deliveries,
+    events::Kind,
+    webhooks::{self as rows, Purpose, State},
+};
+use zeroize::Zeroize;
+
+/// Webhooks of one participant.
+const MOST: u32 = 20;
+/// Deliveries that are shown.
+const SHOWN: u32 = 50;
+
+/// What a webhook is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WebhookPurpose {
+    /// It is told what happened.
+    #[default]
+    Events,
+    /// It carries codes to people: an issuer's gateway for short messages.
+    Codes,
+}
+
+/// Asks to be told.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewWebhook {
+    /// An https address.
+    pub url: String,
+    /// What for; without it, for events.
+    #[serde(default)]
+    pub purpose: WebhookPurpose,
+    /// What it is told, such as `credential.issued`; without it, everything. Not for `codes`.
+    #[serde(default)]
+    pub kinds: Vec<String>,
+}
+
+/// A webhook.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WebhookView {
+    /// Its id.
+    pub id: String,
+    /// Its address.
+    pub url: String,
+    /// What for.
+    pub purpose: WebhookPurpose,
+    /// What it is told.
+    pub kinds: Vec<String>,
+    /// `active`, or `disabled` after nothing arrived for three days or the receiver said that it is gone. A test that arrives makes it active.
+    pub state: String,
+    /// Since when nothing arrives, Unix seconds.
+    pub failing_since: Option<i64>,
+    /// Why.
+    pub last_error: Option<String>,
+    /// When something last arrived, Unix seconds.
+    pub last_success: Option<i64>,
+    /// When it was made, Unix seconds.
+    pub created: i64,
+    /// `whsec_…`, what it is signed with; shown once, when it is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+/// A webhook and what was sent there.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WebhookDetails {
+    /// The webhook.
+    pub webhook: WebhookView,
+    /// The newest 50 deliveries, newest first.
+    pub deliveries: Vec<DeliveryView>,
+}
+
+/// A delivery.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DeliveryView {
+    /// Its id, `webhook-id` of each try.
+    pub id: String,
+    /// What happened; none for a code.
+    pub kind: Option<String>,
+    /// `waiting`, `delivered` or `given-up`.
+    pub state: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it is tried next, Unix seconds, while it waits.
+    pub next: Option<i64>,
+    /// Why it did not arrive.
+    pub last_error: Option<String>,
+    /// When it was queued, Unix seconds.
+    pub created: i64,
+}
+
+/// What came of a test.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WebhookTest {
+    /// Whether the receiver took it.
+    pub arrived: bool,
+    /// Why not.
+    pub error: Option<String>,
+}
+
+/// Address and secret, as they are sealed.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Target {
+    pub(super) url: String,
+    pub(super) secret: String,
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        self.url.zeroize();
+        self.secret.zeroize();
+    }
+}
+
+impl Target {
+    fn seal(&self, keys: &Keys, id: WebhookId, entropy: &mut dyn Entropy) -> Result<Vec<u8>, Error> {
+        let plain = serde_json::to_vec(self).map_err(|_| Error::Internal("a webhook's target does not serialise"))?;
+        Ok(keys.seal(&place("webhooks", id.as_bytes(), "target"), &plain, entropy))
+    }
+
+    pub(super) fn open(keys: &Keys, row: &rows::Webhook) -> Result<Self, Error> {
+        let plain = keys.open(&place("webhooks", row.id.as_bytes(), "target"), &row.target)?;
+        serde_json::from_slice(plain.expose()).map_err(|_| Error::Internal("a webhook's target does not read"))
+    }
+
+    /// The key that signs: what stands behind the secret's prefix.
+    pub(super) fn key(&self) -> Result<Secret<Vec<u8>>, Error> {
+        let bytes = self
+            .secret
+            .strip_prefix(PREFIX)
+            .and_then(|text| encoding::from_base64(text).ok());
+        bytes
+            .map(Secret::new)
+            .ok_or(Error::Internal("a webhook's secret does not read"))
+    }
+}
+
+const PREFIX: &str = "whsec_";
+
+/// Makes a webhook; its secret is in the answer, and nowhere else afterwards.
+pub async fn create(app: &App, caller: &Principal, new: NewWebhook, once: Once<'_>) -> Result<WebhookView, Error> {
+    let url = app.outside.target(&new.url).map_err(|error| refused(&error))?;
+    let kinds = kinds(caller, &new)?;
+    let (id, mut secret) = (WebhookId::generate(&mut *app.entropy()), app.random::<32>());
+    let target = Target {
+        url: url.as_str().to_owned(),
+        secret: format!("{PREFIX}{}", encoding::base64(&secret)),
+    };
+    secret.zeroize();
+    let row = rows::Webhook {
+        id,
+        participant: caller.participant,
+        purpose: match new.purpose {
+            WebhookPurpose::Events => Purpose::Events,
+            WebhookPurpose::Codes => Purpose::Codes,
+        },
+        kinds,
+        target: target.seal(&app.keys, id, &mut *app.entropy())?,
+        state: State::Active,
+        failing_since: None,
+        last_error: None,
+        last_success: None,
+        created: app.now(),
+    };
+    let answer = WebhookView {
+        secret: Some(target.secret.clone()),
+        ..view(app, &row)?
+    };
+    let (note, scope) = (once.note(&answer)?, caller.scope());
+    let entry = app.audit_entry(Some(caller.participant), "create-webhook", id.as_bytes());
+    app.store
+        .write(move |tx| {
+            if !rows::insert(tx, &scope, &row, MOST)? {
+                return Err(Error::conflict(
+                    "too-many-webhooks",
+                    "a participant has at most 20 webhooks",
+                    "remove one that is not needed any more",
+                ));
+            }
+            audit::append(tx, &entry)?;
+            note.keep(tx)
+        })
+        .await?;
+    Ok(answer)
+}
+
+fn refused(error: &crate::outside::Error) -> Error {
+    Error::invalid(
+        "webhook-url",
+        format!("/url: {error}"),
+        "give an https address that can be reached from everywhere",
+    )
+}
+
+fn kinds(caller: &Principal, new: &NewWebhook) -> Result<Vec<Kind>, Error> {
+    if new.purpose == WebhookPurpose::Codes {
+        if caller.role != Role::Issuer {
+            return Err(Error::invalid(
+                "webhook-purpose",
+                "/purpose: codes are sent for issuers alone",
+                "leave `purpose` out",
+            ));
+        }
+        if !new.kinds.is_empty() {
+            return Err(Error::invalid(
+                "event-kind",
+                "/kinds: a webhook for codes is told nothing else",
+                "leave `kinds` out, and make another webhook for events",
+            ));
+        }
+        return Ok(Vec::new());
+    }
+    if new.kinds.is_empty() {
+        return Ok(Kind::ALL.to_vec());
+    }
+    let known = |name: &String| {
+        Kind::from_name(name).ok_or_else(|| {
+            Error::invalid(
+                "event-kind",
+                format!("/kinds: events are {}", Kind::ALL.map(Kind::name).join(", ")),
+                "name some of these, or none to be told everything",
+            )
+        })
+    };
+    let mut kinds = new.kinds.iter().map(known).collect::<Result<Vec<_>, _>>()?;
+    kinds.sort_unstable();
+    kinds.dedup();
+    Ok(kinds)
+}
+
+/// The caller's webhooks, oldest first.
+pub async fn list(app: &App, caller: &Principal) -> Result<Vec<WebhookView>, Error> {
+    let (scope, own) = (caller.scope(), caller.participant);
+    let found = app.store.read(move |tx| rows::list(tx, &scope, own)).await?;
+    found.iter().map(|row| view(app, row)).collect()
+}
+
+/// One of the caller's webhooks, with what was sent there.
+pub async fn get(app: &App, caller: &Principal, id: WebhookId) -> Result<WebhookDetails, Error> {
+    let scope = caller.scope();
+    let found = app
+        .store
+        .read(move |tx| {
+            let Some(row) = rows::find(tx, &scope, id)? else {
+                return Ok(None);
+            };
+            Ok::<_, Error>(Some((row, deliveries::list(tx, &scope, id, SHOWN)?)))
+        })
+        .await?;
+    let (row, sent) = found.ok_or(Error::NotFound("webhook"))?;
+    Ok(WebhookDetails {
+        webhook: view(app, &row)?,
+        deliveries: sent.into_iter().map(shown).collect(),
+    })
+}
+
+fn shown(delivery: deliveries::Delivery) -> DeliveryView {
+    DeliveryView {
+        id: delivery.id.to_string(),
+        kind: delivery.kind.map(|kind| kind.name().to_owned()),
+        state: delivery.state.name().to_owned(),
+        attempts: delivery.attempts,
+        next: (delivery.state == deliveries::State::Waiting).then_some(delivery.due.0),
+        last_error: delivery.last_error,
+        created: delivery.created.0,
+    }
+}
+
+/// Removes one of the caller's webhooks, and what was still to be sent there.
+pub async fn remove(app: &App, caller: &Principal, id: WebhookId) -> Result<(), Error> {
+    let scope = caller.scope();
+    let entry = app.audit_entry(Some(caller.participant), "remove-webhook", id.as_bytes());
+    let removed = app
+        .store
+        .write(move |tx| {
+            let removed = rows::remove(tx, &scope, id)?;
+            if removed {
+                audit::append(tx, &entry)?;
+            }
+            Ok::<_, Error>(removed)
+        })
+        .await?;
+    if removed {
+        Ok(())
+    } else {
+        Err(Error::NotFound("webhook"))
+    }
+}
+
+/// Sends a test to one of the caller's webhooks now, and says what came of it. One that arrives makes a disabled webhook active.
+pub async fn test(app: &App, caller: &Principal, id: WebhookId) -> Result<WebhookTest, Error> {
+    let scope = caller.scope();
+    let row = app.store.read(move |tx| rows::find(tx, &scope, id)).await?;
+    let row = row.ok_or(Error::NotFound("webhook"))?;
+    let body = delivery::Body::of("test", app.now(), serde_json::json!({"object": id}));
+    let delivery = DeliveryId::generate(&mut *app.entropy());
+    let sent = delivery::post(app, &row, delivery, &body).await?;
+    let (now, error) = (app.now(), sent.as_ref().err().map(ToString::to_string));
+    let text = error.clone();
+    app.store
+        .write(move |tx| {
+            match &text {
+                None => {
+                    rows::arrived(tx, id, now)?;
+                    deliveries::hurry(tx, id.as_bytes(), now)?;
+                }
+                Some(text) => drop(rows::failed(tx, id, text, now)?),
+            }
+            Ok::<_, Error>(())
+        })
+        .await?;
+    app.wake.deliveries.notify_one();
+    Ok(WebhookTest {
+        arrived: error.is_none(),
+        error,
+    })
+}
+
+fn view(app: &App, row: &rows::Webhook) -> Result<WebhookView, Error> {
+    let target = Target::open(&app.keys, row)?;
+    Ok(WebhookView {
+        id: row.id.to_string(),
+        url: target.url.clone(),
+        purpose: match row.purpose {
+            Purpose::Events => WebhookPurpose::Events,
+            Purpose::Codes => WebhookPurpose::Codes,
+        },
+        kinds: row.kinds.iter().map(|kind| kind.name().to_owned()).collect(),
+        state: row.state.name().to_owned(),
+        failing_since: row.failing_since.map(|time| time.0),
+        last_error: row.last_error.clone(),
+        last_success: row.last_success.map(|time| time.0),
+        created: row.created.0,
+        secret: None,
+    })
+}
+
+/// What a webhook is told of an event: ids and times. Who wants more asks for it.
+pub(super) fn body(event: &vidimus_store::events::Event) -> delivery::Body {
+    let data = serde_json::json!({"object": events::object(event), "event": event.id});
+    delivery::Body::of(event.kind.name(), event.time, data)
+}
