@@ -5,8 +5,12 @@ mod fuzz;
 mod run;
 
 use crate::{
-    app::reading::{read_cursor, write_cursor},
+    app::{
+        channel::Contact,
+        reading::{read_cursor, write_cursor},
+    },
     http::{edge::client_address, extract},
+    outside::{Network, Rules, Target},
 };
 use vidimus_core::{Timestamp, id::ResultId};
 
@@ -177,6 +181,94 @@ fn the_corpus_of_forwarded_addresses_is_what_makes_it() {
             ("with-a-port", b"10.0.0.1\n203.0.113.5:443".to_vec()),
             ("in-brackets", b"10.0.0.1\n[2001:db8::5]".to_vec()),
             ("no-ascii", b"10.0.0.1\n203.0.113.5, \xff".to_vec()),
+        ],
+    );
+}
+
+#[test]
+fn the_corpus_of_contacts_is_what_makes_it() {
+    run::seeds(
+        "service_contact",
+        |data| std::str::from_utf8(data).is_ok_and(|text| Contact::parse(text).is_ok()),
+        &[
+            ("number", b"+436641234567".to_vec()),
+            ("address", b"anna@example.org".to_vec()),
+            ("with-a-plus", b"anna+code@mail.example.org".to_vec()),
+        ],
+        &[
+            ("nothing", Vec::new()),
+            ("no-country", b"06641234567".to_vec()),
+            ("country-zero", b"+0436641234567".to_vec()),
+            ("too-long", b"+1234567890123456".to_vec()),
+            ("spaces", b"+43 664 1234567".to_vec()),
+            ("no-host", b"anna@".to_vec()),
+            ("no-name", b"@example.org".to_vec()),
+            ("two", b"anna@example.org,berta@example.org".to_vec()),
+            ("header", b"anna@example.org\r\nBcc: berta@example.org".to_vec()),
+            ("display-name", b"Anna <anna@example.org>".to_vec()),
+            ("null", b"anna@example.org\0".to_vec()),
+            ("no-ascii", b"anna@ex\xc3\xa4mple.org".to_vec()),
+        ],
+    );
+}
+
+#[test]
+fn the_corpus_of_networks_is_what_makes_it() {
+    run::seeds(
+        "service_network",
+        |data| std::str::from_utf8(data).is_ok_and(|text| text.parse::<Network>().is_ok()),
+        &[
+            ("private", b"10.0.0.0/8".to_vec()),
+            ("one", b"192.168.7.1".to_vec()),
+            ("version-6", b"fd00:1::/32".to_vec()),
+            ("everything", b"0.0.0.0/0".to_vec()),
+            ("everything-6", b"::/0".to_vec()),
+        ],
+        &[
+            ("nothing", Vec::new()),
+            ("bits-behind", b"10.0.0.1/8".to_vec()),
+            ("too-long", b"10.0.0.0/33".to_vec()),
+            ("negative", b"10.0.0.0/-8".to_vec()),
+            ("signed", b"10.0.0.0/+8".to_vec()),
+            ("two", b"10.0.0.0/8/8".to_vec()),
+            ("name", b"lab.example/8".to_vec()),
+            ("mask", b"10.0.0.0/255.0.0.0".to_vec()),
+            ("white-space", b"10.0.0.0/8 ".to_vec()),
+        ],
+    );
+}
+
+#[test]
+fn the_corpus_of_addresses_of_others_is_what_makes_it() {
+    run::seeds(
+        "service_outside",
+        |data| std::str::from_utf8(data).is_ok_and(|text| Target::parse(text, &Rules::default()).is_ok()),
+        &[
+            ("plain", b"https://receiver.example/hook?token=1".to_vec()),
+            ("port", b"https://receiver.example:8443/".to_vec()),
+            ("capitals", b"HTTPS://Receiver.Example/".to_vec()),
+            ("version-4", b"https://8.8.8.8/".to_vec()),
+            ("version-6", b"https://[2606:4700::1111]/".to_vec()),
+        ],
+        &[
+            ("nothing", Vec::new()),
+            ("http", b"http://receiver.example/".to_vec()),
+            ("loopback", b"https://127.0.0.1/".to_vec()),
+            ("short", b"https://127.1/".to_vec()),
+            ("decimal", b"https://2130706433/".to_vec()),
+            ("hexadecimal", b"https://0x7f000001/".to_vec()),
+            ("octal", b"https://0177.0.0.1/".to_vec()),
+            ("metadata", b"https://169.254.169.254/latest".to_vec()),
+            ("mapped", b"https://[::ffff:10.0.0.1]/".to_vec()),
+            ("nat64", b"https://[64:ff9b::a00:1]/".to_vec()),
+            ("local-6", b"https://[fe80::1]/".to_vec()),
+            ("user", b"https://user:secret@receiver.example/".to_vec()),
+            ("user-in-front", b"https://receiver.example@10.0.0.1/".to_vec()),
+            ("fragment", b"https://receiver.example/#x".to_vec()),
+            ("newline", b"https://receiver.example/\r\nHost: x".to_vec()),
+            ("file", b"file:///etc/passwd".to_vec()),
+            ("port-zero", b"https://receiver.example:0/".to_vec()),
+            ("wide-digits", b"https://\xef\xbc\x91\xef\xbc\x90.0.0.1/".to_vec()),
         ],
     );
 }

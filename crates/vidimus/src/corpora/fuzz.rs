@@ -2,11 +2,15 @@
 //! service: the corpora and their changes run in the tests.
 
 use crate::{
-    app::reading::{read_cursor, write_cursor},
+    app::{
+        channel::Contact,
+        reading::{read_cursor, write_cursor},
+    },
     http::{
         edge::client_address,
         extract::{deeper_than, parse, refusal},
     },
+    outside::{Network, Rules, Target, is_outside},
 };
 use axum::http::{HeaderMap, HeaderValue};
 use serde::{
@@ -22,8 +26,11 @@ pub(super) type Entry = (&'static str, fn(&[u8]));
 /// All entries.
 pub(super) const ENTRIES: &[Entry] = &[
     ("service_client", client),
+    ("service_contact", contact),
     ("service_cursor", cursor),
     ("service_depth", depth),
+    ("service_network", network),
+    ("service_outside", outside),
     ("service_refusal", body),
 ];
 
@@ -236,4 +243,43 @@ fn client(data: &[u8]) {
         proxies.contains(&found) || client_address(peer, &headers(&before), &proxies) == found,
         "a header in front of what the proxies wrote changes nothing"
     );
+}
+
+/// A contact is what was written, and nothing that a mail server would take for more than one address.
+fn contact(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match Contact::parse(text) {
+        Ok(contact) => {
+            assert_eq!(contact.as_text(), text);
+            assert!(text.len() <= 254 && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '));
+            assert!(!format!("{contact:?}").contains(text));
+        }
+        Err(error) => assert!(text.len() < 8 || !error.to_string().contains(text)),
+    }
+}
+
+/// A network is its text, and has its own first address in it.
+fn network(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(network) = text.parse::<Network>() {
+        let shown = network.to_string();
+        assert_eq!(shown.parse(), Ok(network));
+        let first = shown.split('/').next().and_then(|first| first.parse().ok());
+        assert!(network.contains(first.expect("an address stands in front")));
+    }
+}
+
+/// An address of others is https, has no user, and is outside where it is literal; it reads again as itself.
+fn outside(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let rules = Rules::default();
+    match Target::parse(text, &rules) {
+        Ok(target) => {
+            assert!(target.as_str().starts_with("https://") && !target.origin().contains('@'));
+            let literal: Option<IpAddr> = target.host().trim_matches(['[', ']']).parse().ok();
+            assert!(literal.is_none_or(is_outside), "{literal:?}");
+            assert!(Target::parse(target.as_str(), &rules).is_ok_and(|again| again == target));
+        }
+        Err(error) => assert!(text.len() < 20 || !error.to_string().contains(text)),
+    }
 }

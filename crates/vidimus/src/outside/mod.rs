@@ -101,6 +101,33 @@ pub enum BuildError {
 pub struct Target(Url);
 
 impl Target {
+    /// An address under these rules.
+    pub(crate) fn parse(text: &str, rules: &Rules) -> Result<Self, Error> {
+        if text.len() > MAX_URL || text.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
+            return Err(Error::Url);
+        }
+        Self::look(Url::parse(text).map_err(|_| Error::Url)?, rules)
+    }
+
+    fn look(url: Url, rules: &Rules) -> Result<Self, Error> {
+        if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() || url.port() == Some(0) {
+            return Err(Error::Url);
+        }
+        // A literal address stands in its usual form here, however it was written.
+        let host = url.host_str().ok_or(Error::Url)?;
+        let address: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
+        let loopback = address.map_or(host == "localhost", |address| address.is_loopback());
+        match url.scheme() {
+            "https" => {}
+            "http" if loopback && rules.loopback => {}
+            _ => return Err(Error::Scheme),
+        }
+        if address.is_some_and(|address| !rules.admit(address)) {
+            return Err(Error::Inside);
+        }
+        Ok(Self(url))
+    }
+
     /// As text. It may hold what only its owner knows.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
@@ -323,29 +350,7 @@ impl Outside {
 
     /// Reads an address as somebody gave it. What is inside by its literal address is refused here, what is by its name when it is asked.
     pub fn target(&self, text: &str) -> Result<Target, Error> {
-        if text.len() > MAX_URL || text.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
-            return Err(Error::Url);
-        }
-        self.look(Url::parse(text).map_err(|_| Error::Url)?)
-    }
-
-    fn look(&self, url: Url) -> Result<Target, Error> {
-        if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() || url.port() == Some(0) {
-            return Err(Error::Url);
-        }
-        // A literal address stands in its usual form here, however it was written.
-        let host = url.host_str().ok_or(Error::Url)?;
-        let address: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
-        let loopback = address.map_or(host == "localhost", |address| address.is_loopback());
-        match url.scheme() {
-            "https" => {}
-            "http" if loopback && self.rules.loopback => {}
-            _ => return Err(Error::Scheme),
-        }
-        if address.is_some_and(|address| !self.rules.admit(address)) {
-            return Err(Error::Inside);
-        }
-        Ok(Target(url))
+        Target::parse(text, &self.rules)
     }
 
     /// Asks, and reads the whole answer.
@@ -380,7 +385,7 @@ impl Outside {
             let location = response.headers().get(header::LOCATION);
             let location = location.and_then(|value| value.to_str().ok()).ok_or(Error::Redirect)?;
             let next = target.0.join(location).map_err(|_| Error::Redirect)?;
-            let next = self.look(next).map_err(|error| match error {
+            let next = Target::look(next, &self.rules).map_err(|error| match error {
                 Error::Inside => Error::Inside,
                 _ => Error::Redirect,
             })?;

@@ -160,6 +160,41 @@ async fn anchored_once(instance: &Instance, commitments: &BTreeSet<String>) {
     );
 }
 
+/// What the first does to a participant, its stream at the second tells.
+async fn told_at_the_other(first: &Instance, second: &Instance, authority: &str, participant: &str) {
+    let profile = first.api.get(Some(participant), "/v1/profile").await;
+    let id = profile["id"].as_str().unwrap();
+    for (change, status) in [("suspend", "suspended"), ("resume", "active")] {
+        let path = format!("/v1/participants/{id}/{change}");
+        let body = json!({"reason": "accreditation-lost"});
+        first.api.post(Some(authority), &path, &body).await;
+        program::until_async("the second knows", PATIENCE, async || {
+            second.api.get(Some(participant), "/v1/profile").await["status"] == status
+        })
+        .await;
+    }
+    let url = format!("{}/v1/events?after=0", second.api.base);
+    let mut stream = second
+        .api
+        .client
+        .get(url)
+        .bearer_auth(participant)
+        .send()
+        .await
+        .unwrap();
+    let mut text = String::new();
+    while !text.contains("registration.resumed") {
+        let chunk = stream.chunk().await.unwrap().expect("it goes on");
+        text.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    for line in [
+        "id: 1\nevent: registration.suspended\n",
+        "id: 2\nevent: registration.resumed\n",
+    ] {
+        assert_eq!(text.matches(line).count(), 1, "{text}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_on_one_database_issue_and_check_and_each_may_die() {
     let Some(place) = testing::postgres() else { return };
@@ -338,6 +373,7 @@ async fn two_processes_on_one_database_issue_and_check_and_each_may_die() {
     );
     let commitments = anchored(&second, &laboratory, &all).await;
     anchored_once(&first, &commitments).await;
+    told_at_the_other(&first, &second, &authority, &airline).await;
     for instance in [&first, &second] {
         program::until_async("both are ready", PATIENCE, async || {
             instance.api.get(None, "/readyz").await["status"] == "ready"
