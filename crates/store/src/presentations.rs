@@ -136,6 +136,15 @@ pub fn fetch(tx: &mut Tx<'_>, id: PresentationId, now: Timestamp) -> Result<Opti
     find(tx, &Scope::system(), id)
 }
 
+/// A request that a wallet has fetched and may answer now; for whoever has its address.
+pub fn answerable(tx: &mut Tx<'_>, id: PresentationId, now: Timestamp) -> Result<Option<Presentation>, Error> {
+    tx.find(
+        columns!("WHERE id = $1 AND state = 'fetched' AND expires > $2"),
+        params![id, now],
+        read,
+    )
+}
+
 /// Takes the one answer that a request has: `true` for the first, before it expires.
 pub fn take(tx: &mut Tx<'_>, id: PresentationId, now: Timestamp) -> Result<bool, Error> {
     let rows = tx.execute(

@@ -32,12 +32,15 @@ use vidimus_store::{chain, checks as rows, requests};
 const REQUEST_SECONDS: i64 = 300;
 
 /// What a verifier is admitted for now.
-struct Admitted {
+#[derive(Debug)]
+pub struct Admitted {
     did: String,
-    attributes: Vec<String>,
+    /// Names of attributes.
+    pub attributes: Vec<String>,
 }
 
-async fn admitted(app: &App, caller: &Principal, purpose: &str) -> Result<Admitted, Error> {
+/// What the caller is admitted for now, if `purpose` is among it.
+pub async fn admitted(app: &App, caller: &Principal, purpose: &str) -> Result<Admitted, Error> {
     let row = participants::find(app, caller.participant).await?;
     let registries = app.registries();
     let entry = participants::in_good_standing(&registries.verifiers, &row)?;

@@ -15,6 +15,7 @@ pub mod issue;
 pub mod keys;
 pub mod once;
 pub mod participants;
+pub mod presenting;
 pub mod principal;
 pub mod push;
 pub mod readiness;

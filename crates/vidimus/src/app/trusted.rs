@@ -3,13 +3,15 @@
 //!
 //! Whoever can write there decides whose wallets, issuers and verifiers are believed.
 
+use crate::app::App;
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use vidimus_core::{PublicKey, Timestamp};
-use vidimus_credential::{json, x509::Certificate};
+use vidimus_credential::{check::TrustList, format::sd_jwt_vc::issuer_metadata, json, x509::Certificate};
 
 /// The largest file that is read.
 const MAX_FILE: u64 = 4 << 20;
@@ -54,19 +56,44 @@ impl Role {
     }
 }
 
+/// Issuers of other deployments whose SD-JWT VCs are believed: authorities by certificate, and issuers by key. None where there are none.
+pub fn issuers(app: &App) -> Option<TrustList> {
+    let now = app.now();
+    let anchors = app.trusted.anchors(Role::Issuer, now);
+    if anchors.certificates.is_empty() && anchors.keys.is_empty() {
+        return None;
+    }
+    let mut list = TrustList::new(now);
+    for certificate in &anchors.certificates {
+        list.add_authority(certificate.clone());
+    }
+    let mut issuers: BTreeMap<&str, Vec<issuer_metadata::Key>> = BTreeMap::new();
+    for trusted in &anchors.keys {
+        let key = issuer_metadata::Key {
+            id: trusted.kid.clone(),
+            key: trusted.key.clone(),
+        };
+        issuers.entry(&trusted.owner).or_default().push(key);
+    }
+    for (issuer, keys) in issuers {
+        list.add_issuer(issuer, keys);
+    }
+    Some(list)
+}
+
 /// Who is trusted in one role.
 #[derive(Debug, Clone, Default)]
 pub struct Anchors {
     /// Certificates: trust anchors, or the signers themselves.
     pub certificates: Vec<Certificate>,
-    /// Keys of JWK sets, each with its `kid` and the name of its file without ending.
+    /// Keys, each with its `kid` and whose it is.
     pub keys: Vec<TrustedKey>,
 }
 
 /// A key that is trusted as such.
 #[derive(Debug, Clone)]
 pub struct TrustedKey {
-    /// Whose: the name of the file, which is the signer's identifier with `/` and `:` as `_`.
+    /// Whose: the `issuer` that the file names, or the file's name without ending.
     pub owner: String,
     /// Its `kid`.
     pub kid: Option<String>,
@@ -180,9 +207,12 @@ fn read(path: &Path, size: u64, anchors: &mut Anchors) -> Result<(), TrustError>
     Ok(())
 }
 
-/// The keys of a JWK set (RFC 7517 §5). Keys of other kinds are passed over (§5), an empty set is a mistake.
-fn keys(bytes: &[u8], owner: &str) -> Result<Vec<TrustedKey>, &'static str> {
-    let set = json::parse(bytes, bytes.len()).map_err(|_| "it is not readable JSON")?;
+/// The keys of a JWK set (RFC 7517 §5), which may stand with its `issuer` (JWT VC Issuer Metadata, SD-JWT VC draft 13 §5). Keys of other kinds are
+/// passed over, an empty set is a mistake.
+fn keys(bytes: &[u8], file: &str) -> Result<Vec<TrustedKey>, &'static str> {
+    let document = json::parse(bytes, bytes.len()).map_err(|_| "it is not readable JSON")?;
+    let owner = document["issuer"].as_str().unwrap_or(file);
+    let set = document.get("jwks").unwrap_or(&document);
     let list = set["keys"].as_array().ok_or("it is no JWK set: `keys` is missing")?;
     let keys: Vec<_> = list
         .iter()
@@ -239,7 +269,12 @@ mod tests {
         std::fs::write(place.join("https___issuer.example.json"), JWKS).unwrap();
         assert_eq!(count(NOW), 0, "not looked at twice within two seconds");
         assert_eq!(count(NOW.plus(2)), 1);
-        let anchors = trusted.anchors(Role::Issuer, NOW.plus(2));
+        let named = format!(r#"{{"issuer": "https://other.example/x", "jwks": {JWKS}}}"#);
+        std::fs::write(place.join("other.json"), named).unwrap();
+        let both = trusted.anchors(Role::Issuer, NOW.plus(50));
+        assert_eq!(both.keys[1].owner, "https://other.example/x");
+        std::fs::remove_file(place.join("other.json")).unwrap();
+        let anchors = trusted.anchors(Role::Issuer, NOW.plus(60));
         assert_eq!(anchors.keys[0].owner, "https___issuer.example");
         assert_eq!(anchors.keys[0].kid.as_deref(), Some("a"));
         assert_eq!(

@@ -24,6 +24,7 @@ pub mod metrics;
 mod offers;
 pub mod operation;
 mod participants;
+mod presentations;
 mod public;
 mod results;
 pub mod route;
@@ -149,6 +150,18 @@ fn routes() -> Routes {
         .on(Operation::ClaimDeferredCredentials, routes!(wallets::deferred))
         .on(Operation::NotifyIssuer, routes!(wallets::notify))
         .on(Operation::AttestWallet, routes!(wallets::attest))
+        .on(Operation::AskPresentation, routes!(presentations::create))
+        .on(Operation::ListPresentations, routes!(presentations::list))
+        .on(Operation::ReadPresentation, routes!(presentations::read))
+        .on(Operation::WithdrawPresentation, routes!(presentations::withdraw))
+        .on(Operation::ConfirmPresentation, routes!(presentations::confirm))
+        .on(Operation::FetchRequest, routes!(presentations::request))
+        .on(Operation::PostForRequest, routes!(presentations::post_request))
+        .on(Operation::AnswerRequest, routes!(presentations::respond))
+        .on(Operation::LeavePresentation, routes!(presentations::leave))
+        .on(Operation::ListLeftPresentations, routes!(presentations::list_left))
+        .on(Operation::ReadLeftPresentation, routes!(presentations::read_left))
+        .on(Operation::RemoveLeftPresentation, routes!(presentations::remove_left))
         .on(Operation::Check, routes!(checks::check))
         .on(Operation::RequestPresentation, routes!(checks::request_presentation))
         .on(Operation::ReadReceipt, routes!(public::receipt))

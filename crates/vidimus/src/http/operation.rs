@@ -227,6 +227,31 @@ operations! {
     /// Attests a wallet and its keys.
     AttestWallet = POST "/v1/wallet-attestations", Anybody, None, Large;
 
+    /// Asks a wallet for a presentation.
+    AskPresentation = POST "/v1/presentations", Only(VERIFIER, Permission::Check), None, Small;
+    /// Lists the caller's requests for presentations.
+    ListPresentations = GET "/v1/presentations", Only(VERIFIER, Permission::Check), None, Empty;
+    /// Reads one of the caller's requests, and its answer.
+    ReadPresentation = GET "/v1/presentations/{presentation}", Only(VERIFIER, Permission::Check), Own, Empty;
+    /// Takes one of the caller's requests back.
+    WithdrawPresentation = DELETE "/v1/presentations/{presentation}", Only(VERIFIER, Permission::Check), Own, Empty;
+    /// Says that the holder's browser came back.
+    ConfirmPresentation = POST "/v1/presentations/{presentation}/confirmation", Only(VERIFIER, Permission::Check), Own, Small;
+    /// Gives a wallet a request.
+    FetchRequest = GET "/presentations/{presentation}/request", Anybody, None, Empty;
+    /// Gives a wallet a request that fits it.
+    PostForRequest = POST "/presentations/{presentation}/request", Anybody, None, Small;
+    /// Takes a wallet's answer.
+    AnswerRequest = POST "/presentations/{presentation}/response", Anybody, None, Large;
+    /// Leaves a presentation for a verifier.
+    LeavePresentation = POST "/v1/left-presentations", Anybody, None, Large;
+    /// Lists what was left for the caller.
+    ListLeftPresentations = GET "/v1/left-presentations", Only(VERIFIER, Permission::Check), None, Empty;
+    /// Reads one that was left for the caller.
+    ReadLeftPresentation = GET "/v1/left-presentations/{left}", Only(VERIFIER, Permission::Check), Own, Empty;
+    /// Removes one that was left for the caller.
+    RemoveLeftPresentation = DELETE "/v1/left-presentations/{left}", Only(VERIFIER, Permission::Check), Own, Empty;
+
     /// Checks a certificate or a presentation.
     Check = POST "/v1/checks", Only(VERIFIER, Permission::Check), None, TrustList;
     /// Makes a request that a presentation answers.

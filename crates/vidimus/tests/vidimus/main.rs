@@ -29,6 +29,7 @@ mod node;
 mod nonces;
 mod outside;
 mod participants;
+mod presenting;
 mod program;
 mod push;
 mod readiness;

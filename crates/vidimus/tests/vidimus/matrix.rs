@@ -58,6 +58,8 @@ fn missing() -> BTreeMap<&'static str, String> {
         ("copy", id()),
         ("issuer", id()),
         ("offer", id()),
+        ("presentation", id()),
+        ("left", id()),
         ("reference", "no-such-reference".to_owned()),
         ("category", "no-such-category".to_owned()),
         ("commitment", "00".repeat(32)),
@@ -201,6 +203,7 @@ async fn the_matrix_holds_on_postgresql() {
 /// What the owner and the stranger send: right in form, so that the object is looked for.
 fn body(operation: Operation) -> Value {
     match operation {
+        Operation::ConfirmPresentation => json!({"response_code": "x", "session": "y"}),
         Operation::AddCopies => json!({"formats": ["hcert"]}),
         Operation::RevokeCertificate => json!({"reason": "error"}),
         Operation::RotateAccount => json!({}),
@@ -249,6 +252,29 @@ async fn what_is_another_s_answers_like_what_is_not_there() {
     there.insert("offer", text(&offer["id"]));
     there.insert("webhook", text(&webhook["id"]));
 
+    let (asker, other) = (
+        app.admit(&authority, &crate::harness::airline("Asker")).await,
+        app.admit(&authority, &crate::harness::airline("Other")).await,
+    );
+    let asked =
+        json!({"purpose": "boarding", "credentials": [{"category": "sars-cov-2-naat", "attributes": ["family_name"]}]});
+    let asked = app
+        .post("/v1/presentations", Some(&asker.key), &asked)
+        .await
+        .expect(StatusCode::CREATED);
+    let left = json!({"verifier": asker.id, "payload": "AAAA"});
+    let left = app
+        .post("/v1/left-presentations", None, &left)
+        .await
+        .expect(StatusCode::CREATED);
+    there.insert("presentation", text(&asked["id"]));
+    there.insert("left", text(&left["id"]));
+    // Who has the object of an operation, and who of the same role has not.
+    let parties = |access: Access| match access {
+        Access::Only(roles, _) if !roles.contains(&Role::Issuer) => (&asker, &other),
+        _ => (&owner, &stranger),
+    };
+
     let own: Vec<_> = Operation::ALL
         .iter()
         .filter(|operation| operation.row().object == Object::Own)
@@ -259,6 +285,7 @@ async fn what_is_another_s_answers_like_what_is_not_there() {
         let Access::Only(..) = row.access else {
             panic!("{operation:?}: objects with owners, open to anybody")
         };
+        let (_, stranger) = parties(row.access);
         let foreign = ask(&app, &row, &path(&row, &there), Some(&stranger.key), &body(operation)).await;
         let absent = ask(
             &app,
@@ -284,10 +311,12 @@ async fn what_is_another_s_answers_like_what_is_not_there() {
         Operation::RotateAccount,
         Operation::RevokeApiKey,
         Operation::RemoveWebhook,
+        Operation::RemoveLeftPresentation,
     ];
     let (last, first): (Vec<_>, Vec<_>) = own.into_iter().partition(|operation| ends.contains(operation));
     for &operation in first.into_iter().chain(last) {
         let row = operation.row();
+        let (owner, _) = parties(row.access);
         let mine = ask(&app, &row, &path(&row, &there), Some(&owner.key), &body(operation)).await;
         assert_ne!(mine.status, StatusCode::NOT_FOUND, "{operation:?}: {}", mine.text());
         assert!(!mine.status.is_server_error(), "{operation:?}: {}", mine.text());

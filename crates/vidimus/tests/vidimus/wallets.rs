@@ -1,6 +1,6 @@
 //! A laboratory offers, a traveller's wallet claims: OpenID4VCI through the real router.
 
-mod traveller;
+pub mod traveller;
 
 use crate::harness::{TestApp, airline, laboratory, on_both, result};
 use axum::http::{Method, StatusCode};
@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use traveller::{Traveller, Wallet};
 
 /// A laboratory with a result, and the offer of its certificate.
-struct Offered {
-    laboratory: crate::harness::Participant,
-    authority: String,
-    offer: Value,
+pub struct Offered {
+    pub laboratory: crate::harness::Participant,
+    pub authority: String,
+    pub offer: Value,
 }
 
-async fn offered(app: &TestApp, more: Value) -> Offered {
+pub async fn offered(app: &TestApp, more: Value) -> Offered {
     let authority = app.set_up().await;
     let laboratory = app.admit(&authority, &laboratory("Labor Donauraum")).await;
     let reported = app
@@ -36,7 +36,7 @@ async fn offered(app: &TestApp, more: Value) -> Offered {
     }
 }
 
-fn code(offer: &Value) -> &str {
+pub fn code(offer: &Value) -> &str {
     offer["tx_code"]["code"].as_str().unwrap()
 }
 

@@ -28,7 +28,7 @@ use crate::app::{
 use vidimus_core::{Address, id::ParticipantId};
 use vidimus_credential::check::{
     Registry,
-    registry::{Participant as Entry, Standing},
+    registry::{Grant, Participant as Entry, Standing},
 };
 use vidimus_store::{Tx, audit, participants as rows};
 
@@ -105,6 +105,20 @@ pub async fn find(app: &App, id: ParticipantId) -> Result<rows::Participant, Err
         .read(move |tx| rows::find(tx, id))
         .await?
         .ok_or(Error::NotFound("participant"))
+}
+
+/// Names of the attributes that a verifier is registered for now; none where it is not in good standing.
+pub fn attributes_of(registry: &Registry, verifier: &rows::Participant) -> Vec<String> {
+    let Ok(entry) = in_good_standing(registry, verifier) else {
+        return Vec::new();
+    };
+    entry
+        .grants()
+        .filter_map(|grant| match grant {
+            Grant::Attribute(name) => Some(name.clone()),
+            _ => None,
+        })
+        .collect()
 }
 
 /// The authority's row.

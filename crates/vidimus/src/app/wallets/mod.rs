@@ -27,6 +27,11 @@ use vidimus_store::{
     participants::{Participant, Role},
 };
 
+/// The rows of a participant that let a wallet in by its own offer or request: what its token or request permits, and no more, is looked up.
+pub const fn scope_of(participant: &Participant) -> Scope {
+    Scope::on_behalf_of(participant.id)
+}
+
 /// An admitted issuer as wallets see it.
 #[derive(Debug, Clone)]
 pub struct Site {
@@ -57,9 +62,9 @@ impl Site {
         Self { issuer, id }
     }
 
-    /// The issuer's rows, for a wallet that the issuer's offer leads to: what its token permits, and no more, is looked up.
+    /// The issuer's rows, for a wallet.
     pub const fn scope(&self) -> Scope {
-        Scope::on_behalf_of(self.issuer.id)
+        scope_of(&self.issuer)
     }
 
     /// One of its endpoints.

@@ -39,7 +39,7 @@ pub struct Wallet {
 }
 
 /// The path of an address of the deployment.
-fn path(app: &TestApp, url: &str) -> String {
+pub fn path(app: &TestApp, url: &str) -> String {
     let rest = url.strip_prefix(app.app.config.server.public_url.as_str());
     rest.unwrap_or_else(|| panic!("{url} is elsewhere")).to_owned()
 }
@@ -278,6 +278,26 @@ impl Wallet {
                 draft.sign(key, Algorithm::Es256, KeyName::Jwk).unwrap()
             })
             .collect()
+    }
+
+    /// Claims one copy, and gives it with its key.
+    pub async fn claim_one(
+        &self,
+        app: &TestApp,
+        traveller: &Traveller,
+        tokens: &Value,
+        configuration: &str,
+    ) -> (String, SigningKey) {
+        let key = SigningKey::generate(KeyKind::P256, &mut OsEntropy);
+        let nonce = self.nonce(app).await;
+        let proofs = self.proofs(app, tokens, std::slice::from_ref(&key), &nonce);
+        let body = json!({"credential_configuration_id": configuration, "proofs": {"jwt": proofs}});
+        let claimed = self.resource(app, traveller, tokens, "credential", &body).await;
+        let claimed = claimed.expect(StatusCode::OK);
+        (
+            claimed["credentials"][0]["credential"].as_str().unwrap().to_owned(),
+            key,
+        )
     }
 
     /// Claims copies for so many new keys.

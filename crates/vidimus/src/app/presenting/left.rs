@@ -1,0 +1,106 @@
+//! Presentations that holders leave for a verifier, sealed to its key: nobody here reads them, and who left them is not known.
+
+use super::views::{Leave, LeftPage, LeftView};
+use crate::app::{App, error::Error, participants, principal::Principal, reading::Page};
+use vidimus_core::{
+    encoding::{base64url, from_base64url},
+    id::{ParticipantId, PresentationId},
+};
+use vidimus_store::{
+    left_presentations::{self as rows, Left},
+    participants::Role,
+};
+
+/// The largest that is taken.
+const MAX_PAYLOAD: usize = 128 << 10;
+/// How long one is kept: a day.
+const SECONDS: i64 = 86_400;
+/// How many are kept for one verifier at once.
+const MOST: u32 = 10_000;
+
+/// Leaves one. Whether there is such a verifier is no secret; a payload says nothing about who left it.
+pub async fn leave(app: &App, leave: Leave) -> Result<LeftView, Error> {
+    let payload = from_base64url(&leave.payload)
+        .ok()
+        .filter(|payload| (1..=MAX_PAYLOAD).contains(&payload.len()));
+    let payload = payload.ok_or_else(|| {
+        Error::invalid(
+            "left-payload",
+            format!("/payload: base64url of 1 to {MAX_PAYLOAD} bytes"),
+            "seal the presentation to the verifier's key",
+        )
+    })?;
+    let verifier: ParticipantId = leave.verifier.parse().map_err(|_| Error::NotFound("verifier"))?;
+    let row = participants::find(app, verifier)
+        .await
+        .map_err(|_| Error::NotFound("verifier"))?;
+    if row.role != Role::Verifier || participants::in_good_standing(&app.registries().verifiers, &row).is_err() {
+        return Err(Error::NotFound("verifier"));
+    }
+    let now = app.now();
+    let left = Left {
+        id: PresentationId::generate(&mut *app.entropy()),
+        participant: verifier,
+        payload,
+        created: now,
+        expires: now.plus(SECONDS),
+    };
+    let shown = view(&left, false);
+    if app.store.write(move |tx| rows::insert(tx, &left, MOST)).await? {
+        Ok(shown)
+    } else {
+        Err(Error::conflict(
+            "verifier-full",
+            "this verifier has more presentations waiting than are kept",
+            "show it in another way, or try again later",
+        ))
+    }
+}
+
+fn view(left: &Left, whole: bool) -> LeftView {
+    LeftView {
+        id: left.id.to_string(),
+        payload: whole.then(|| base64url(&left.payload)),
+        created: left.created.to_rfc3339(),
+        expires: left.expires.to_rfc3339(),
+    }
+}
+
+/// What was left for the caller, without payloads.
+pub async fn list_left(
+    app: &App,
+    caller: &Principal,
+    cursor: Option<&str>,
+    limit: Option<u32>,
+) -> Result<LeftPage, Error> {
+    participants::in_good_standing(&app.registries().verifiers, &caller.row)?;
+    let scope = caller.scope();
+    let page = Page::new(cursor, limit)?;
+    let after = page
+        .after
+        .map(|(created, id)| (created, PresentationId::from_bytes(id)));
+    let mut found = app
+        .store
+        .read(move |tx| rows::list(tx, &scope, after, page.rows()))
+        .await?;
+    let next = page.cut(&mut found, |row| (row.created, *row.id.as_bytes()));
+    Ok(LeftPage {
+        items: found.iter().map(|left| view(left, false)).collect(),
+        next,
+    })
+}
+
+/// One of them.
+pub async fn read_left(app: &App, caller: &Principal, id: PresentationId) -> Result<LeftView, Error> {
+    participants::in_good_standing(&app.registries().verifiers, &caller.row)?;
+    let (scope, now) = (caller.scope(), app.now());
+    let found = app.store.read(move |tx| rows::find(tx, &scope, id, now)).await?;
+    Ok(view(&found.ok_or(Error::NotFound("presentation"))?, true))
+}
+
+/// Removes one.
+pub async fn remove_left(app: &App, caller: &Principal, id: PresentationId) -> Result<(), Error> {
+    let scope = caller.scope();
+    let removed = app.store.write(move |tx| rows::remove(tx, &scope, id)).await?;
+    removed.then_some(()).ok_or(Error::NotFound("presentation"))
+}
