@@ -26,6 +26,8 @@ use vidimus_openid4vc::oauth::{ErrorCode, Form, challenge};
 
 /// Where a fresh nonce for DPoP proofs is given (RFC 9449 §8).
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+/// The same for proofs of client attestations (attestation-based client authentication §8).
+const CHALLENGE: HeaderName = HeaderName::from_static("oauth-client-attestation-challenge");
 /// The page's cookie: this host's alone, over TLS alone, and never from another site.
 const COOKIE: &str = "__Host-vidimus-authorize";
 
@@ -59,8 +61,30 @@ fn document(kind: &'static str, body: String) -> Response {
 const JSON: &str = "application/json";
 const JWT: &str = "application/jwt";
 
-/// A refusal, as the protocol writes it.
-fn refuse(refusal: Refusal) -> Response {
+/// A refusal, as the protocol writes it; where a nonce or challenge was not ours, with one to try again with.
+fn refuse(app: &App, site: &Site, refusal: Refusal) -> Response {
+    let fresh = match &refusal {
+        // RFC 9449 §8 and §9.
+        Refusal::Oauth {
+            code: ErrorCode::UseDpopNonce,
+            ..
+        } => Some((DPOP_NONCE, nonces::Kind::Dpop)),
+        Refusal::Oauth {
+            code: ErrorCode::UseAttestationChallenge,
+            ..
+        } => Some((CHALLENGE, nonces::Kind::Attestation)),
+        _ => None,
+    };
+    let mut response = written(refusal);
+    if let Some((name, kind)) = fresh
+        && let Ok(value) = HeaderValue::from_str(&nonces::make(app, site, kind))
+    {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+fn written(refusal: Refusal) -> Response {
     let Some(body) = refusal.response() else {
         let Refusal::App(error) = refusal else {
             return Failure::internal().into_response();
@@ -207,7 +231,7 @@ pub(super) async fn push(
             let json = serde_json::to_string(&pushed).map_err(|_| Failure::internal())?;
             (StatusCode::CREATED, document(JSON, json)).into_response()
         }
-        Err(refusal) => refuse(refusal),
+        Err(refusal) => refuse(&app, &site, refusal),
     })
 }
 
@@ -354,7 +378,7 @@ pub(super) async fn token(
     let site = open(&app, issuer).await?;
     Ok(match token::request(&app, &site, &incoming(&headers, &body)).await {
         Ok(tokens) => with_nonce(&app, &site, document(JSON, tokens.to_json())),
-        Err(refusal) => refuse(refusal),
+        Err(refusal) => refuse(&app, &site, refusal),
     })
 }
 
@@ -455,7 +479,7 @@ fn answer(app: &App, site: &Site, answer: Result<credential::Answer, Refusal>) -
             let kind = if answer.encrypted { JWT } else { JSON };
             with_nonce(app, site, (status, document(kind, answer.body)).into_response())
         }
-        Err(refusal) => refuse(refusal),
+        Err(refusal) => refuse(app, site, refusal),
     }
 }
 
@@ -478,7 +502,7 @@ pub(super) async fn notify(
     Ok(
         match credential::notify(&app, &site, &incoming(&headers, &body)).await {
             Ok(()) => StatusCode::NO_CONTENT.into_response(),
-            Err(refusal) => refuse(refusal),
+            Err(refusal) => refuse(&app, &site, refusal),
         },
     )
 }
