@@ -39,10 +39,18 @@ run() {
   elif [ "$passed" -lt "$least" ]; then missing "$1 $2 has $passed tests, and should have at least $least"; fi
 }
 
+python=$here/.cache/venv/bin/python
+has_python() { "$python" -c 'import cwt, base45, sd_jwt' 2>/dev/null; }
+has_python || {
+  python3 -m venv .cache/venv && .cache/venv/bin/pip install --quiet --disable-pip-version-check -r e2e/requirements.txt
+} >"$work/pip.log" 2>&1
+has_python && "$python" e2e/others.py "$work"
+
 port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })')
-base=http://127.0.0.1:$port
+# By name: access certificates and `x509_san_dns` are about host names.
+base=http://localhost:$port
 "$vidimus" --config "$work/vidimus.toml" init --country AT --listen "127.0.0.1:$port" --public-url "$base" >/dev/null || exit 1
-printf '\n[anchor]\ninterval_seconds = 1\n' >>"$work/vidimus.toml"
+printf '\n[anchor]\ninterval_seconds = 1\n\n[trust]\ndirectory = "%s"\n' "$work/trust" >>"$work/vidimus.toml"
 "$vidimus" --config "$work/vidimus.toml" --json serve >"$work/serve.out" 2>"$work/serve.log" &
 server=$!
 for _ in $(seq 300); do [ -s "$work/serve.out" ] && break; kill -0 "$server" 2>/dev/null || break; sleep 0.1; done
@@ -61,9 +69,10 @@ if [ -s "$work/facts.json" ]; then
   else
     missing 'an issuer with its own keys left no certificates for did-jwt-vc'
   fi
-  run 42 node wallet.mjs "$base" "$work/facts.json" "$work"
+  run 46 node wallet.mjs "$base" "$work/facts.json" "$work"
   if [ -s "$work/claimed.json" ]; then
     run 14 node sd-jwt.mjs "$base" "$work/facts.json" "$work"
+    [ -s "$work/others.json" ] && run 31 node present.mjs "$base" "$work/facts.json" "$work"
   else
     missing 'nothing was claimed for @sd-jwt to read'
   fi
@@ -74,11 +83,7 @@ fi
 run 14 node envelope.mjs "$target/debug/examples/eip1098"
 cd "$here" || exit 1
 
-python=.cache/venv/bin/python
-"$python" -c 'import cwt, base45, sd_jwt' 2>/dev/null || {
-  python3 -m venv .cache/venv && .cache/venv/bin/pip install --quiet --disable-pip-version-check -r e2e/requirements.txt
-} >"$work/pip.log" 2>&1
-if "$python" -c 'import cwt, base45, sd_jwt' 2>/dev/null; then
+if has_python; then
   run 5 "$python" e2e/hcert.py "$work/signer.pem" "$work/hcert.txt"
   if [ -s "$work/shown.json" ]; then
     run 11 "$python" e2e/sd-jwt.py "$base" "$work/facts.json" "$work"
@@ -87,7 +92,7 @@ if "$python" -c 'import cwt, base45, sd_jwt' 2>/dev/null; then
   fi
 else
   tail -n 3 "$work/pip.log"
-  echo 'SKIPPED: cwt and sd-jwt could not be installed from PyPI; our HCERT and SD-JWT VC were not read by them'
+  echo 'SKIPPED: cwt and sd-jwt could not be installed from PyPI; our HCERT and SD-JWT VC were not read by them, and @openid4vc presented nothing'
 fi
 passed=$(grep -c '^ok' "$log") failed=$(grep -c '^FAILED' "$log")
 [ "$failed" -gt 0 ] && grep -v '"INFO"' "$work/serve.log" | tail -n 20

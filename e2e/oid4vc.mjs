@@ -7,13 +7,21 @@ import { setGlobalConfig } from '@openid4vc/oauth2'
 setGlobalConfig({ allowInsecureUrls: true })
 
 const held = new Map()
+const named = new Map()
 
 /// A new P-256 key: its public JWK, which also names it to the callbacks.
 export const newKey = async (more = {}) => {
   const { publicKey, privateKey } = await jose.generateKeyPair(more.use === 'enc' ? 'ECDH-ES' : 'ES256', { crv: 'P-256', extractable: true })
   const jwk = { ...(await jose.exportJWK(publicKey)), ...more }
   held.set(jwk.x, privateKey)
+  if (jwk.kid) named.set(jwk.kid, jwk)
   return jwk
+}
+
+/// Takes in a private key, and gives its public JWK.
+export const hold = async ({ kty, crv, x, y, d }) => {
+  held.set(x, await jose.importJWK({ kty, crv, x, y, d }, 'ES256'))
+  return { kty, crv, x, y }
 }
 
 export const privateKey = (jwk) => {
@@ -80,8 +88,9 @@ export const callbacks = ({ roots = [], signing, clientAuthentication = () => {}
     if (apv) encrypt.setKeyManagementParameters({ apv: Buffer.from(apv, 'base64url'), ...(apu && { apu: Buffer.from(apu, 'base64url') }) })
     return { jwe: await encrypt.encrypt(await jose.importJWK(publicJwk, alg)), encryptionJwk: publicJwk }
   },
-  decryptJwe: async (jwe, { jwk } = {}) => {
-    const decryptionJwk = jwk ?? signing
+  decryptJwe: async (jwe) => {
+    const decryptionJwk = named.get(jose.decodeProtectedHeader(jwe).kid)
+    if (!decryptionJwk) return { decrypted: false }
     const { plaintext } = await jose.compactDecrypt(jwe, privateKey(decryptionJwk))
     return { decrypted: true, payload: new TextDecoder().decode(plaintext), decryptionJwk }
   },

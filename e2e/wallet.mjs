@@ -143,6 +143,8 @@ says(
 const nonced = await ask(await newKeys(1), await nonce(wallet))
 const again = await ask(await newKeys(1), await nonce(wallet), { dpop: { ...wallet.dpop, nonce: nonced.dpop.nonce } })
 report(again.credentialResponse.credentials.length === 1, 'our DPoP nonce in their proof is taken')
+const stale = await ask(await newKeys(1), await nonce(wallet), { dpop: { ...wallet.dpop, nonce: 'bm90LW91cnM' } })
+report(stale.credentialResponse.credentials.length === 1, 'one that is not ours is answered with a new one, with which their client asks again')
 
 // ── Encryption, which their client leaves to its caller: here to jose, between the client and the network ──
 const { credential_request_encryption: toUs, credential_response_encryption: toThem } = issuerMetadata.credentialIssuer
@@ -193,9 +195,10 @@ report(
 says(await refusal(fetchDeferred(waiting.transaction_id)), '400 invalid_transaction_id', 'the same transaction again')
 
 // ── Authorization code: HAIP's way, with PAR, PKCE, DPoP and an attested wallet ──
-const instance = await newKey()
-const request = await jwt({ typ: 'vidimus-attestation-request+jwt', jwk: instance }, { aud: base, iat: Math.floor(Date.now() / 1000) }, instance)
-const attested = await client(base).post('/v1/wallet-attestations', { client: request })
+/// Proves a key to the wallet provider, here this deployment's own.
+const prover = (jwk) => jwt({ typ: 'vidimus-attestation-request+jwt', jwk }, { aud: base, iat: Math.floor(Date.now() / 1000) }, jwk)
+const attest = (body) => client(base).post('/v1/wallet-attestations', body)
+const attested = await attest({ client: await prover(await newKey()) })
 const authentication = clientAuthenticationClientAttestationJwt({ callbacks: callbacks(), clientAttestationJwt: attested.client_attestation })
 const withAttestation = async (view) => open(view, authentication)
 const redirectUri = 'https://wallet.example/back'
@@ -247,6 +250,21 @@ const { accessTokenResponse: granted } = await redeem(begun.pkce.codeVerifier)
 report(granted.token_type === 'DPoP' && typeof granted.refresh_token === 'string', 'the code gives a bound access token and a refresh token')
 const first = await claim(haip, granted, sdJwt, { clientId: attested.client_id })
 report(copies(first).length === 1, 'with which a copy is claimed')
+const attestKeys = async (keys, nonce) => (await attest({ keys: await Promise.all(keys.map(prover)), nonce })).key_attestation
+const withProofs = async (proofs) => haip.vci.retrieveCredentials({ ...haip, credentialConfigurationId: sdJwt, accessToken: granted.access_token, proofs })
+const kept = await newKeys(2)
+const { credentialResponse: together } = await withProofs({ attestation: [await attestKeys(kept, await nonce(haip))] })
+report(
+  copies(together).every((text, place) => payload(text).cnf.jwk.x === kept[place].x) && copies(together).length === 2,
+  'two keys proved by one key attestation give two copies',
+)
+const fresh = await nonce(haip)
+const [single] = await newKeys(1)
+const { jwt: proof } = await haip.vci.createCredentialRequestJwtProof({
+  ...haip, credentialConfigurationId: sdJwt, signer: signer(single), nonce: fresh, clientId: attested.client_id, keyAttestationJwt: await attestKeys([single], fresh),
+})
+report(copies((await withProofs({ jwt: [proof] })).credentialResponse).length === 1, 'and so does their proof with a key attestation in its header')
+says(await refusal(withProofs({ attestation: [await attestKeys([single], 'bm90LW91cnM')] })), '400 invalid_nonce', 'a key attestation with a nonce that is not ours')
 
 // ── Refresh ──
 const oauth = new Oauth2Client({ callbacks: callbacks({ clientAuthentication: authentication }) })
