@@ -4,14 +4,15 @@
 import { createHash, createPublicKey, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { verifyJWS } from 'did-jwt'
+import { ES256Signer, verifyJWS } from 'did-jwt'
+import { createVerifiablePresentationJwt } from 'did-jwt-vc'
 import { Resolver } from 'did-resolver'
 import { getResolver } from 'ethr-did-resolver'
 import * as jose from 'jose'
 import { oid4vp } from '@digitalbazaar/oid4-client'
 import { Openid4vpClient } from '@openid4vc/openid4vp'
 import { SDJwtVcInstance } from '@sd-jwt/sd-jwt-vc'
-import { base64url, client, end, report } from './lib.mjs'
+import { base64url, client, end, report, until } from './lib.mjs'
 import { callbacks, certificate } from './oid4vc.mjs'
 
 const [base, file, directory] = process.argv.slice(2)
@@ -47,9 +48,9 @@ const show = (copy, frame, request, more = {}) =>
     .present(copy.credential, frame, { kb: { payload: { iat: Math.floor(Date.now() / 1000), nonce: request.nonce, aud: request.client_id, ...more.payload } } })
 
 const ask = (more) => airline.post('/v1/presentations', { purpose: 'boarding', credentials: [{ category: facts.category, attributes: ['family_name', 'result'] }], ...more })
-const open = async (view) => {
+const open = async (view, formats = { 'dc+sd-jwt': {} }) => {
   const { params } = wallet.parseOpenid4vpAuthorizationRequest({ authorizationRequest: view.link })
-  return wallet.resolveOpenId4vpAuthorizationRequest({ authorizationRequestPayload: params, wallet: { metadata: { vp_formats_supported: { 'dc+sd-jwt': {} } } } })
+  return wallet.resolveOpenId4vpAuthorizationRequest({ authorizationRequestPayload: params, wallet: { metadata: { vp_formats_supported: formats } } })
 }
 const jarm = {
   encryption: {},
@@ -111,6 +112,40 @@ const { result: thanks } = await oid4vp.authzResponse.send({
 })
 const heard = await told(elsewhere)
 report(thanks !== undefined && heard.answer?.verdict === 'valid' && attributes(heard) === shown, `and its encrypted response is ${heard.answer?.verdict}`)
+
+// ── A W3C credential, shown whole, in a presentation that did-jwt-vc makes ──
+const authority = client(base, facts.authorityKey)
+const { items: categories } = await airline.get('/v1/categories')
+const names = await Promise.all(categories.map(async ({ id }) => (await airline.get(`/v1/categories/${id}`)).attributes))
+const everything = [...new Set(names.flat())]
+const admitted = await authority.post('/v1/participants', {
+  role: 'verifier', name: 'Border Office', country: 'AT', url: 'https://border.example', attributes: everything, purposes: ['entry'],
+})
+const border = client(base, admitted.api_key)
+await until('the ledger has the admission', async () => (await border.get('/v1/profile')).status === 'active')
+const { w3c } = read('claimed.json')
+const holder = JSON.parse(Buffer.from(w3c.credential.split('.')[1], 'base64url')).sub
+const whole = { credentials: [{ id: 'w', format: 'jwt_vc_json', meta: { type_values: [[`${base}/contexts/certificate/v1#VidimusCertificate`]] } }] }
+const wholly = async (dcql_query, key) => {
+  const view = await border.post('/v1/presentations', { purpose: 'entry', dcql_query })
+  const request = await open(view, { jwt_vc_json: {} })
+  const { nonce, client_id } = request.authorizationRequestPayload
+  const signer = { did: holder, signer: ES256Signer(Buffer.from(key.d, 'base64url')), alg: 'ES256' }
+  // The time is ours to give: did-jwt-vc leaves it out, and without one we take no presentation.
+  const payload = { nonce, iat: Math.floor(Date.now() / 1000), vp: { '@context': ['https://www.w3.org/2018/credentials/v1'], type: ['VerifiablePresentation'], verifiableCredential: [w3c.credential] } }
+  const presentation = await createVerifiablePresentationJwt(payload, signer, { challenge: nonce, domain: client_id, header: { kid: `${holder}#0` } })
+  await answer(request, { [only(request)]: [presentation] })
+  return border.get(`/v1/presentations/${view.id}`)
+}
+const all = await wholly(whole, w3c.key)
+report(
+  all.state === 'answered' && failing(all) === 'counter_signature_missing' && all.answer.credentials[0].attributes.testing_centre === 'Labor Donauraum GmbH',
+  `jwt_vc_json in a presentation by did-jwt-vc, its holder a did:jwk: all of its tests hold but ${failing(all)}`,
+)
+const byOther = await wholly(whole, claimed[0].key)
+report(byOther.state === 'failed' && byOther.answer.credentials === undefined, 'and signed by somebody else it is not read')
+const tooMuch = await ask({ credentials: undefined, dcql_query: whole }).catch((error) => error.message)
+report(/: 403 /.test(tooMuch), 'who is not registered for all of its attributes does not ask for it')
 
 // ── On one device: the answer is read by whoever comes back ──
 const here = await ask({ return_uri: 'https://danube-air.example/back' })

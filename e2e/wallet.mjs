@@ -294,6 +294,7 @@ writeFileSync(
   JSON.stringify({
     issuer: permitted.issuer,
     copies: await Promise.all(texts.map((credential, place) => held(credential, batch.keys[place]))),
+    w3c: await held(copies(jwts)[0], jwts.keys[0]),
     revocable: { ...(await held(copies(first)[0], first.keys[0])), certificate: permittedResult.certificate },
   }),
 )
