@@ -5,10 +5,20 @@
 
 #![warn(missing_docs)]
 
+mod answer;
+mod attribute;
+pub mod backup;
+pub mod batch;
+pub mod consent;
 mod held;
 mod record;
+pub mod registration;
 pub mod request;
+pub mod seed;
+pub mod session;
+pub mod shared;
 
+pub use answer::{Keys, Proved, did_jwk};
 pub use held::Held;
 pub use record::Shown;
 
@@ -59,6 +69,42 @@ pub enum WalletError {
     /// A key did not sign.
     #[error("a key of this wallet does not sign")]
     Sign(#[from] SignError),
+    /// What was received is no copy in a format that is known here.
+    #[error("this is not a certificate that can be read; ask the issuer for it again")]
+    Unreadable,
+    /// The signature does not verify with the certificate that the copy brings.
+    #[error("the issuer's signature on this certificate does not verify; ask the issuer for it again")]
+    IssuerSignature,
+    /// The issuer gave none.
+    #[error("the issuer gave no copies")]
+    NoCopies,
+    /// The copies are not of one certificate.
+    #[error("the issuer gave copies of different certificates as one")]
+    Mixed,
+    /// A copy is held already.
+    #[error("the issuer gave a copy that is in the wallet already")]
+    Known,
+    /// There are as many as a wallet keeps.
+    #[error("the wallet is full: remove what is not needed any more")]
+    Full,
+    /// There is no certificate of that number.
+    #[error("there is no certificate c{0}; `list` shows what there is")]
+    NoSuchBatch(u32),
+    /// The consent is to another request, or what it is about is not held any more.
+    #[error("this was not agreed to: look at the request again")]
+    OtherRequest,
+    /// The request was answered.
+    #[error("this request was answered already")]
+    Answered,
+    /// A certificate that can only be shown whole says more than was asked for.
+    #[error("this certificate can only be shown whole, with more than was asked for; agree to that, or decline")]
+    Whole,
+    /// What is to be authorised cannot be, by what is shown.
+    #[error("what is shown does not authorise all that this request is about")]
+    Unauthorised,
+    /// The response was not made.
+    #[error("the answer was not made")]
+    Present(#[from] vidimus_openid4vc::vp::PresentError),
     /// The account key is not the one of the wallet's DID.
     #[error("the wallet's keys and its DID do not fit together: the file is damaged")]
     Keys,
@@ -128,6 +174,37 @@ pub struct Wallet {
     earlier: Vec<EarlierKeys>,
     held: Vec<Held>,
     shown: Vec<Shown>,
+    /// What keys with single parties come from; made when the first is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) seed: Option<PrivateKey>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) batches: Vec<batch::Batch>,
+    /// The highest number that a batch ever had.
+    #[serde(default)]
+    pub(crate) last_batch: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) renewals: Vec<session::Renewal>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) pending: Vec<session::Pending>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) trusted: Vec<Trusted>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) registries: Vec<registration::Registry>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) shared: Vec<shared::Shared>,
+    /// Digests of requests that were answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) answered: Vec<Digest>,
+}
+
+/// A deployment that the wallet trusts: whoever its root certified is who they say, and its registry says what verifiers may ask.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trusted {
+    /// Its address.
+    pub url: String,
+    /// Its root certificate, PEM.
+    pub root: String,
 }
 
 impl Wallet {
@@ -152,6 +229,15 @@ impl Wallet {
             earlier: Vec::new(),
             held: Vec::new(),
             shown: Vec::new(),
+            seed: None,
+            batches: Vec::new(),
+            last_batch: 0,
+            renewals: Vec::new(),
+            pending: Vec::new(),
+            trusted: Vec::new(),
+            registries: Vec::new(),
+            shared: Vec::new(),
+            answered: Vec::new(),
         })
     }
 
@@ -335,6 +421,25 @@ impl Wallet {
         };
         self.shown.push(shown);
         Ok(text)
+    }
+
+    /// The deployments that the wallet trusts.
+    pub fn trusted(&self) -> &[Trusted] {
+        &self.trusted
+    }
+    /// Trusts a deployment; its root takes the place of one that was trusted before at this address.
+    pub fn trust(&mut self, trusted: Trusted) {
+        self.trusted.retain(|known| known.url != trusted.url);
+        self.trusted.push(trusted);
+    }
+    /// What is known of registries, for when they do not answer.
+    pub fn registries(&self) -> &[registration::Registry] {
+        &self.registries
+    }
+    /// Keeps what a registry says now.
+    pub fn learn(&mut self, registry: registration::Registry) {
+        self.registries.retain(|known| known.source != registry.source);
+        self.registries.push(registry);
     }
 
     /// What was shown to whom, oldest first.

@@ -2,6 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it was made")]
 
+mod backup;
+mod batches;
+mod consent;
+mod vectors;
+mod world;
+
 use serde_json::{Map, json};
 use vidimus_core::{
     Algorithm, Commitment, Receipt, Salt, Signer as _, Timestamp, id::CopyId, merkle::Tree, receipt::Anchor,
