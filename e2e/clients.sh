@@ -72,7 +72,7 @@ if [ -s "$work/facts.json" ]; then
   run 46 node wallet.mjs "$base" "$work/facts.json" "$work"
   if [ -s "$work/claimed.json" ]; then
     run 14 node sd-jwt.mjs "$base" "$work/facts.json" "$work"
-    [ -s "$work/others.json" ] && run 34 node present.mjs "$base" "$work/facts.json" "$work"
+    [ -s "$work/others.json" ] && run 38 node present.mjs "$base" "$work/facts.json" "$work"
   else
     missing 'nothing was claimed for @sd-jwt to read'
   fi

@@ -147,6 +147,22 @@ report(byOther.state === 'failed' && byOther.answer.credentials === undefined, '
 const tooMuch = await ask({ credentials: undefined, dcql_query: whole }).catch((error) => error.message)
 report(/: 403 /.test(tooMuch), 'who is not registered for all of its attributes does not ask for it')
 
+// ── What may be left out ──
+const choosy = await ask({
+  credentials: [
+    { category: facts.category, attributes: ['result'], optional: ['family_name'] },
+    { category: 'sars-cov-2-vaccination', attributes: ['family_name'], required: false },
+  ],
+})
+const choice = await open(choosy)
+report(
+  choice.dcql.query.credentials[0].claim_sets.length === 2 && choice.dcql.query.credential_sets.map(({ required = true }) => required).join() === 'true,false',
+  'their wallet reads claim sets and credential sets of our query',
+)
+await answer(choice, { c0: [await show(claimed[1], { claims: { result: true } }, choice.authorizationRequestPayload)] })
+const chosen = await told(choosy)
+report(chosen.answer?.verdict === 'valid' && attributes(chosen) === JSON.stringify({ result: '260415000' }), 'and shows what is needed alone')
+
 // ── On one device: the answer is read by whoever comes back ──
 const here = await ask({ return_uri: 'https://danube-air.example/back' })
 const there = await open(here)
@@ -238,4 +254,13 @@ for (const [what, copy] of [['signed by somebody else', forged], ['of an issuer 
   const answered = await foreign(copy)
   report(answered.answer?.verdict === 'invalid' && attributes(answered) === '{}', `one ${what}: ${answered.answer?.verdict ?? answered.state}`)
 }
+
+// ── Suspended ──
+const lastly = await border.post('/v1/presentations', { purpose: 'entry', dcql_query: whole })
+await authority.post(`/v1/participants/${admitted.participant.id}/suspend`, { reason: 'accreditation-lost' })
+await until('the ledger has the suspension', async () => (await fetch(`${base}/presentations/${lastly.id}/request`)).status === 404)
+const unheard = await open(lastly, { jwt_vc_json: {} }).then(() => 'read', () => 'not read')
+report(unheard === 'not read', 'the request of a verifier that was suspended meanwhile is not read by any wallet')
+const answerOf = await border.get(`/v1/presentations/${lastly.id}`).catch((error) => error.message)
+report(/: 403 /.test(answerOf), 'nor what was answered by the verifier')
 end()
