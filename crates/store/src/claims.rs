@@ -6,7 +6,7 @@ use crate::{
 };
 use vidimus_core::{
     Digest, Timestamp,
-    id::{ClaimId, GrantId, ParticipantId, ResultId},
+    id::{ClaimId, GrantId, OfferId, ParticipantId, ResultId},
 };
 
 names! {
@@ -126,6 +126,16 @@ pub fn deliver(tx: &mut Tx<'_>, id: ClaimId) -> Result<bool, Error> {
         params![id],
     )?;
     Ok(rows == 1)
+}
+
+/// Requests that wait for the result of an offer, each with its grant.
+pub fn waiting_for(tx: &mut Tx<'_>, offer: OfferId) -> Result<Vec<(ClaimId, GrantId)>, Error> {
+    tx.list(
+        "SELECT c.id, c.grant_id FROM claims c JOIN wallet_grants g ON g.id = c.grant_id \
+         WHERE g.offer_id = $1 AND c.state = 'pending' ORDER BY c.created, c.id LIMIT 1000",
+        params![offer],
+        |mut row| Ok((row.take(0)?, row.take(1)?)),
+    )
 }
 
 /// Notes that there will be none.

@@ -77,6 +77,19 @@ pub struct Event {
     pub time: Timestamp,
 }
 
+impl Event {
+    /// What happens to an object once, and is the only thing of its kind: told again it is the same event.
+    pub fn once(participant: ParticipantId, kind: Kind, object: [u8; 16], time: Timestamp) -> Self {
+        Self {
+            id: EventId::from_bytes(object),
+            participant,
+            kind,
+            object,
+            time,
+        }
+    }
+}
+
 /// An event with its place among its participant's: counted from 1 without gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Numbered {

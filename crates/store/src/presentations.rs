@@ -181,6 +181,31 @@ pub fn withdraw(tx: &mut Tx<'_>, scope: &Scope, id: PresentationId, now: Timesta
     Ok(rows == 1)
 }
 
+/// Whether [`lapse`] would find any.
+pub fn has_lapsed(tx: &mut Tx<'_>, now: Timestamp) -> Result<bool, Error> {
+    let found: Option<PresentationId> = tx.find(
+        "SELECT id FROM presentations WHERE request_ciphertext IS NOT NULL AND expires <= $1 \
+         AND (state IN ('made', 'fetched') OR (state = 'answering' AND updated <= $2)) LIMIT 1",
+        params![now, now.plus(-ANSWERING)],
+        |mut row| row.take(0),
+    )?;
+    Ok(found.is_some())
+}
+
+/// Ends requests that were not answered in time, and gives each once, with its verifier. What was asked is not needed any more.
+pub fn lapse(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<(PresentationId, ParticipantId)>, Error> {
+    // An answer that was begun before the end is still checked; one that nobody finished was given up.
+    tx.list(
+        "UPDATE presentations SET request_ciphertext = NULL WHERE request_ciphertext IS NOT NULL AND expires <= $1 \
+         AND (state IN ('made', 'fetched') OR (state = 'answering' AND updated <= $2)) RETURNING id, participant_id",
+        params![now, now.plus(-ANSWERING)],
+        |mut row| Ok((row.take(0)?, row.take(1)?)),
+    )
+}
+
+/// Seconds in which an answer that was taken is surely checked, or never.
+const ANSWERING: i64 = 120;
+
 /// Removes requests that are long over: answers are kept for `seconds` after the end.
 pub fn sweep(tx: &mut Tx<'_>, now: Timestamp, seconds: i64) -> Result<u64, Error> {
     tx.execute(

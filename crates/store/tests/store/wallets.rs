@@ -105,7 +105,7 @@ on_both! {
         }
         assert_eq!(setting.store.read(move |tx| offers::find(tx, &scope, id)).await.unwrap(), Some(new.clone()));
         assert_eq!(setting.store.read(move |tx| offers::find(tx, &stranger(), id)).await.unwrap(), None);
-        assert_eq!(setting.store.read(move |tx| offers::list(tx, &scope, None, 10)).await.unwrap(), [new.clone()]);
+        assert_eq!(setting.store.read(move |tx| offers::list(tx, &scope, None, 10)).await.unwrap(), std::slice::from_ref(&new));
         assert_eq!(setting.store.read(move |tx| offers::list(tx, &stranger(), None, 10)).await.unwrap(), []);
         let foreign = setting.store.write(move |tx| offers::insert(tx, &stranger(), &new)).await;
         assert!(matches!(foreign, Err(Error::Scope)));

@@ -17,6 +17,7 @@ use crate::app::{
     error::Error,
     participants,
     principal::Principal,
+    push,
     requests::{CertificateView, NewCopies, Report},
 };
 use first::First;
@@ -109,6 +110,7 @@ pub async fn report(
         certificate: certificate.clone(),
         wrapped,
         offer: offer(&report)?,
+        notice: push::notice(app),
         replace: report.replace,
     };
     let scope = caller.scope();

@@ -6,6 +6,7 @@ pub mod chain;
 pub mod channel;
 pub mod checks;
 pub mod copies;
+pub mod counter_signing;
 pub mod delivery;
 pub mod deployment;
 pub mod dids;

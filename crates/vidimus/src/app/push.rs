@@ -16,6 +16,7 @@ use reqwest::{
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use utoipa::ToSchema;
 use vidimus_core::{
     Algorithm, Digest, Signer, Timestamp, encoding,
     id::{KeyId, SubscriptionId},
@@ -35,7 +36,7 @@ const MOST: u32 = 4;
 const SHOWN_FOR: i64 = 12 * 3_600;
 
 /// A subscription as a browser gives it (`PushSubscription`). Messages are empty, so its keys are not needed.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct NewSubscription {
     /// Where messages are sent.
     pub endpoint: String,

@@ -296,6 +296,8 @@ pub struct CopyView {
     pub commitment: Option<String>,
     /// Whether its receipt is there.
     pub anchored: bool,
+    /// Whether its holder has signed receipt of it.
+    pub counter_signed: bool,
     /// What the issuer's own key must sign (base64url), when custody is `own` and the copy is unsigned.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub to_sign: Option<ToSign>,

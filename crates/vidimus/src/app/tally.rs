@@ -22,6 +22,8 @@ pub enum Job {
     HandOver,
     /// Numbers what is to be told.
     Events,
+    /// Ends requests that were not answered in time.
+    LapsePresentations,
     /// Sends to webhooks, people and wallets.
     Deliver,
     /// Removes what has expired.
@@ -34,7 +36,7 @@ pub enum Job {
 
 impl Job {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Index,
         Self::Delegates,
         Self::Transactions,
@@ -43,6 +45,7 @@ impl Job {
         Self::FinishIntents,
         Self::HandOver,
         Self::Events,
+        Self::LapsePresentations,
         Self::Deliver,
         Self::Sweep,
         Self::RepairStatuses,
@@ -60,6 +63,7 @@ impl Job {
             Self::FinishIntents => "finish-intents",
             Self::HandOver => "hand-over",
             Self::Events => "events",
+            Self::LapsePresentations => "lapse-presentations",
             Self::Deliver => "deliver",
             Self::Sweep => "sweep",
             Self::RepairStatuses => "repair-statuses",

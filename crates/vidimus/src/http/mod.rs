@@ -10,6 +10,7 @@ pub mod auth;
 mod categories;
 mod certificates;
 mod checks;
+mod counter_signing;
 mod deployment;
 pub mod description;
 mod dids;
@@ -149,6 +150,8 @@ fn routes() -> Routes {
         .on(Operation::ClaimCredentials, routes!(wallets::credential))
         .on(Operation::ClaimDeferredCredentials, routes!(wallets::deferred))
         .on(Operation::NotifyIssuer, routes!(wallets::notify))
+        .on(Operation::SubscribeWallet, routes!(wallets::subscribe))
+        .on(Operation::UnsubscribeWallet, routes!(wallets::unsubscribe))
         .on(Operation::AttestWallet, routes!(wallets::attest))
         .on(Operation::AskPresentation, routes!(presentations::create))
         .on(Operation::ListPresentations, routes!(presentations::list))
@@ -174,6 +177,7 @@ fn routes() -> Routes {
         .on(Operation::ListIssuers, routes!(public::issuers))
         .on(Operation::ListVerifiers, routes!(public::verifiers))
         .on(Operation::ReadContext, routes!(public::context))
+        .on(Operation::CounterSign, routes!(counter_signing::take))
         .on(Operation::RelayDidChange, routes!(dids::relay))
         .on(Operation::ListAudit, routes!(audit::list))
         .on(Operation::VerifyAudit, routes!(audit::verify))

@@ -224,6 +224,10 @@ operations! {
     ClaimDeferredCredentials = POST "/issuers/{issuer}/deferred-credential", Anybody, None, Small;
     /// Takes what a wallet says of its credentials.
     NotifyIssuer = POST "/issuers/{issuer}/notification", Anybody, None, Small;
+    /// Has a wallet woken when what it waits for is there.
+    SubscribeWallet = POST "/issuers/{issuer}/push-subscription", Anybody, None, Small;
+    /// Ends that.
+    UnsubscribeWallet = DELETE "/issuers/{issuer}/push-subscription", Anybody, None, Empty;
     /// Attests a wallet and its keys.
     AttestWallet = POST "/v1/wallet-attestations", Anybody, None, Large;
 
@@ -277,6 +281,9 @@ operations! {
     ListVerifiers = GET "/v1/registry/verifiers", Anybody, None, Empty;
     /// Reads the JSON-LD context.
     ReadContext = GET "/contexts/certificate/v1", Anybody, None, Empty;
+
+    /// Takes a holder's word that it has a copy.
+    CounterSign = POST "/v1/counter-signatures", Anybody, None, Small;
 
     /// Relays a change that a DID's owner signed.
     RelayDidChange = POST "/v1/dids/changes", Anybody, None, Small;

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::app::{
     App,
+    push::NewSubscription,
     wallets::{
         self, Incoming, Refusal, Site,
         attest::{AttestationRequest, Attestations},
@@ -45,6 +46,7 @@ fn incoming(headers: &HeaderMap, body: &Bytes) -> Incoming {
         .and_then(|value| value.to_str().ok()?.split(';').next())
         .unwrap_or_default();
     Incoming {
+        method: "POST",
         authorization: all("authorization"),
         dpop: all("dpop"),
         attestation: all("oauth-client-attestation"),
@@ -505,6 +507,51 @@ pub(super) async fn notify(
             Err(refusal) => refuse(&app, &site, refusal),
         },
     )
+}
+
+/// Have a wallet woken
+///
+/// When what it waits for is there: an empty message (RFC 8030) to the endpoint that its push service gave it. For who has an access token.
+#[utoipa::path(
+    post, path = "/issuers/{issuer}/push-subscription", tag = "wallets", request_body = NewSubscription,
+    params(("issuer" = String, Path, description = "Id of the issuer")),
+    responses((status = 204, description = "Taken"))
+)]
+pub(super) async fn subscribe(
+    State(app): State<Arc<App>>,
+    Path(issuer): Path<ParticipantId>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    let site = open(&app, issuer).await?;
+    Ok(
+        match credential::subscribe(&app, &site, &incoming(&headers, &body)).await {
+            Ok(()) => StatusCode::NO_CONTENT.into_response(),
+            Err(refusal) => refuse(&app, &site, refusal),
+        },
+    )
+}
+
+/// Have a wallet woken no more
+#[utoipa::path(
+    delete, path = "/issuers/{issuer}/push-subscription", tag = "wallets",
+    params(("issuer" = String, Path, description = "Id of the issuer")),
+    responses((status = 204, description = "Ended"))
+)]
+pub(super) async fn unsubscribe(
+    State(app): State<Arc<App>>,
+    Path(issuer): Path<ParticipantId>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let site = open(&app, issuer).await?;
+    let asked = Incoming {
+        method: "DELETE",
+        ..incoming(&headers, &Bytes::new())
+    };
+    Ok(match credential::unsubscribe(&app, &site, &asked).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(refusal) => refuse(&app, &site, refusal),
+    })
 }
 
 /// Get a wallet and its keys attested

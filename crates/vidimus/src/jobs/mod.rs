@@ -5,7 +5,7 @@ mod anchor;
 pub mod blobs;
 mod transactions;
 
-use crate::app::{App, Error, chain, copies, delivery, events, tally::Job};
+use crate::app::{App, Error, chain, copies, delivery, events, presenting, tally::Job};
 use futures::FutureExt as _;
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::JoinSet};
@@ -99,6 +99,12 @@ pub fn start(app: Arc<App>, stop: CancellationToken) -> Jobs {
         second,
         |app| &app.wake.events,
         |app| async move { events::number(&app).await },
+    );
+    run.repeat(
+        Job::LapsePresentations,
+        second * 5,
+        |app| &app.wake.never,
+        |app| async move { presenting::lapse(&app).await },
     );
     let ended = stopped.clone();
     run.repeat(

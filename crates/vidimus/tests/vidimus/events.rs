@@ -1,6 +1,12 @@
 //! What happens to a laboratory's objects reaches it: as a stream, on either instance, and nobody else.
 
-use crate::harness::{Later, Participant, TestApp, airline, configuration, initialise, laboratory, on_both};
+use crate::{
+    harness::{Later, Participant, TestApp, airline, configuration, initialise, laboratory, on_both, result},
+    wallets::{
+        code,
+        traveller::{Traveller, Wallet},
+    },
+};
 use axum::{
     body::{Body, BodyDataStream},
     http::{Request, StatusCode, header},
@@ -9,25 +15,27 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
-use vidimus_core::id::ParticipantId;
+use vidimus_core::{Algorithm, Digest, Signer as _, id::ParticipantId};
+use vidimus_credential::{countersign, sd_jwt::SdJwt};
+use vidimus_crypto::{KeyKind, OsEntropy, SigningKey};
 use vidimus_store::events::{self, Kind};
 
 /// A stream, read as it comes.
-struct Stream {
+pub struct Stream {
     body: BodyDataStream,
     text: String,
 }
 
 /// An event of a stream.
 #[derive(Debug, PartialEq, Eq)]
-struct Told {
+pub struct Told {
     id: u64,
-    kind: String,
-    object: String,
+    pub kind: String,
+    pub object: String,
 }
 
 impl Stream {
-    async fn open(app: &TestApp, key: &str, after: Option<u64>) -> Self {
+    pub async fn open(app: &TestApp, key: &str, after: Option<u64>) -> Self {
         let mut request = Request::get("/v1/events").header(header::AUTHORIZATION, format!("Bearer {key}"));
         if let Some(after) = after {
             request = request.header("last-event-id", after);
@@ -43,7 +51,7 @@ impl Stream {
     }
 
     /// The next event; none when the stream has ended.
-    async fn next(&mut self) -> Option<Told> {
+    pub async fn next(&mut self) -> Option<Told> {
         let read = async {
             loop {
                 if let Some((block, rest)) = self.text.split_once("\n\n") {
@@ -96,6 +104,137 @@ pub async fn happens(app: &TestApp, to: &Participant, kind: Kind) -> String {
 
 on_both! {
     a_stream_goes_on_where_it_stopped_and_shows_only_what_is_one_s_own,
+    a_laboratory_is_told_what_wallets_do,
+}
+
+/// From an offer whose result is still to come to the holder's signature that it has the certificate.
+async fn a_laboratory_is_told_what_wallets_do(app: TestApp) {
+    let authority = app.set_up().await;
+    let laboratory = app.admit(&authority, &laboratory("Laboratory")).await;
+    let body = json!({"category": "sars-cov-2-naat", "formats": ["dc+sd-jwt"]});
+    let offer = app.post("/v1/offers", Some(&laboratory.key), &body).await;
+    let offer = offer.expect(StatusCode::CREATED);
+    let mut stream = Stream::open(&app, &laboratory.key, Some(0)).await;
+    let traveller = Traveller::new();
+    let wallet = Wallet::of_offer(&app, &offer).await;
+    let tokens = wallet.pre_authorized(&app, &traveller, Some(code(&offer))).await;
+    let claimed = stream.next().await.unwrap();
+    assert_eq!(
+        (claimed.kind.as_str(), claimed.object.as_str()),
+        ("offer.claimed", offer["id"].as_str().unwrap())
+    );
+
+    let key = SigningKey::generate(KeyKind::P256, &mut OsEntropy);
+    let nonce = wallet.nonce(&app).await;
+    let proofs = wallet.proofs(&app, &tokens, std::slice::from_ref(&key), &nonce);
+    let wanted = json!({"credential_configuration_id": "sars-cov-2-naat.dc+sd-jwt", "proofs": {"jwt": proofs}});
+    let waiting = wallet.resource(&app, &traveller, &tokens, "credential", &wanted).await;
+    let waiting = waiting.expect(StatusCode::ACCEPTED);
+    let mut report = result("P1234567");
+    report["offer"] = offer["id"].clone();
+    let reported = app.post("/v1/results", Some(&laboratory.key), &report).await;
+    let reported = reported.expect(StatusCode::CREATED);
+    let ready = stream.next().await.unwrap();
+    assert_eq!(ready.kind, "credential.ready");
+    let transaction = json!({"transaction_id": waiting["transaction_id"]});
+    let given = wallet
+        .resource(&app, &traveller, &tokens, "deferred-credential", &transaction)
+        .await
+        .expect(StatusCode::OK);
+    let issued = stream.next().await.unwrap();
+    assert_eq!(issued.kind, "credential.issued");
+    let said = json!({"notification_id": given["notification_id"], "event": "credential_accepted"});
+    let said = wallet.resource(&app, &traveller, &tokens, "notification", &said).await;
+    said.expect(StatusCode::NO_CONTENT);
+    let accepted = stream.next().await.unwrap();
+    assert_eq!(
+        (accepted.kind.as_str(), &accepted.object),
+        ("credential.accepted", &ready.object)
+    );
+
+    // The holder signs receipt; somebody else, or over another copy, does not.
+    let text = given["credentials"][0]["credential"].as_str().unwrap();
+    let digest = SdJwt::parse(text).unwrap().jws().digest(app.app.provider());
+    let sign = |digest: &Digest, key: &SigningKey| {
+        let now = app.app.now();
+        let unsigned = countersign::prepare_by_key(key.public_key(), digest, now, app.app.provider()).unwrap();
+        let signature = key.sign(Algorithm::Es256, unsigned.message()).unwrap();
+        json!({"counter_signature": unsigned.finish(&signature), "key": key.public_key()})
+    };
+    let signed = async || {
+        let path = format!("/v1/certificates/{}", reported["certificate"].as_str().unwrap());
+        let view = app.get(&path, Some(&laboratory.key)).await.expect(StatusCode::OK);
+        let copies = view["copies"].as_array().unwrap();
+        copies
+            .iter()
+            .find(|copy| copy["id"] == issued.object.as_str())
+            .map(|copy| copy["counter_signed"].as_bool().unwrap())
+    };
+    let other = SigningKey::generate(KeyKind::P256, &mut OsEntropy);
+    let mut without_key = sign(&digest, &key);
+    without_key.as_object_mut().unwrap().remove("key");
+    let mut forged = sign(&digest, &other);
+    forged["key"] = json!(key.public_key());
+    let mut broken = sign(&digest, &key);
+    let whole = broken["counter_signature"].as_str().unwrap().to_owned();
+    broken["counter_signature"] = whole[..whole.len() - 4].into();
+    for (body, status, problem) in [
+        (sign(&digest, &other), StatusCode::FORBIDDEN, "other-holder"),
+        (forged, StatusCode::FORBIDDEN, "other-holder"),
+        (sign(&Digest([7; 32]), &key), StatusCode::NOT_FOUND, "not-found"),
+        (without_key, StatusCode::UNPROCESSABLE_ENTITY, "counter-signature"),
+        (broken, StatusCode::UNPROCESSABLE_ENTITY, "counter-signature"),
+        (
+            json!({"counter_signature": "x"}),
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "counter-signature",
+        ),
+    ] {
+        let refused = app.post("/v1/counter-signatures", None, &body).await;
+        assert_eq!(
+            (refused.status, refused.problem().as_str()),
+            (status, problem),
+            "{body}"
+        );
+    }
+    assert_eq!(signed().await, Some(false));
+    for _ in 0..2 {
+        let taken = app.post("/v1/counter-signatures", None, &sign(&digest, &key)).await;
+        assert_eq!(taken.expect(StatusCode::OK)["copy"], issued.object.as_str());
+    }
+    assert_eq!(signed().await, Some(true));
+    let told = stream.next().await.unwrap();
+    assert_eq!(
+        (told.kind.as_str(), &told.object),
+        ("copy.counter-signed", &issued.object)
+    );
+    // Once: what follows is another's.
+    happens(&app, &laboratory, Kind::CredentialFailed).await;
+    assert_eq!(stream.next().await.unwrap().kind, "credential.failed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_airline_is_told_that_nobody_answered() {
+    let directory = TempDir::new().unwrap();
+    let config = configuration(directory.path(), "");
+    initialise(&config).await;
+    let clock = Arc::new(Later::default());
+    let app = TestApp::opened(directory, config, clock.clone()).await;
+    let authority = app.set_up().await;
+    let airline = app.admit(&authority, &airline("Airline")).await;
+    let asked = json!({
+        "purpose": "boarding", "purpose_text": "Your flight", "retention_seconds": 0, "expires_in": 60,
+        "credentials": [{"category": "sars-cov-2-naat", "attributes": ["family_name"]}],
+    });
+    let asked = app.post("/v1/presentations", Some(&airline.key), &asked).await;
+    let asked = asked.expect(StatusCode::CREATED);
+    let mut stream = Stream::open(&app, &airline.key, Some(0)).await;
+    clock.by(61);
+    let told = stream.next().await.unwrap();
+    assert_eq!(
+        (told.kind.as_str(), told.object.as_str()),
+        ("presentation.expired", asked["id"].as_str().unwrap())
+    );
 }
 
 async fn a_stream_goes_on_where_it_stopped_and_shows_only_what_is_one_s_own(app: TestApp) {

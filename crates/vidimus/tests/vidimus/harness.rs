@@ -297,10 +297,16 @@ impl TestApp {
 
     /// Admits a participant and waits until the ledger has it.
     pub async fn admit(&self, authority: &str, admission: &Value) -> Participant {
-        let made = self
-            .post("/v1/participants", Some(authority), admission)
-            .await
-            .expect(StatusCode::CREATED);
+        // The contracts may still be on their way to the authority: as the answer says, again then.
+        let mut answer = self.post("/v1/participants", Some(authority), admission).await;
+        self.until("the contracts are handed over", async || {
+            if answer.status == StatusCode::SERVICE_UNAVAILABLE && answer.problem() == "hand-over" {
+                answer = self.post("/v1/participants", Some(authority), admission).await;
+            }
+            answer.status != StatusCode::SERVICE_UNAVAILABLE
+        })
+        .await;
+        let made = answer.expect(StatusCode::CREATED);
         let key = made["api_key"].as_str().unwrap().to_owned();
         let id = made["participant"]["id"].as_str().unwrap().to_owned();
         self.until("the admission is on the ledger", async || {

@@ -2,8 +2,9 @@
 
 use crate::{
     canary::Finds,
-    harness::{Later, Participant, TestApp, configuration, initialise, laboratory},
+    harness::{Later, Participant, TestApp, configuration, initialise, laboratory, result},
     receiver::{Authority, Receiver},
+    wallets::traveller::{Traveller, Wallet},
 };
 use axum::{http::StatusCode, response::IntoResponse};
 use axum_server::{
@@ -196,6 +197,53 @@ impl io::Write for Log {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// The person needs the link, which the laboratory shows, and the code, which the laboratory never sees.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_s_code_goes_to_the_person_alone() {
+    let server = MailServer::start(None).await;
+    let mail = format!(
+        "[mail]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\nfrom = \"codes@lab.example\"\n",
+        server.port
+    );
+    let (app, _) = deployment(&mail, &Authority::new()).await;
+    let authority = app.set_up().await;
+    let lab = app.admit(&authority, &laboratory("Laboratory")).await;
+    let reported = app.post("/v1/results", Some(&lab.key), &result("P1234567")).await;
+    let reported = reported.expect(StatusCode::CREATED);
+    for (to, status, problem) in [
+        ("anna", StatusCode::UNPROCESSABLE_ENTITY, "contact"),
+        ("+436641234567", StatusCode::CONFLICT, "no-second-channel"),
+    ] {
+        let body = json!({"result": reported["result"], "send_code": {"to": to}});
+        let refused = app.post("/v1/offers", Some(&lab.key), &body).await;
+        assert_eq!((refused.status, refused.problem().as_str()), (status, problem));
+    }
+    let offers = app.get("/v1/offers", Some(&lab.key)).await.expect(StatusCode::OK);
+    assert_eq!(offers["items"], json!([]), "nothing that nobody can claim");
+    let body = json!({"result": reported["result"], "send_code": {"to": "anna@example.org", "language": "de"}});
+    let offer = app.post("/v1/offers", Some(&lab.key), &body).await;
+    let offer = offer.expect(StatusCode::CREATED);
+    assert_eq!(offer.get("tx_code"), None);
+    app.until("the code is there", async || server.taken().len() == 1).await;
+    let session = server.taken().remove(0);
+    assert_eq!(session.to, "RCPT TO:<anna@example.org>");
+    let (_, body) = session.mail.split_once("\r\n\r\n").unwrap();
+    let code = body
+        .strip_prefix("Ihr Code lautet ")
+        .unwrap()
+        .split('.')
+        .next()
+        .unwrap();
+    assert_eq!(code.len(), 8);
+    let traveller = Traveller::new();
+    let wallet = Wallet::of_offer(&app, &offer).await;
+    let tokens = wallet.pre_authorized(&app, &traveller, Some(code)).await;
+    let claimed = wallet
+        .claim(&app, &traveller, &tokens, "sars-cov-2-naat.dc+sd-jwt", 1)
+        .await;
+    claimed.expect(StatusCode::OK);
 }
 
 /// On one thread, so that everything that is logged on the way is seen.

@@ -1,14 +1,18 @@
 //! Waking wallets, against a push service of the test's own that checks who sends (RFC 8030, RFC 8292).
 
 use crate::{
-    harness::{Later, TestApp, configuration, initialise},
+    harness::{Later, TestApp, configuration, initialise, laboratory, result},
     receiver::{Authority, Received, Receiver},
+    wallets::{
+        code,
+        traveller::{Traveller, Wallet},
+    },
 };
 use axum::{
     http::{StatusCode, header},
     response::IntoResponse,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::{
     Arc,
     atomic::{AtomicU16, Ordering},
@@ -103,6 +107,52 @@ fn verified(app: &TestApp, request: &Received, origin: &str, key: &str) {
     assert_eq!(claims["sub"], "https://vidimus.example");
     let left = claims["exp"].as_i64().unwrap() - app.app.now().0;
     assert!((0..=86_400).contains(&left), "{left}");
+}
+
+/// Whoever waits for a result is woken when it is reported, and fetches it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wallet_that_waits_for_a_result_is_woken() {
+    let (app, _, service) = setting().await;
+    let authority = app.set_up().await;
+    let laboratory = app.admit(&authority, &laboratory("Laboratory")).await;
+    let body = json!({"category": "sars-cov-2-naat"});
+    let offer = app.post("/v1/offers", Some(&laboratory.key), &body).await;
+    let offer = offer.expect(StatusCode::CREATED);
+    let traveller = Traveller::new();
+    let wallet = Wallet::of_offer(&app, &offer).await;
+    let tokens = wallet.pre_authorized(&app, &traveller, Some(code(&offer))).await;
+    let subscription = json!(service.endpoint("phone"));
+    let nobody = json!({"access_token": "x"});
+    for (tokens, body, status) in [
+        (&tokens, &subscription, StatusCode::NO_CONTENT),
+        (&nobody, &subscription, StatusCode::UNAUTHORIZED),
+        (
+            &tokens,
+            &json!({"endpoint": "https://elsewhere.example/1"}),
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        (&tokens, &json!(7), StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        let answer = wallet
+            .resource(&app, &traveller, tokens, "push-subscription", body)
+            .await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+    }
+    let waiting = wallet
+        .claim(&app, &traveller, &tokens, "sars-cov-2-naat.dc+sd-jwt", 1)
+        .await;
+    let waiting = waiting.expect(StatusCode::ACCEPTED);
+    let mut report = result("P1234567");
+    report["offer"] = offer["id"].clone();
+    let reported = app.post("/v1/results", Some(&laboratory.key), &report).await;
+    reported.expect(StatusCode::CREATED);
+    app.until("it is woken", async || service.count() == 1).await;
+    assert!(service.receiver.requests()[0].body.is_empty());
+    let transaction = json!({"transaction_id": waiting["transaction_id"]});
+    let ready = wallet
+        .resource(&app, &traveller, &tokens, "deferred-credential", &transaction)
+        .await;
+    ready.expect(StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -69,6 +69,7 @@ pub async fn view(app: &App, scope: &Scope, id: CertificateId) -> Result<Certifi
             content_id: copy.holder.and(copy.content),
             commitment: copy.commitment.map(|commitment| commitment.to_string()),
             anchored,
+            counter_signed: copy.counter_signature.is_some(),
             to_sign,
         });
     }
@@ -91,6 +92,7 @@ pub fn issued_view(app: &App, mut loaded: Loaded, signed: &[rows::Signed]) -> Ce
                 content_id: copy.holder.as_ref().and_then(|_| signed.content.clone()),
                 commitment: Some(signed.commitment.to_string()),
                 anchored: false,
+                counter_signed: false,
                 to_sign: None,
             })
         })

@@ -1,12 +1,16 @@
 //! The first commit of a report: the person, the result, its certificate, and the copies that are meant to be.
 
 use super::intents::{Planned, intend};
-use crate::app::error::Error;
+use crate::app::{error::Error, push, wallets::push_owner};
 use vidimus_core::{
     Timestamp,
     id::{CertificateId, OfferId},
 };
-use vidimus_store::{Scope, Tx, Wrapped, certificates, copies, offers, persons, results, status};
+use vidimus_store::{
+    Scope, Tx, Wrapped, certificates, claims, copies,
+    events::{self, Event},
+    offers, persons, results, status,
+};
 
 /// All that it records.
 pub(super) struct First {
@@ -17,6 +21,8 @@ pub(super) struct First {
     pub(super) intents: Vec<Planned>,
     /// The offer that waited for it.
     pub(super) offer: Option<OfferId>,
+    /// Wakes the wallets that wait with it.
+    pub(super) notice: push::Notice,
     /// Whether it may take the place of a valid certificate of the same issuer.
     pub(super) replace: bool,
 }
@@ -41,14 +47,24 @@ impl First {
         make_room(tx, result, certificate.id, self.replace, now)?;
         results::insert(tx, scope, result).map_err(doubled)?;
         certificates::insert(tx, scope, certificate).map_err(doubled)?;
-        if let Some(offer) = self.offer
-            && !offers::settle(tx, scope, offer, result.id, &result.category)?
-        {
-            return Err(Error::conflict(
-                "offer-result",
-                "/offer: no offer of yours that waits for a result of this category",
-                "name an offer that was made for the category, or none",
-            ));
+        if let Some(offer) = self.offer {
+            if !offers::settle(tx, scope, offer, result.id, &result.category)? {
+                return Err(Error::conflict(
+                    "offer-result",
+                    "/offer: no offer of yours that waits for a result of this category",
+                    "name an offer that was made for the category, or none",
+                ));
+            }
+            for (claim, grant) in claims::waiting_for(tx, offer)? {
+                let event = Event::once(
+                    result.participant,
+                    events::Kind::CredentialReady,
+                    *claim.as_bytes(),
+                    now,
+                );
+                events::append(tx, &event)?;
+                push::notify(tx, &push_owner(grant), &self.notice)?;
+            }
         }
         intend(tx, scope, &self.intents)
     }

@@ -27,7 +27,7 @@ use vidimus_openid4vc::{
     vp::{Answer, Posted, Presentation, ResponseError, Session, TransactionData, VpToken},
 };
 use vidimus_store::{
-    checks as check_rows,
+    checks as check_rows, events,
     presentations::{self, State},
 };
 
@@ -92,12 +92,20 @@ pub async fn respond(app: &App, id: PresentationId, body: &[u8]) -> Result<Told,
     let plain = result.to_string();
     let sealed = app.keys.seal(&answer_place(id), plain.as_bytes(), &mut *app.entropy());
     let scope = super::scope_of(&verifier);
+    let kind = match state {
+        State::Declined => events::Kind::PresentationDeclined,
+        _ => events::Kind::PresentationAnswered,
+    };
+    let event = crate::app::events::event(app, verifier.id, kind, id.as_bytes());
     app.store
         .write(move |tx| {
-            presentations::settle(tx, id, state, &sealed, code.as_ref(), now)?;
+            if presentations::settle(tx, id, state, &sealed, code.as_ref(), now)? {
+                events::append(tx, &event)?;
+            }
             rows.iter().try_for_each(|row| check_rows::insert(tx, &scope, row))
         })
         .await?;
+    app.wake.events.notify_one();
     Ok(Told::Taken(told))
 }
 

@@ -25,7 +25,9 @@ use vidimus_openid4vc::{
     vp::{Client, RequestUriPost, Session},
 };
 use vidimus_store::{
-    Scope, keys as key_rows,
+    Scope,
+    events::{self, Event, Kind},
+    keys as key_rows,
     participants::Participant,
     presentations::{self, Presentation, State},
 };
@@ -130,6 +132,25 @@ fn host(app: &App) -> Result<String, Error> {
 fn endpoint(app: &App, id: PresentationId, name: &str) -> Endpoint {
     Endpoint::new(app.url(&format!("/presentations/{id}/{name}")))
         .expect("the public address and a path are an address")
+}
+
+/// Ends requests that were not answered in time, and tells their verifiers.
+pub async fn lapse(app: &App) -> Result<(), Error> {
+    let now = app.now();
+    if !app.store.read(move |tx| presentations::has_lapsed(tx, now)).await? {
+        return Ok(());
+    }
+    app.store
+        .write(move |tx| {
+            for (id, verifier) in presentations::lapse(tx, now)? {
+                let event = Event::once(verifier, Kind::PresentationExpired, *id.as_bytes(), now);
+                events::append(tx, &event)?;
+            }
+            Ok::<_, Error>(())
+        })
+        .await?;
+    app.wake.events.notify_one();
+    Ok(())
 }
 
 /// What a request permits a wallet to fetch; whoever is not in good standing asks nobody.

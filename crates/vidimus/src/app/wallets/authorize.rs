@@ -24,6 +24,7 @@ use vidimus_openid4vc::{
 use vidimus_store::{
     audit,
     authorizations::{self, Authorization, State},
+    events::{self, Event},
     offers as offer_rows,
 };
 
@@ -247,6 +248,7 @@ async fn grant(
     let (id, offer, now) = (authorization.id, offer.id, app.now());
     let hash: Digest = offers::hash(app, &code);
     let entry = app.audit_entry(Some(site.issuer.id), "authorize-wallet", id.as_bytes());
+    let event = Event::once(site.issuer.id, events::Kind::OfferClaimed, *offer.as_bytes(), now);
     let granted = app
         .store
         .write(move |tx| {
@@ -256,11 +258,12 @@ async fn grant(
                 return Err(Error::conflict("over", "the offer is over", "ask for another"));
             }
             audit::append(tx, &entry)?;
+            events::append(tx, &event)?;
             Ok(())
         })
         .await;
     match granted {
-        Ok(()) => {}
+        Ok(()) => app.wake.events.notify_one(),
         Err(Error::Conflict(_)) => return refused(app, site, authorization, kept, ErrorCode::AccessDenied).await,
         Err(error) => return Err(error),
     }

@@ -14,14 +14,14 @@ use crate::app::{
     App,
     copies::{self, Holder},
     error::Error,
-    issue,
+    issue, push,
     trusted::Role,
 };
 use serde::{Deserialize, Serialize};
 use vidimus_core::{
-    Digest, Provider as _, PublicKey,
+    Digest, Provider as _, PublicKey, Timestamp,
     encoding::base64url,
-    id::{CertificateId, ClaimId},
+    id::{CertificateId, ClaimId, CopyId, GrantId, ParticipantId},
 };
 use vidimus_credential::{
     CategoryId, Format, card, category::Category, format::sd_jwt_vc, sd_jwt::Step, x509::Certificate,
@@ -38,8 +38,9 @@ use vidimus_openid4vc::{
     },
 };
 use vidimus_store::{
-    audit, certificates,
+    Tx, audit, certificates,
     claims::{self, Claim, Notified, State},
+    events::{self, Event},
     grants::{self, Grant},
     offers as offer_rows, results,
 };
@@ -358,10 +359,11 @@ async fn issue_now(
         expires: now.plus(NOTIFICATION_SECONDS),
     };
     let most = app.config.wallets.copies_per_grant;
+    let issuer = site.issuer.id;
     let (count, grant) = (u32::try_from(holders.len()).unwrap_or(u32::MAX), grant.id);
     let spent = sender.spent;
     let entry = app.audit_entry(Some(site.issuer.id), "issue-to-wallet", certificate.as_bytes());
-    let first = move |tx: &mut vidimus_store::Tx<'_>| {
+    let first = move |tx: &mut Tx<'_>| {
         if let Some(kind) = spent.take(tx)? {
             return Ok(Some(Blocked::Replayed(kind)));
         }
@@ -371,13 +373,14 @@ async fn issue_now(
         audit::append(tx, &entry)?;
         Ok::<_, Error>(None)
     };
-    let last = move |tx: &mut vidimus_store::Tx<'_>, copies: &[vidimus_core::id::CopyId]| {
+    let last = move |tx: &mut Tx<'_>, copies: &[CopyId]| {
         let ids: Vec<_> = copies.iter().map(ToString::to_string).collect();
         let claim = Claim {
             copies: Some(ids.join(" ")),
             ..claim.clone()
         };
-        claims::insert(tx, &claim).map_err(Error::from)
+        claims::insert(tx, &claim)?;
+        tell(tx, issuer, copies, now)
     };
     let asked = issue::ForWallet {
         certificate,
@@ -387,6 +390,7 @@ async fn issue_now(
     let credentials = issue::for_wallet(app, site, asked, first, last)
         .await?
         .map_err(blocked)?;
+    app.wake.events.notify_one();
     Ok(CredentialResponse::Issued {
         credentials,
         notification_id: Some(notification.expose().to_owned()),
@@ -474,11 +478,7 @@ pub async fn deferred(app: &App, site: &Site, incoming: &Incoming) -> Result<Ans
     })?;
     let response = match claimable(app, site, &grant, &configuration).await? {
         None => {
-            let spent = sender.spent;
-            let replayed = app.store.write(move |tx| Ok::<_, Error>(spent.take(tx)?)).await?;
-            if let Some(kind) = replayed {
-                return Err(blocked(Blocked::Replayed(kind)));
-            }
+            spend(app, sender).await?;
             CredentialResponse::Deferred {
                 transaction_id: request.transaction_id.clone(),
                 interval: INTERVAL,
@@ -507,17 +507,18 @@ async fn issue_deferred(
         })
         .collect();
     let notification = Opaque::generate(&mut *app.entropy());
+    let (issuer, now) = (site.issuer.id, app.now());
     let (id, hash): (ClaimId, Digest) = (claim.id, offers::hash(app, &notification));
     let spent = sender.spent;
     let entry = app.audit_entry(Some(site.issuer.id), "issue-to-wallet", certificate.as_bytes());
-    let first = move |tx: &mut vidimus_store::Tx<'_>| {
+    let first = move |tx: &mut Tx<'_>| {
         if let Some(kind) = spent.take(tx)? {
             return Ok(Some(Blocked::Replayed(kind)));
         }
         audit::append(tx, &entry)?;
         Ok::<_, Error>(None)
     };
-    let last = move |tx: &mut vidimus_store::Tx<'_>, copies: &[vidimus_core::id::CopyId]| {
+    let last = move |tx: &mut Tx<'_>, copies: &[CopyId]| {
         let ids: Vec<_> = copies.iter().map(ToString::to_string).collect();
         // Of two requests at once one is answered; what the other signed is given to nobody.
         if !claims::make(tx, id, &ids.join(" "), &hash)? {
@@ -528,7 +529,7 @@ async fn issue_deferred(
             ));
         }
         claims::deliver(tx, id)?;
-        Ok(())
+        tell(tx, issuer, copies, now)
     };
     let asked = issue::ForWallet {
         certificate,
@@ -538,10 +539,56 @@ async fn issue_deferred(
     let credentials = issue::for_wallet(app, site, asked, first, last)
         .await?
         .map_err(blocked)?;
+    app.wake.events.notify_one();
     Ok(CredentialResponse::Issued {
         credentials,
         notification_id: Some(notification.expose().to_owned()),
     })
+}
+
+/// Tells the issuer of copies that a wallet is given.
+fn tell(tx: &mut Tx<'_>, issuer: ParticipantId, copies: &[CopyId], now: Timestamp) -> Result<(), Error> {
+    for copy in copies {
+        let event = Event::once(issuer, events::Kind::CredentialIssued, *copy.as_bytes(), now);
+        events::append(tx, &event)?;
+    }
+    Ok(())
+}
+
+/// Whom to wake when what a grant waits for is there: the grant's wallet.
+pub fn push_owner(grant: GrantId) -> Digest {
+    let mut owner = [0; 32];
+    owner[..16].copy_from_slice(grant.as_bytes());
+    Digest(owner)
+}
+
+/// Has the wallet that holds this token woken, by its push service, when what it waits for is there.
+pub async fn subscribe(app: &App, site: &Site, incoming: &Incoming) -> Result<(), Refusal> {
+    let (grant, sender) = token::authenticate(app, site, incoming, endpoints::PUSH).await?;
+    let new: push::NewSubscription = serde_json::from_slice(&incoming.body).map_err(|_| {
+        Error::invalid(
+            "push-subscription",
+            "the body is not `{\"endpoint\": \"https://…\"}`",
+            "send the endpoint that the push service gave",
+        )
+    })?;
+    spend(app, sender).await?;
+    Ok(push::subscribe(app, push_owner(grant.id), &new).await?)
+}
+
+/// Ends that.
+pub async fn unsubscribe(app: &App, site: &Site, incoming: &Incoming) -> Result<(), Refusal> {
+    let (grant, sender) = token::authenticate(app, site, incoming, endpoints::PUSH).await?;
+    spend(app, sender).await?;
+    Ok(push::unsubscribe(app, push_owner(grant.id)).await?)
+}
+
+async fn spend(app: &App, sender: Sender) -> Result<(), Refusal> {
+    let replayed = app
+        .store
+        .write(move |tx| Ok::<_, Error>(sender.spent.take(tx)?))
+        .await?;
+    replayed.map_or(Ok(()), |kind| Err(blocked(Blocked::Replayed(kind))))
 }
 
 /// Takes what a wallet says of what it was given (§11).
@@ -550,6 +597,12 @@ pub async fn notify(app: &App, site: &Site, incoming: &Incoming) -> Result<(), R
     let notification = Notification::parse(&incoming.body).map_err(|error| Refusal::credential(error.code(), error))?;
     let hash = offers::hash(app, &Opaque::new(&notification.notification_id));
     let said = Notified::from_name(notification.event.name()).ok_or(Error::Internal("an event without a name"))?;
+    let kind = match said {
+        Notified::Accepted => events::Kind::CredentialAccepted,
+        Notified::Failure => events::Kind::CredentialFailed,
+        Notified::Deleted => events::Kind::CredentialDeleted,
+    };
+    let event = crate::app::events::event(app, site.issuer.id, kind, &[0; 16]);
     let spent = sender.spent;
     let done = app
         .store
@@ -557,11 +610,22 @@ pub async fn notify(app: &App, site: &Site, incoming: &Incoming) -> Result<(), R
             if let Some(kind) = spent.take(tx)? {
                 return Ok(Err(Blocked::Replayed(kind)));
             }
-            Ok::<_, Error>(Ok(claims::notify(tx, grant.id, &hash, said)?))
+            let claim = claims::notify(tx, grant.id, &hash, said)?;
+            if let Some(claim) = claim {
+                let event = Event {
+                    object: *claim.as_bytes(),
+                    ..event
+                };
+                events::append(tx, &event)?;
+            }
+            Ok::<_, Error>(Ok(claim))
         })
         .await?;
     match done.map_err(blocked)? {
-        Some(_) => Ok(()),
+        Some(_) => {
+            app.wake.events.notify_one();
+            Ok(())
+        }
         None => Err(Refusal::credential(
             CredentialErrorCode::InvalidNotificationId,
             "the notification_id is unknown",

@@ -24,6 +24,8 @@ pub const ALGORITHMS: [Algorithm; 2] = [Algorithm::Es256, Algorithm::EdDsa];
 /// Headers and body of a request.
 #[derive(Debug, Default)]
 pub struct Incoming {
+    /// The method, which a DPoP proof names.
+    pub method: &'static str,
     /// `Authorization`.
     pub authorization: Vec<String>,
     /// `DPoP`.
@@ -141,7 +143,7 @@ impl Incoming {
         let url = site.endpoint(endpoint);
         let expected = dpop::Expected {
             request: dpop::Request {
-                method: "POST",
+                method: self.method,
                 url: url.as_str(),
             },
             algorithms: &ALGORITHMS,

@@ -46,6 +46,8 @@ pub mod endpoints {
     pub const DEFERRED: &str = "deferred-credential";
     /// OpenID4VCI §11.
     pub const NOTIFICATION: &str = "notification";
+    /// Where a wallet says how it is woken; this platform's own.
+    pub const PUSH: &str = "push-subscription";
 }
 
 fn names(list: &[&str]) -> Vec<String> {

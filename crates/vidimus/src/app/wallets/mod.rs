@@ -15,6 +15,7 @@ pub mod refusal;
 pub mod token;
 pub mod views;
 
+pub use credential::push_owner;
 pub use incoming::Incoming;
 pub use refusal::Refusal;
 

@@ -8,10 +8,18 @@ use super::{
     Configuration, Site,
     views::{NewOffer, OfferPage, OfferView, TxCodeView},
 };
-use crate::app::{App, error::Error, issue::Issuer, once::Once, principal::Principal, reading::Page};
+use crate::app::{
+    App,
+    channel::{self, Contact},
+    error::Error,
+    issue::Issuer,
+    once::Once,
+    principal::Principal,
+    reading::Page,
+};
 use std::str::FromStr as _;
 use vidimus_core::{
-    Digest, Provider as _,
+    Digest, Provider as _, Secret,
     encoding::base64url,
     id::{OfferId, ResultId},
 };
@@ -97,8 +105,30 @@ pub async fn create(app: &App, caller: &Principal, new: NewOffer, once: Once<'_>
             "name a time within that, or none for three days",
         ));
     }
+    let contact = match &new.send_code {
+        Some(send) => {
+            let contact = Contact::parse(&send.to)?;
+            channel::reaches(app, caller, &contact).await?;
+            Some((contact, send.language))
+        }
+        None => None,
+    };
     let (now, id) = (app.now(), OfferId::generate(&mut *app.entropy()));
-    let tx_code = digits(app, TX_CODE_DIGITS);
+    let expires = now.plus(seconds.into());
+    let tx_code = Secret::new(digits(app, TX_CODE_DIGITS));
+    let message = match &contact {
+        Some((contact, language)) => {
+            let code = channel::Code {
+                issuer: caller.participant,
+                contact,
+                code: &tx_code,
+                expires,
+                language: *language,
+            };
+            Some(channel::prepare(app, caller.scope(), &code).await?)
+        }
+        None => None,
+    };
     let code = derive(app, id, Part::Code);
     let state = derive(app, id, Part::State);
     let row = Offer {
@@ -110,15 +140,18 @@ pub async fn create(app: &App, caller: &Principal, new: NewOffer, once: Once<'_>
         reference_hash: hash(app, &derive(app, id, Part::Reference)),
         code_hash: new.pre_authorized.then(|| hash(app, &code)),
         state_hash: Some(hash(app, &state)),
-        tx_code: Some(keyed(app, id, &tx_code)),
+        tx_code: Some(keyed(app, id, tx_code.expose())),
         tx_code_length: Some(TX_CODE_DIGITS),
         tries: 0,
         state: State::Open,
         created: now,
-        expires: now.plus(seconds.into()),
+        expires,
     };
     let view = OfferView {
-        tx_code: Some(TxCodeView { code: tx_code }),
+        // Who is sent the code gets it there alone.
+        tx_code: message.is_none().then(|| TxCodeView {
+            code: tx_code.expose().clone(),
+        }),
         ..view(app, &site, &row)
     };
     let (scope, note) = (caller.scope(), once.note(&view)?);
@@ -127,9 +160,13 @@ pub async fn create(app: &App, caller: &Principal, new: NewOffer, once: Once<'_>
         .write(move |tx| {
             offers::insert(tx, &scope, &row)?;
             audit::append(tx, &entry)?;
+            if let Some(message) = &message {
+                message.queue(tx)?;
+            }
             note.keep(tx)
         })
         .await?;
+    app.wake.deliveries.notify_one();
     Ok(view)
 }
 

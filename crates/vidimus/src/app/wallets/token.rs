@@ -27,6 +27,7 @@ use vidimus_openid4vc::{
 use vidimus_store::{
     Tx, audit,
     authorizations::{self, Authorization},
+    events::{self, Event},
     grants::{self, Grant, Kind},
     offers::{self as offer_rows, Offer, State},
 };
@@ -368,7 +369,19 @@ async fn settle(
                     offer_rows::miss(tx, offer.id, TX_CODE_TRIES)?;
                     return Ok(None);
                 }
-                (Found::Offer(offer), None) => offer_rows::claim(tx, offer.id, hashes.now)?,
+                (Found::Offer(offer), None) => {
+                    let event = Event::once(
+                        offer.participant,
+                        events::Kind::OfferClaimed,
+                        *offer.id.as_bytes(),
+                        hashes.now,
+                    );
+                    let claimed = offer_rows::claim(tx, offer.id, hashes.now)?;
+                    if claimed {
+                        events::append(tx, &event)?;
+                    }
+                    claimed
+                }
                 // A code that is brought in the wrong way is used up: it is not with whom it was meant for.
                 (Found::Authorization(found), error) if error != Some(GrantError::Used) => {
                     authorizations::redeem(tx, found.0.id, hashes.now)?

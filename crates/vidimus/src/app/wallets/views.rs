@@ -1,5 +1,6 @@
 //! What issuers send about offers and get back.
 
+use crate::app::channel::Language;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -25,26 +26,28 @@ pub struct NewOffer {
     pub expires_in: Option<u32>,
     /// Where the transaction code is sent; without it the answer shows the code, and the issuer hands it over in another way than the offer.
     #[serde(default)]
-    pub send_code: Option<Contact>,
+    pub send_code: Option<SendCode>,
 }
 
 const fn yes() -> bool {
     true
 }
 
-/// Where a person is reached. Personal: kept encrypted, and no longer than it is needed.
+/// Where a person is reached. Personal: kept encrypted, until it was used.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, rename_all = "lowercase")]
-pub enum Contact {
-    /// An e-mail address.
-    Email(String),
-    /// An address that the issuer's own gateway understands (a telephone number, say): sent to the webhook that it configured.
-    Gateway(String),
+#[serde(deny_unknown_fields)]
+pub struct SendCode {
+    /// A mail address, or a telephone number with its country (`+43…`). What is no mail address goes to the issuer's webhook for codes, and mail
+    /// too where this deployment sends none.
+    pub to: String,
+    /// In which language the person is written to.
+    #[serde(default)]
+    pub language: Language,
 }
 
-impl std::fmt::Debug for Contact {
+impl std::fmt::Debug for SendCode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Contact(…)")
+        f.write_str("SendCode(…)")
     }
 }
 
