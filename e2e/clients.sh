@@ -69,7 +69,7 @@ if [ -s "$work/facts.json" ]; then
   else
     missing 'an issuer with its own keys left no certificates for did-jwt-vc'
   fi
-  run 46 node wallet.mjs "$base" "$work/facts.json" "$work"
+  run 48 node wallet.mjs "$base" "$work/facts.json" "$work"
   if [ -s "$work/claimed.json" ]; then
     run 14 node sd-jwt.mjs "$base" "$work/facts.json" "$work"
     [ -s "$work/others.json" ] && run 38 node present.mjs "$base" "$work/facts.json" "$work"

@@ -50,12 +50,20 @@ export const trusted = (x5c, roots) => {
   return chain[0]
 }
 
+/// One of our keys as a did:jwk, and who signs by its name.
+export const didOf = ({ kty, crv, x, y }) => `did:jwk:${Buffer.from(JSON.stringify({ crv, kty, x, y })).toString('base64url')}`
+export const didSigner = (publicJwk) => ({ method: 'did', alg: 'ES256', didUrl: `${didOf(publicJwk)}#0` })
+const keyOfDid = (didUrl = '') => {
+  const jwk = /^did:jwk:([^#]+)/.exec(didUrl)?.[1]
+  return jwk && JSON.parse(Buffer.from(jwk, 'base64url'))
+}
+
 const keyOf = (signer, roots) => {
   if (signer.method === 'jwk') return signer.publicJwk
   if (signer.method === 'x5c') return trusted(signer.x5c, roots).publicKey.export({ format: 'jwk' })
-  const jwk = /^did:jwk:([^#]+)/.exec(signer.didUrl ?? '')?.[1]
-  if (!jwk) throw new Error(`no key for ${JSON.stringify(signer)}`)
-  return JSON.parse(Buffer.from(jwk, 'base64url'))
+  const key = keyOfDid(signer.didUrl)
+  if (!key) throw new Error(`no key for ${JSON.stringify(signer)}`)
+  return key
 }
 
 /// The callbacks; `signing` is the key of signers that name none (an x5c chain), `roots` whom to trust.
@@ -70,7 +78,7 @@ export const callbacks = ({ roots = [], signing, clientAuthentication = () => {}
     return { sanDnsNames: of('DNS:'), sanUriNames: of('URI:') }
   },
   signJwt: async (signer, { header, payload }) => {
-    const jwk = signer.publicJwk ?? signing
+    const jwk = signer.publicJwk ?? keyOfDid(signer.didUrl) ?? signing
     return { jwt: await new jose.SignJWT(payload).setProtectedHeader(header).sign(privateKey(jwk)), signerJwk: jwk }
   },
   verifyJwt: async (signer, { compact }) => {

@@ -8,7 +8,7 @@ import { Oauth2Client, clientAuthenticationAnonymous, clientAuthenticationClient
 import { Openid4vciClient } from '@openid4vc/openid4vci'
 import * as jose from 'jose'
 import { client, end, report, result } from './lib.mjs'
-import { callbacks, certificate, jwt, newKey, privateKey, signer, trusted } from './oid4vc.mjs'
+import { callbacks, certificate, didOf, didSigner, jwt, newKey, privateKey, signer, trusted } from './oid4vc.mjs'
 
 const [base, file, directory] = process.argv.slice(2)
 const facts = JSON.parse(readFileSync(file, 'utf8'))
@@ -118,6 +118,20 @@ const jwts = await claim(wallet, token, vcJwt, { count: 2 })
 report(
   copies(jwts).every((text) => payload(text).vc.type.includes('VidimusCertificate')) && new Set(copies(jwts)).size === 2,
   'and two as jwt_vc_json under the same token',
+)
+const [named] = await newKeys(1)
+const byDid = await wallet.vci.retrieveCredentials({
+  ...wallet, credentialConfigurationId: vcJwt, accessToken: token.access_token, proofs: { jwt: await prove(wallet, vcJwt, [didSigner(named)], await nonce(wallet)) },
+})
+report(payload(copies(byDid.credentialResponse)[0]).sub === didOf(named), 'one whose key is named by a did:jwk is of that DID')
+says(
+  await refusal(
+    wallet.vci.retrieveCredentials({
+      ...wallet, credentialConfigurationId: sdJwt, accessToken: token.access_token, proofs: { jwt: await prove(wallet, sdJwt, [didSigner(named)], await nonce(wallet)) },
+    }),
+  ),
+  '400 invalid_proof',
+  'a key named by a DID where the metadata have `jwk` alone',
 )
 const notify = (wallet, token, notificationId) =>
   wallet.vci.sendNotification({ ...wallet, accessToken: token.access_token, notification: { notificationId, event: 'credential_accepted' } })
