@@ -277,15 +277,23 @@ pub fn describe(view: &Value) -> String {
         ),
     ];
     for copy in view["copies"].as_array().into_iter().flatten() {
-        let place = text(copy, "/content_id");
-        let place = if place.is_empty() { "on paper".to_owned() } else { place };
+        let place = match (text(copy, "/content_id"), text(copy, "/format")) {
+            (place, _) if !place.is_empty() => place,
+            (_, format) if format == "hcert" => "on paper".to_owned(),
+            _ => "in a wallet".to_owned(),
+        };
+        let signed = if copy["counter_signed"] == true {
+            ", counter-signed"
+        } else {
+            ""
+        };
         let anchored = if copy["anchored"] == true {
             "anchored"
         } else {
             "not yet anchored"
         };
         lines.push(format!(
-            "  copy      {}  {:<10} {}, {anchored}, {place}",
+            "  copy      {}  {:<10} {}, {anchored}{signed}, {place}",
             text(copy, "/id"),
             text(copy, "/format"),
             text(copy, "/state")

@@ -9,10 +9,12 @@ pub mod init;
 pub mod issuing;
 pub mod keys;
 pub mod migrate;
+pub mod offering;
 pub mod openapi;
 pub mod paper;
 pub mod participants;
 pub mod passphrase;
+pub mod presenting;
 pub mod progress;
 pub mod reading;
 pub mod rebuild;
@@ -206,7 +208,9 @@ pub enum Command {
     Paper(paper::PaperArguments),
     Result(issuing::ResultArguments),
     Revoke(issuing::RevokeArguments),
+    Offer(offering::Arguments),
     Wallet(wallet::Arguments),
+    Presentation(presenting::Arguments),
     Request(checking::RequestArguments),
     Check(checking::CheckArguments),
     Evidence(paper::EvidenceArguments),
@@ -290,6 +294,8 @@ fn run(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
         Command::Copies(command) => runtime()?.block_on(issuing::copies(command, output)),
         Command::Paper(command) => runtime()?.block_on(paper::paper(command, output)),
         Command::Result(command) => runtime()?.block_on(issuing::result(command, output)),
+        Command::Offer(command) => runtime()?.block_on(offering::run(command, output)),
+        Command::Presentation(command) => return runtime()?.block_on(presenting::run(command, output)),
         Command::Revoke(command) => runtime()?.block_on(issuing::revoke(command, output)),
         Command::Wallet(command) => runtime()?.block_on(wallet::run(command, output)),
         Command::Request(command) => runtime()?.block_on(checking::request(command, output)),

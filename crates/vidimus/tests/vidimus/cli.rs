@@ -1,6 +1,7 @@
 //! The command line as each role uses it: the real program against a real server that it serves itself.
 
 mod added;
+mod asking;
 mod hand_over;
 mod mistakes;
 mod own_keys;

@@ -34,6 +34,7 @@ use vidimus_openid4vc::{
 use vidimus_store::{
     audit, grants, offers,
     offers::{Offer, State},
+    participants::Custody,
     results,
 };
 
@@ -95,6 +96,13 @@ pub fn digits(app: &App, count: u32) -> String {
 pub async fn create(app: &App, caller: &Principal, new: NewOffer, once: Once<'_>) -> Result<OfferView, Error> {
     let (category, result) = subject(app, caller, &new).await?;
     let issuer = Issuer::of(app, caller, Some(&category))?;
+    if issuer.row.custody == Custody::Own {
+        return Err(Error::conflict(
+            "own-keys",
+            "a wallet waits for the issuer's signature at once, and this issuer's key is not here",
+            "hand the certificate over as a copy that you sign: `POST /v1/results/{id}/copies` with the holder's card",
+        ));
+    }
     let site = Site::of(app, issuer.row.clone());
     let configurations = configurations(app, &site, &category, &new.formats)?;
     let seconds = new.expires_in.unwrap_or(DEFAULT_SECONDS);

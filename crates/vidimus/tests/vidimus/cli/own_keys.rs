@@ -114,6 +114,15 @@ fn authority_and_laboratory_keep_their_own_keys() {
             .json()["status"]
             == "active"
     });
+    let offer = [
+        "offer",
+        "create",
+        "--category",
+        CATEGORY,
+        "--api-key-file",
+        "laboratory.key",
+    ];
+    server.ask(&offer).refused(4, &["own-keys", "copies"]);
     let airline = [
         "participant",
         "admit",
