@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     oauth::{Endpoint, Identifier, ServerMetadata, metadata::PRE_AUTHORIZED, pkce},
-    vci::{CredentialOffer, IssuerMetadata, OfferLink, signed_metadata},
+    vci::{
+        CredentialOffer, IssuerMetadata, OfferLink,
+        signed_metadata::{self, SignedMetadataError},
+    },
 };
 
 const JSON: &str = "application/json";
@@ -85,11 +88,22 @@ impl Issuance {
             return Err(WalletError::Step);
         };
         let issuer = issuer.clone();
-        let metadata = if !context.metadata_roots.is_empty() && response.is(signed_metadata::MEDIA_TYPE) {
+        let asked = !context.metadata_roots.is_empty() && !self.unsigned;
+        let metadata = if asked && response.is(signed_metadata::MEDIA_TYPE) {
             let text = std::str::from_utf8(response.body).map_err(|_| WalletError::MediaType(Place::IssuerMetadata))?;
             let roots = context.metadata_roots;
-            self.signed = true;
-            signed_metadata::verify(text.trim(), &issuer, roots, context.now, context.crypto)?.0
+            match signed_metadata::verify(text.trim(), &issuer, roots, context.now, context.crypto) {
+                Ok((metadata, _)) => {
+                    self.signed = true;
+                    metadata
+                }
+                // What somebody says whom nobody trusts is rejected (§12.2.3). Every issuer has the same without a signature (§12.2.2).
+                Err(SignedMetadataError::Signer(_)) if !self.policy.signed_metadata => {
+                    self.unsigned = true;
+                    return self.send(context);
+                }
+                Err(error) => return Err(error.into()),
+            }
         } else {
             expect(Place::IssuerMetadata, response, JSON)?;
             if self.policy.signed_metadata {

@@ -26,6 +26,9 @@ pub struct Issuance {
     pub(super) offer: Option<CredentialOffer>,
     pub(super) metadata: Option<IssuerMetadata>,
     pub(super) signed: bool,
+    /// Metadata are asked for without a signature, since whoever signs them is not trusted.
+    #[serde(default)]
+    pub(super) unsigned: bool,
     pub(super) server: Option<ServerMetadata>,
     pub(super) state: State,
     pub(super) fresh: Fresh,
@@ -148,6 +151,7 @@ impl Issuance {
             offer: None,
             metadata: None,
             signed: false,
+            unsigned: false,
             server: None,
             state,
             fresh: Fresh::default(),
@@ -288,6 +292,7 @@ impl Issuance {
             State::IssuerMetadata(issuer) => {
                 let accept = match (context.metadata_roots, self.policy.signed_metadata) {
                     ([], _) => JSON,
+                    _ if self.unsigned => JSON,
                     (_, true) => "application/jwt",
                     (_, false) => "application/jwt, application/json;q=0.5",
                 };

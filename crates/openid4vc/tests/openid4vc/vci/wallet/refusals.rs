@@ -351,14 +351,48 @@ fn metadata_are_taken_signed_where_the_policy_insists() {
         take(insists, &strangers, true),
         Err(WalletError::SignedMetadata(_))
     ));
-    assert!(matches!(
-        take(Policy::LENIENT, &strangers, true),
-        Err(WalletError::SignedMetadata(_))
-    ));
     assert_eq!(
         take(Policy::LENIENT, &[], true),
         Err(WalletError::MediaType(Place::IssuerMetadata))
     );
+}
+
+#[test]
+fn metadata_that_a_stranger_signed_are_asked_for_again_without() {
+    let (signer, stranger) = (Attester::new(600), Attester::new(700));
+    let link = handed_over(&mut Server::new(), None);
+    let mut wallet = Wallet::new();
+    let mut context = Context {
+        metadata_roots: std::slice::from_ref(&stranger.root),
+        ..wallet.context()
+    };
+    let (mut issuance, _) = Issuance::from_link(&link, Policy::LENIENT, Wallet::client(), &mut context).unwrap();
+    let metadata = crate::vci::world::metadata();
+    let (key, chain) = (&signer.key, &signer.chain);
+    let signed = sign(&metadata, key, Algorithm::Es256, chain, NOW, NOW.plus(60)).unwrap();
+    let mut answer = |media_type: &str, body: &str| {
+        let headers = [("content-type".to_owned(), media_type.to_owned())];
+        let (status, body) = (200, body.as_bytes());
+        let headers = &headers;
+        let mut again = issuance.clone();
+        let next = again.receive(&mut context, HttpResponse { status, headers, body });
+        next.inspect(|_| issuance = again)
+    };
+    let Ok(Next::Send(request)) = answer("application/jwt", &signed) else {
+        panic!("the metadata are not asked for again")
+    };
+    assert_eq!(request.header("accept"), Some("application/json"));
+    assert_eq!(
+        answer("application/jwt", &signed).unwrap_err(),
+        WalletError::MediaType(Place::IssuerMetadata),
+        "and not once more"
+    );
+    assert!(matches!(
+        answer("application/json", &metadata.to_json()),
+        Ok(Next::Send(_))
+    ));
+    let kept = serde_json::to_value(&issuance).unwrap();
+    assert_eq!(kept["signed"], false);
 }
 
 #[test]
