@@ -427,8 +427,6 @@ pub struct Wallets {
     pub token_seconds: u64,
     /// For how long after it was last used a refresh token gets new copies.
     pub refresh_days: u64,
-    /// Where people are sent to show who they are, before they claim a certificate without an offer.
-    pub identity_service: Option<String>,
 }
 
 impl Default for Wallets {
@@ -441,7 +439,6 @@ impl Default for Wallets {
             copies_per_grant: 200,
             token_seconds: 300,
             refresh_days: 90,
-            identity_service: None,
         }
     }
 }

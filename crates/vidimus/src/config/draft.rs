@@ -265,11 +265,6 @@ impl Wallets {
                 ));
             }
         }
-        if let Some(service) = &self.identity_service
-            && !PublicUrl::is_safe(service)
-        {
-            return Err(wrong("wallets.identity_service", "must be an https address"));
-        }
         Ok(self)
     }
 }

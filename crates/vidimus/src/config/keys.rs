@@ -61,7 +61,6 @@ pub(super) const KEYS: &[(&str, Kind)] = &[
     ("wallets.copies_per_grant", Kind::Number),
     ("wallets.token_seconds", Kind::Number),
     ("wallets.refresh_days", Kind::Number),
-    ("wallets.identity_service", Kind::Text),
     ("trust.directory", Kind::Text),
     ("outside.networks", Kind::List),
     ("outside.loopback", Kind::Flag),

@@ -12,6 +12,10 @@ use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 use tempfile::TempDir;
@@ -195,21 +199,113 @@ async fn told_at_the_other(first: &Instance, second: &Instance, authority: &str,
     }
 }
 
+/// One address in front of both: each request goes to the other one than the request before.
+async fn front(ports: [u16; 2]) -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let turn = Arc::new(AtomicUsize::new(0));
+    let pass_on = move |request: axum::extract::Request| {
+        let (client, turn) = (client.clone(), turn.clone());
+        async move {
+            let port = ports[turn.fetch_add(1, Ordering::SeqCst) % 2];
+            let (parts, body) = request.into_parts();
+            let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+            let url = format!("http://127.0.0.1:{port}{}", parts.uri);
+            let answer = client.request(parts.method, url).headers(parts.headers).body(body);
+            let answer = answer.send().await.unwrap();
+            let (status, mut headers) = (answer.status(), answer.headers().clone());
+            headers.remove(reqwest::header::TRANSFER_ENCODING);
+            (status, headers, answer.bytes().await.unwrap())
+        }
+    };
+    let router = axum::Router::new().fallback(pass_on);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    port
+}
+
+/// Somebody claims and shows certificates, each step at the other instance than the step before. Gives the certificates.
+async fn wallets_at_both(root: &Path, front: &Api, laboratory: &str, airline: &str) -> Acknowledged {
+    let wallet = async |arguments: &[&str]| -> Value {
+        let mut command = program::command(root, &[&["wallet", "--loopback", "--json"], arguments].concat());
+        command.env("VIDIMUS_PASSPHRASE", "correct horse battery");
+        let ended = tokio::task::spawn_blocking(move || command.output().unwrap()).await;
+        let ended = ended.unwrap();
+        let said = String::from_utf8(ended.stdout).unwrap();
+        assert!(ended.status.success(), "{arguments:?}: {said}");
+        serde_json::from_str(&said).unwrap()
+    };
+    wallet(&["new"]).await;
+    wallet(&["trust", &front.base]).await;
+    let mut issued = Acknowledged::new();
+    for turn in 0..4 {
+        // So that each step begins at the one and at the other.
+        for _ in 0..turn / 2 {
+            front.get(None, "/livez").await;
+        }
+        let passport = format!("W{turn:04}");
+        let pending = turn % 2 == 1;
+        let body = same_result(&passport);
+        let mut offer = json!({"formats": ["dc+sd-jwt"]});
+        if pending {
+            offer["category"] = body["claims"]["category"].clone();
+        } else {
+            let reported = front.post(Some(laboratory), "/v1/results", &body).await;
+            offer["result"] = reported["result"].clone();
+            issued.insert(passport.clone(), reported["certificate"].as_str().unwrap().to_owned());
+        }
+        let offer = front.post(Some(laboratory), "/v1/offers", &offer).await;
+        let code = offer["tx_code"]["code"].as_str().unwrap();
+        wallet(&[
+            "offer",
+            offer["link"].as_str().unwrap(),
+            "--code",
+            code,
+            "--copies",
+            "2",
+        ])
+        .await;
+        if pending {
+            let mut body = body;
+            body["offer"] = offer["id"].clone();
+            let reported = front.post(Some(laboratory), "/v1/results", &body).await;
+            issued.insert(passport, reported["certificate"].as_str().unwrap().to_owned());
+            wallet(&["refresh"]).await;
+        }
+        let asked = json!({
+            "purpose": "boarding", "purpose_text": "Your flight", "retention_seconds": 0, "post": turn == 3,
+            "credentials": [{"category": "sars-cov-2-naat", "attributes": ["family_name"]}],
+        });
+        let asked = front.post(Some(airline), "/v1/presentations", &asked).await;
+        let answered = wallet(&["request", asked["link"].as_str().unwrap(), "--yes"]).await;
+        assert_eq!(answered["outcome"], "presented");
+        let path = format!("/v1/presentations/{}", asked["id"].as_str().unwrap());
+        let read = front.get(Some(airline), &path).await;
+        assert_eq!(read["state"], "answered", "{read}");
+        let shown = &read["answer"]["credentials"][0]["attributes"];
+        assert_eq!(shown, &json!({"family_name": "Musterfrau"}), "{read}");
+    }
+    issued
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_on_one_database_issue_and_check_and_each_may_die() {
     let Some(place) = testing::postgres() else { return };
     let url = postgres_url(&place);
     let root = TempDir::new().unwrap();
     let ports = [free_port(), free_port()];
+    let public = front(ports).await;
     let configure = |name: &str, port: u16, ledger: &str| {
         let directory = root.path().join(name);
         std::fs::create_dir_all(&directory).unwrap();
         // What both have in common: database, root key, payloads, and the address in front of them.
         let text = format!(
             "data_dir = \"data\"\nroot_key = \"../keys/root.key\"\n[server]\nlisten = \"127.0.0.1:{port}\"\n\
-             public_url = \"http://127.0.0.1:{}\"\n[database]\nurl = \"{url}\"\n[blobs]\npath = \"../blobs\"\n\
-             [anchor]\ninterval_seconds = 1\n[ledger]\n{ledger}",
-            ports[0]
+             public_url = \"http://127.0.0.1:{public}\"\n[database]\nurl = \"{url}\"\n[blobs]\npath = \"../blobs\"\n\
+             [anchor]\ninterval_seconds = 1\n[ledger]\n{ledger}"
         );
         std::fs::write(directory.join("vidimus.toml"), text).unwrap();
         directory
@@ -271,6 +367,8 @@ async fn two_processes_on_one_database_issue_and_check_and_each_may_die() {
     );
     all.extend(there);
     assert_eq!(all.len(), 24);
+    let at_both = Api::new(format!("http://127.0.0.1:{public}"));
+    all.extend(wallets_at_both(root.path(), &at_both, &laboratory, &airline).await);
     let mut done = BTreeSet::new();
     for (status, answer) in [one.unwrap(), other.unwrap()] {
         match status {

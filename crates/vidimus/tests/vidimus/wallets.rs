@@ -45,6 +45,7 @@ on_both!(
     a_code_is_guessed_five_times,
     a_result_that_is_still_to_come_is_claimed_later,
     a_wallet_is_permitted_on_the_page,
+    who_lost_the_wallet_claims_again_with_another_offer,
 );
 
 async fn a_traveller_claims_several_copies_with_the_code(app: TestApp) {
@@ -176,6 +177,34 @@ async fn a_result_that_is_still_to_come_is_claimed_later(app: TestApp) {
         (again.status, again.json()["error"].as_str()),
         (StatusCode::BAD_REQUEST, Some("invalid_transaction_id"))
     );
+}
+
+/// The laboratory knows again who it is, and offers once more; other copies, of the same certificate.
+async fn who_lost_the_wallet_claims_again_with_another_offer(app: TestApp) {
+    let offered = offered(&app, json!({})).await;
+    let mut seen = std::collections::BTreeSet::new();
+    let mut offer = offered.offer.clone();
+    for _ in 0..2 {
+        let (traveller, wallet) = (Traveller::new(), Wallet::of_offer(&app, &offer).await);
+        let tokens = wallet.pre_authorized(&app, &traveller, Some(code(&offer))).await;
+        let (copy, _) = wallet
+            .claim_one(&app, &traveller, &tokens, "sars-cov-2-naat.dc+sd-jwt")
+            .await;
+        assert!(seen.insert(copy), "another copy");
+        let body = json!({"result": offered.offer["result"]});
+        offer = app
+            .post("/v1/offers", Some(&offered.laboratory.key), &body)
+            .await
+            .expect(StatusCode::CREATED);
+    }
+    let result = format!("/v1/results/{}", offered.offer["result"].as_str().unwrap());
+    let result = app
+        .get(&result, Some(&offered.laboratory.key))
+        .await
+        .expect(StatusCode::OK);
+    let copies = result["certificate"]["copies"].as_array().unwrap();
+    let held = copies.iter().filter(|copy| copy["format"] == "dc+sd-jwt").count();
+    assert_eq!(held, 2, "of one certificate: {result}");
 }
 
 async fn a_wallet_is_permitted_on_the_page(app: TestApp) {
