@@ -17,7 +17,7 @@ pub(crate) enum SignedError {
     Signature,
 }
 
-/// The certificate that signed `token`: below one of `roots`, which are not in the chain, and not self-signed (HAIP §4.1, §4.3.1, §4.5.1). Where a
+/// The certificate that signed `token`: below one of `roots`, which are not in the chain, and not self-signed (HAIP §4.1, §4.4.1, §4.5.1). Where a
 /// `usage` is given, a certificate for other usages is refused.
 pub(crate) fn signer(
     token: &Jws<'_>,

@@ -123,6 +123,7 @@ pub(crate) fn client_address(connection: Option<IpAddr>, headers: &HeaderMap, tr
 /// Headers that every answer carries.
 fn harden(response: &mut Response, guard: &Guard, operation: Option<Operation>, method: &Method, id: RequestId) {
     let public = operation.is_some_and(|operation| operation.row().access == Access::Anybody)
+        && operation != Some(Operation::Authorize)
         && matches!(*method, Method::GET | Method::HEAD);
     let headers = response.headers_mut();
     headers.insert(
@@ -141,7 +142,8 @@ fn harden(response: &mut Response, guard: &Guard, operation: Option<Operation>, 
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
     if public {
-        // What anybody may read, a page of any origin may read too; no answer ever depends on a cookie.
+        // What anybody may read, a page of any origin may read too; no answer ever depends on a cookie, but on the page that makes one (FAPI
+        // 2.0 §5.2.3).
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     }
     if guard.app.config.server.public_url.as_str().starts_with("https://") {

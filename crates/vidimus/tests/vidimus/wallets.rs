@@ -2,10 +2,12 @@
 
 pub mod traveller;
 
-use crate::harness::{TestApp, airline, laboratory, on_both, result};
+use crate::harness::{TestApp, airline, configuration, initialise, laboratory, on_both, result};
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use traveller::{Traveller, Wallet};
+use vidimus::clock::SystemClock;
 
 /// A laboratory with a result, and the offer of its certificate.
 pub struct Offered {
@@ -179,6 +181,36 @@ async fn a_result_that_is_still_to_come_is_claimed_later(app: TestApp) {
     );
 }
 
+/// A link that somebody was sent leads nowhere but to a page of the issuer's, under TLS alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_sent_on_without_having_done_something() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let config = configuration(directory.path(), "[server]\npublic_url = \"https://vidimus.example\"\n");
+    initialise(&config).await;
+    let app = TestApp::opened(directory, config, Arc::new(SystemClock)).await;
+    let offered = offered(&app, json!({"pre_authorized": false})).await;
+    let traveller = Traveller::new();
+    let wallet = Wallet::of_offer(&app, &offered.offer).await;
+    for state in [Value::Null, json!("guessed")] {
+        let evil = json!({"issuer_state": state, "redirect_uri": "https://evil.example/login"});
+        let pushed = wallet.push(&app, &traveller, &evil).await;
+        if pushed.status != StatusCode::CREATED {
+            continue;
+        }
+        let page = wallet.page(&app, pushed.json()["request_uri"].as_str().unwrap()).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.text());
+        assert!(!page.headers.contains_key("location"));
+        assert!(
+            page.text().contains("no offer") && !page.text().contains("evil.example"),
+            "{}",
+            page.text()
+        );
+        assert_eq!(page.headers["strict-transport-security"], "max-age=31536000");
+        let again = wallet.page(&app, pushed.json()["request_uri"].as_str().unwrap()).await;
+        assert_eq!(again.status, StatusCode::BAD_REQUEST, "it is over");
+    }
+}
+
 /// The laboratory knows again who it is, and offers once more; other copies, of the same certificate.
 async fn who_lost_the_wallet_claims_again_with_another_offer(app: TestApp) {
     let offered = offered(&app, json!({})).await;
@@ -224,6 +256,10 @@ async fn a_wallet_is_permitted_on_the_page(app: TestApp) {
     let page = wallet.page(&app, pushed["request_uri"].as_str().unwrap()).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.text());
     assert!(page.text().contains("Labor Donauraum") && page.text().contains("SARS-CoV-2 test"));
+    assert!(
+        !page.headers.contains_key("access-control-allow-origin"),
+        "no other page reads it"
+    );
     let cookie = traveller::cookie(&page);
     let second = wallet.page(&app, pushed["request_uri"].as_str().unwrap()).await;
     assert_eq!(second.status, StatusCode::BAD_REQUEST, "one browser");

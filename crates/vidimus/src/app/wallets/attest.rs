@@ -10,7 +10,7 @@ use vidimus_core::{Algorithm, PublicKey};
 use vidimus_credential::jws::Jws;
 use vidimus_openid4vc::{oauth::attestation, vci::key_attestation};
 
-/// The client id that all instances share (HAIP 1.0 §4.3.1).
+/// The client id that all instances share (HAIP 1.0 §4.4.1).
 pub const CLIENT: &str = "vidimus-wallet";
 /// What a wallet signs with each key that it wants attested.
 pub const PROOF_TYPE: &str = "vidimus-attestation-request+jwt";

@@ -144,6 +144,9 @@ pub struct Asked {
     pub wrong: bool,
 }
 
+/// What is shown where the wallet came without an offer.
+const NOTHING_OFFERED: &str =
+    "There is no offer behind this request. Open the link of your offer, or scan its code, with your wallet.";
 const OVER: &str = "This page is no longer valid. Begin again in your wallet.";
 
 /// The browser comes with a pushed request (RFC 9126 §4).
@@ -168,8 +171,10 @@ pub async fn start(app: &App, site: &Site, query: &str) -> Result<Shown, Error> 
         return Ok(Shown::Over(OVER));
     }
     if authorization.offer.is_none() {
-        let refused = refused(app, site, &authorization, &kept, ErrorCode::AccessDenied).await?;
-        return Ok(refused);
+        // Nobody is sent on to where an unknown wallet says without having done something here (RFC 9700 §4.11.2, FAPI 2.0 §5.3.2.1).
+        let id = authorization.id;
+        app.store.write(move |tx| authorizations::refuse(tx, id)).await?;
+        return Ok(Shown::Over(NOTHING_OFFERED));
     }
     Ok(ask(app, site, &kept, Some(cookie), false))
 }
