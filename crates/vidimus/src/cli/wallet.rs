@@ -1,9 +1,18 @@
 //! `vidimus wallet`: the holder's keys and certificates in one encrypted file.
 
+mod backup;
+mod link;
+mod offer;
 mod open;
+mod request;
+mod trust;
+mod web;
 
-use self::open::failure;
 pub use self::open::{Kind, NewArguments, Open, Signers};
+use self::{
+    open::failure,
+    web::{Web, WebArguments},
+};
 
 use super::{
     Exit, Failure, Output,
@@ -16,8 +25,8 @@ use super::{
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use vidimus_credential::{Format, check::Expected};
-use vidimus_crypto::{OsEntropy, PasswordFile, password::Cost};
-use vidimus_wallet::{Held, Wallet};
+use vidimus_crypto::{Native, OsEntropy, PasswordFile, password::Cost};
+use vidimus_wallet::{Held, Wallet, batch::Batch};
 
 /// Keep keys and certificates, and show them.
 ///
@@ -28,7 +37,11 @@ Examples:
   vidimus wallet new
   vidimus wallet card > card.jwt                         what an issuer is given
   vidimus wallet receive --from https://vidimus.example bafkrei…
+  vidimus wallet trust https://vidimus.example --root root.pem
+  vidimus wallet offer offer.png --code 12345678         what a laboratory hands over
   vidimus wallet list
+  vidimus wallet request 'openid4vp://…'                 shows who asks, for what; then --yes or --decline
+  vidimus wallet backup wallet.backup; vidimus wallet restore wallet.backup --rehearse
   vidimus wallet print 2 --output paper.svg; vidimus wallet print 2 --evidence --output evidence.svg
   vidimus wallet present 1 --request request.json > presentation.jwt")]
 pub struct Arguments {
@@ -44,6 +57,8 @@ pub struct Arguments {
     wallet: PathBuf,
     #[command(flatten)]
     passphrase: PassphraseArguments,
+    #[command(flatten)]
+    web: WebArguments,
     #[command(subcommand)]
     command: Command,
 }
@@ -62,12 +77,29 @@ enum Command {
         #[arg(long, value_name = "URL")]
         from: Option<String>,
     },
+    /// Trust a deployment: its root certifies issuers and verifiers, its registry says what verifiers may ask.
+    Trust(trust::TrustArguments),
+    /// Claim what an issuer offers: by a link or a picture of its QR code (OpenID4VCI).
+    Offer(offer::OfferArguments),
+    /// Fetch what was still to come, and new copies of what is used up.
+    Refresh(offer::RefreshArguments),
+    /// Answer a verifier's request: by a link or a picture of its QR code (OpenID4VP). Shows who asks, for what and what for.
+    Request(request::RequestArguments),
+    /// What verifiers asked for and got.
+    Shared,
+    /// Write a backup of everything, and print the code that alone opens it.
+    Backup {
+        /// The file to write.
+        file: PathBuf,
+    },
+    /// Bring a wallet back from its backup and the printed code.
+    Restore(backup::RestoreArguments),
     /// List what is held.
     List,
     /// Show one certificate as it was issued.
     Show {
-        /// Its number in the list.
-        number: usize,
+        /// Its number in the list, such as 1 or c1.
+        number: Which,
     },
     /// Print a health certificate on paper, as SVG, PNG or text; with --evidence its second code, with which paper checks without a network.
     Print {
@@ -84,8 +116,8 @@ enum Command {
     },
     /// Sign that you have received a certificate.
     CounterSign {
-        /// Its number in the list.
-        number: usize,
+        /// Its number in the list, such as 1 or c1.
+        number: Which,
     },
     /// Answer a verifier's request: prints a presentation that holds for a minute.
     Present {
@@ -105,8 +137,8 @@ enum Command {
     History,
     /// Remove a certificate.
     Remove {
-        /// Its number in the list.
-        number: usize,
+        /// Its number in the list, such as 1 or c1.
+        number: Which,
     },
     /// Change the passphrase.
     Passphrase {
@@ -116,23 +148,65 @@ enum Command {
     },
 }
 
+/// A certificate in the list: one that was received, or the copies of one that was claimed.
+#[derive(Debug, Clone, Copy)]
+enum Which {
+    /// By its place.
+    Held(usize),
+    /// `c` and its number.
+    Claimed(u32),
+}
+
+impl std::str::FromStr for Which {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let read = match text.strip_prefix('c') {
+            Some(number) => number.parse().ok().map(Self::Claimed),
+            None => text.parse().ok().map(Self::Held),
+        };
+        read.ok_or("a number as `list` shows it, such as 1 or c1")
+    }
+}
+
 pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
     let path = &arguments.wallet;
     if let Command::New(new) = &arguments.command {
         return Kind::Wallet.make(path, &arguments.passphrase, new, output);
     }
+    if let Command::Restore(restore) = &arguments.command {
+        return backup::restore(restore, path, &arguments.passphrase, output);
+    }
     let passphrase = arguments.passphrase.existing()?;
     let mut open = Open::existing(Kind::Wallet, path, &passphrase)?;
+    let at = arguments.web.clone();
+    let (web, loopback) = (|| Web::new(&at), at.loopback);
     match arguments.command {
-        Command::New(_) => unreachable!("handled above"),
+        Command::New(_) | Command::Restore(_) => unreachable!("handled above"),
+        Command::Trust(command) => trust::run(&command, &mut open, &web()?, output).await,
+        Command::Offer(command) => offer::offer(&command, &mut open, &web()?, loopback, output).await,
+        Command::Refresh(command) => offer::refresh(&command, &mut open, &web()?, loopback, output).await,
+        Command::Request(command) => request::run(&command, &mut open, &web()?, loopback, output).await,
+        Command::Backup { file } => backup::make(&file, &open, output),
+        Command::Shared => {
+            shared(&open.wallet, output);
+            Ok(())
+        }
         Command::Card => open.print_card(output),
         Command::Receive { what, from } => receive(&mut open, &what, from.as_deref(), output).await,
         Command::List => {
             list(&open.wallet, output);
             Ok(())
         }
-        Command::Show { number } => {
+        Command::Show {
+            number: Which::Held(number),
+        } => {
             show(number, open.wallet.get(number).map_err(failure)?, output);
+            Ok(())
+        }
+        Command::Show {
+            number: Which::Claimed(number),
+        } => {
+            show_batch(open.wallet.batch(number).map_err(failure)?, output);
             Ok(())
         }
         Command::Print { number, drawing } => print(open.wallet.get(number).map_err(failure)?, &drawing, output),
@@ -143,14 +217,27 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
             output.answer(&value.to_string(), &value);
             Ok(())
         }
-        Command::Receipts { from } => fetch_receipts(&mut open, &from, output).await,
+        Command::Receipts { from } => {
+            offer::fetch_evidence(&mut open, &web()?).await;
+            fetch_receipts(&mut open, &from, output).await
+        }
         Command::CounterSign { number } => counter_sign(&mut open, number, output),
         Command::Present { numbers, request } => present(&mut open, &numbers, &request, output),
         Command::History => {
             history(&open.wallet, output);
             Ok(())
         }
-        Command::Remove { number } => {
+        Command::Remove {
+            number: Which::Claimed(number),
+        } => {
+            let batch = open.wallet.remove_batch(number).map_err(failure)?;
+            open.save()?;
+            output.answer(&format!("Removed: {}", batch_line(&batch)), &batch_view(&batch));
+            Ok(())
+        }
+        Command::Remove {
+            number: Which::Held(number),
+        } => {
             let held = open.wallet.remove(number).map_err(failure)?;
             open.save()?;
             output.answer(&format!("Removed: {}", line(number, &held)), &view(number, &held));
@@ -178,11 +265,97 @@ async fn receive(open: &mut Open, what: &str, from: Option<&str>, output: Output
 
 fn list(wallet: &Wallet, output: Output) {
     let numbered = || wallet.held().iter().enumerate().map(|(place, held)| (place + 1, held));
-    let lines: Vec<_> = numbered().map(|(number, held)| line(number, held)).collect();
+    let mut lines: Vec<_> = numbered().map(|(number, held)| line(number, held)).collect();
+    lines.extend(wallet.batches().iter().map(batch_line));
     let values: Vec<_> = numbered().map(|(number, held)| view(number, held)).collect();
+    let claimed: Vec<_> = wallet.batches().iter().map(batch_view).collect();
+    if !wallet.pending().is_empty() {
+        lines.push(format!(
+            "{} still to come: `vidimus wallet refresh` asks again",
+            wallet.pending().len()
+        ));
+    }
     output.answer(
         &lines_or(&lines, "The wallet holds no certificates."),
-        &json!({"did": wallet.did(), "certificates": values}),
+        &json!({
+            "did": wallet.did(), "certificates": values, "claimed": claimed, "waiting": wallet.pending().len(),
+        }),
+    );
+}
+
+/// One claimed certificate, as a line.
+fn batch_line(batch: &Batch) -> String {
+    let left = match batch.unused() {
+        0 => "no unused copies: refresh".to_owned(),
+        left => format!("{left} of {} copies unused", batch.copies().len()),
+    };
+    let receipts = batch.copies().iter().filter(|copy| copy.envelope().receipt.is_some());
+    let anchored = if receipts.count() == batch.copies().len() {
+        "anchored"
+    } else {
+        "receipt missing"
+    };
+    format!(
+        "{:>3}  {:<26} {:<11} {}  {anchored}, {left}",
+        format!("c{}", batch.id()),
+        offer::plain(batch.title()),
+        batch.form().name(),
+        batch.validity(clock().now())
+    )
+}
+
+fn batch_view(batch: &Batch) -> Value {
+    let copies = batch.copies().iter();
+    json!({
+        "number": format!("c{}", batch.id()),
+        "title": batch.title(),
+        "format": batch.form().name(),
+        "types": batch.types(),
+        "issuer": batch.issuer(),
+        "issuer_name": batch.issuer_name(),
+        "configuration": batch.configuration(),
+        "validity": batch.validity(clock().now()),
+        "received_at": batch.received_at().to_rfc3339(),
+        "copies": batch.copies().len(),
+        "unused": batch.unused(),
+        "anchored": copies.clone().filter(|copy| copy.envelope().receipt.is_some()).count(),
+        "counter_signed": copies.filter(|copy| copy.envelope().counter_signature.is_some()).count(),
+    })
+}
+
+fn show_batch(batch: &Batch, output: Output) {
+    let mut value = batch_view(batch);
+    let copies: Vec<_> = batch
+        .copies()
+        .iter()
+        .map(|copy| copy.envelope().copy.as_str())
+        .collect();
+    value["texts"] = json!(copies);
+    output.answer(&copies.join("\n"), &value);
+}
+
+fn shared(wallet: &Wallet, output: Output) {
+    let lines: Vec<_> = wallet
+        .shared()
+        .iter()
+        .map(|one| {
+            let name = one.name.as_deref().unwrap_or(&one.verifier);
+            let purpose = one.purpose.as_deref().unwrap_or("no purpose given");
+            let items = one.items.iter();
+            let what: Vec<_> = items
+                .map(|item| format!("{}: {}", item.title, item.attributes.join(", ")))
+                .collect();
+            let what = if what.is_empty() {
+                "declined".to_owned()
+            } else {
+                what.join("; ")
+            };
+            offer::plain(&format!("{}  {name} ({purpose})  {what}", one.time))
+        })
+        .collect();
+    output.answer(
+        &lines_or(&lines, "Nothing was shared yet."),
+        &json!({"shared": wallet.shared()}),
     );
 }
 
@@ -236,7 +409,22 @@ async fn fetch_receipts(open: &mut Open, from: &str, output: Output) -> Result<(
     Ok(())
 }
 
-fn counter_sign(open: &mut Open, number: usize, output: Output) -> Result<(), Failure> {
+fn counter_sign(open: &mut Open, which: Which, output: Output) -> Result<(), Failure> {
+    let number = match which {
+        Which::Held(number) => number,
+        Which::Claimed(number) => {
+            let signed = open
+                .wallet
+                .counter_sign_batch(number, &request::signer, &Native::new(), clock().now())
+                .map_err(failure)?;
+            open.save()?;
+            output.answer(
+                &format!("Signed, {signed} copies; the signature travels with each from now on."),
+                &json!({"counter_signed": signed}),
+            );
+            return Ok(());
+        }
+    };
     let account = open.signers()?.account;
     let signature = open
         .wallet

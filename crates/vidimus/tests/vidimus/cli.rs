@@ -2,6 +2,7 @@
 
 mod added;
 mod asking;
+mod claiming;
 mod hand_over;
 mod mistakes;
 mod own_keys;

@@ -154,6 +154,16 @@ fn lock(kind: Kind, path: &Path) -> Result<File, Failure> {
 impl Open {
     /// Makes a new wallet; refuses to write over one.
     pub fn create(kind: Kind, path: &Path, passphrase: &SecretBytes, chain_id: u64) -> Result<Self, Failure> {
+        let mut entropy = OsEntropy;
+        let account = SigningKey::generate(KeyKind::Secp256k1, &mut entropy);
+        let [signing, sealing] = signing_and_sealing(&mut entropy)?;
+        let keys = [private(&account)?, signing, sealing];
+        let wallet = Wallet::new(chain_id, &account, keys, &Native::new()).map_err(failure)?;
+        Self::with(kind, path, passphrase, wallet)
+    }
+
+    /// Puts a wallet into a new file; refuses to write over one.
+    pub fn with(kind: Kind, path: &Path, passphrase: &SecretBytes, wallet: Wallet) -> Result<Self, Failure> {
         let held = lock(kind, path)?;
         if path.exists() {
             return Err(Failure::new(
@@ -165,12 +175,7 @@ impl Open {
                 ),
             ));
         }
-        let mut entropy = OsEntropy;
-        let account = SigningKey::generate(KeyKind::Secp256k1, &mut entropy);
-        let [signing, sealing] = signing_and_sealing(&mut entropy)?;
-        let keys = [private(&account)?, signing, sealing];
-        let wallet = Wallet::new(chain_id, &account, keys, &Native::new()).map_err(failure)?;
-        let file = PasswordFile::create(passphrase, Cost::RECOMMENDED, &mut entropy)
+        let file = PasswordFile::create(passphrase, Cost::RECOMMENDED, &mut OsEntropy)
             .map_err(|error| Failure::setup(&error))?;
         let open = Self {
             path: path.to_owned(),
@@ -374,7 +379,7 @@ fn signing_and_sealing(entropy: &mut OsEntropy) -> Result<[PrivateKey; 2], Failu
     Ok([private(&signing)?, PrivateKey::new(*sealing)])
 }
 
-fn private(signer: &SigningKey) -> Result<PrivateKey, Failure> {
+pub(super) fn private(signer: &SigningKey) -> Result<PrivateKey, Failure> {
     let bytes = signer.expose_bytes();
     let bytes = bytes
         .expose()

@@ -1,0 +1,156 @@
+//! Whom the wallet trusts, and what it knows of registries.
+
+use super::{open::Open, web::Web};
+use crate::cli::{Exit, Failure, Output, clock};
+use serde_json::{Value, json};
+use std::{collections::HashMap, path::PathBuf};
+use vidimus_core::{Digest, Provider as _, PublicKey, encoding::from_base64};
+use vidimus_credential::x509::Certificate;
+use vidimus_crypto::Native;
+use vidimus_openid4vc::vp::DidKey;
+use vidimus_wallet::{
+    Trusted,
+    registration::{Entry, Registry, State},
+};
+
+/// What trusting a deployment takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct TrustArguments {
+    /// Its address.
+    url: String,
+    /// Its root certificate (PEM), as you got it in another way. Without it the deployment's own word is taken, once.
+    #[arg(long, value_name = "FILE")]
+    root: Option<PathBuf>,
+}
+
+fn base(url: &str) -> &str {
+    url.trim_end_matches('/')
+}
+
+fn unreadable(what: &str) -> Failure {
+    Failure::new(Exit::Unavailable, format!("the {what} does not read"))
+}
+
+pub(super) async fn run(arguments: &TrustArguments, open: &mut Open, web: &Web, output: Output) -> Result<(), Failure> {
+    let url = base(&arguments.url).to_owned();
+    let pem = match &arguments.root {
+        Some(path) => std::fs::read_to_string(path)
+            .map_err(|error| Failure::new(Exit::Usage, format!("{} cannot be read: {error}", path.display())))?,
+        None => {
+            let came = web.get(&format!("{url}/v1/trust/root")).await?;
+            if came.status != 200 {
+                return Err(unreadable("root certificate of the deployment"));
+            }
+            String::from_utf8(came.body).map_err(|_| unreadable("root certificate"))?
+        }
+    };
+    let root = Certificate::from_text(&pem).map_err(|_| unreadable("root certificate"))?;
+    let fingerprint = root.fingerprint(&Native::new());
+    open.wallet.trust(Trusted {
+        url: url.clone(),
+        root: root.to_pem(),
+    });
+    let known = learn(open, web, &url).await?;
+    open.save()?;
+    let name = &root.subject;
+    output.answer(
+        &format!("This wallet trusts {url}: {name}\nSHA-256 of its root: {fingerprint}\nVerifiers that its registry has: {known}"),
+        &json!({"url": url, "root": root.subject, "fingerprint": fingerprint, "verifiers": known}),
+    );
+    Ok(())
+}
+
+/// The roots that the wallet trusts.
+pub(super) fn roots(open: &Open) -> Vec<Certificate> {
+    let trusted = open.wallet.trusted().iter();
+    trusted
+        .filter_map(|one| Certificate::from_text(&one.root).ok())
+        .collect()
+}
+
+/// Reads the registry of a trusted deployment, and keeps what it says. How many verifiers it has.
+async fn learn(open: &mut Open, web: &Web, url: &str) -> Result<usize, Failure> {
+    Ok(read(open, web, url).await?.0)
+}
+
+async fn read(open: &mut Open, web: &Web, url: &str) -> Result<(usize, Keys), Failure> {
+    let came = web.get(&format!("{url}/v1/registry/verifiers")).await?;
+    let value: Value = serde_json::from_slice(&came.body).map_err(|_| unreadable("registry"))?;
+    let items = value["items"].as_array().filter(|_| came.status == 200);
+    let items = items.ok_or_else(|| unreadable("registry"))?;
+    let mut keys = Keys::default();
+    let mut entries = Vec::with_capacity(items.len());
+    for item in items {
+        let entry = entry(item).ok_or_else(|| unreadable("registry"))?;
+        keys.add(&entry.did, item);
+        entries.push(entry);
+    }
+    let count = entries.len();
+    open.wallet.learn(Registry {
+        source: url.to_owned(),
+        as_of: clock().now(),
+        entries,
+    });
+    Ok((count, keys))
+}
+
+/// Keys behind the DIDs of registered verifiers.
+#[derive(Default)]
+pub(super) struct Keys(HashMap<String, Vec<DidKey>>);
+
+impl Keys {
+    fn add(&mut self, did: &str, item: &Value) {
+        let keys = item["keys"].as_array().into_iter().flatten();
+        let accounts = keys.filter(|key| key["purpose"] == "account" && key["state"] == "active");
+        let read = accounts
+            .filter_map(|key| PublicKey::from_jwk(&key["jwk"]))
+            .map(DidKey::Key);
+        self.0.entry(did.to_owned()).or_default().extend(read);
+    }
+    /// Those of this DID.
+    pub(super) fn of(&self, did: &str) -> &[DidKey] {
+        self.0.get(did).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Reads the registries of all that are trusted; one that does not answer stays known as it was.
+pub(super) async fn refresh(open: &mut Open, web: &Web) -> Result<Keys, Failure> {
+    let urls: Vec<String> = open.wallet.trusted().iter().map(|one| one.url.clone()).collect();
+    let mut all = Keys::default();
+    for url in urls {
+        if let Ok((_, keys)) = read(open, web, &url).await {
+            all.0.extend(keys.0);
+        }
+    }
+    open.save()?;
+    Ok(all)
+}
+
+fn entry(item: &Value) -> Option<Entry> {
+    let texts = |name: &str| -> Option<Vec<String>> {
+        item[name]
+            .as_array()?
+            .iter()
+            .map(|one| one.as_str().map(str::to_owned))
+            .collect()
+    };
+    let native = Native::new();
+    let keys = item["keys"].as_array().into_iter().flatten();
+    let certificates = keys
+        .filter(|key| key["state"] == "active")
+        .filter_map(|key| from_base64(key["certificate"].as_str()?).ok());
+    let certificates: Vec<Digest> = certificates.map(|der| native.sha256(&[&der])).collect();
+    Some(Entry {
+        name: item["name"].as_str()?.to_owned(),
+        did: item["did"].as_str()?.to_owned(),
+        state: match item["status"].as_str()? {
+            "active" => State::Active,
+            "revoked" => State::Revoked,
+            // Also what is not admitted yet.
+            _ => State::Suspended,
+        },
+        attributes: texts("attributes")?,
+        purposes: texts("purposes")?,
+        certificates,
+    })
+}
