@@ -72,7 +72,10 @@ if [ -s "$work/facts.json" ]; then
   run 48 node wallet.mjs "$base" "$work/facts.json" "$work"
   if [ -s "$work/claimed.json" ]; then
     run 14 node sd-jwt.mjs "$base" "$work/facts.json" "$work"
-    [ -s "$work/others.json" ] && run 38 node present.mjs "$base" "$work/facts.json" "$work"
+    if [ -s "$work/others.json" ]; then
+      run 38 node present.mjs "$base" "$work/facts.json" "$work"
+      run 23 node holder.mjs "$base" "$work" "$vidimus"
+    fi
   else
     missing 'nothing was claimed for @sd-jwt to read'
   fi
