@@ -418,9 +418,13 @@ fn counter_sign(open: &mut Open, which: Which, output: Output) -> Result<(), Fai
                 .counter_sign_batch(number, &request::signer, &Native::new(), clock().now())
                 .map_err(failure)?;
             open.save()?;
+            let copies = open.wallet.batch(number).map_err(failure)?.copies().iter();
+            let signatures: Vec<_> = copies
+                .filter_map(|copy| copy.envelope().counter_signature.as_deref())
+                .collect();
             output.answer(
                 &format!("Signed, {signed} copies; the signature travels with each from now on."),
-                &json!({"counter_signed": signed}),
+                &json!({"counter_signed": signed, "counter_signatures": signatures}),
             );
             return Ok(());
         }

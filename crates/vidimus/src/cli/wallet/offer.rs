@@ -111,6 +111,8 @@ struct Desk<'a> {
     roots: Vec<Certificate>,
     keys: Vec<PrivateKey>,
     kept: Vec<u32>,
+    /// Why something that came was not kept.
+    refused: Option<Failure>,
 }
 
 fn signing(key: &PrivateKey) -> Result<SigningKey, Failure> {
@@ -137,6 +139,7 @@ impl<'a> Desk<'a> {
             web,
             keys: Vec::new(),
             kept: Vec::new(),
+            refused: None,
         })
     }
 
@@ -239,7 +242,8 @@ impl<'a> Desk<'a> {
                 }
                 Next::Done => {
                     self.keep_session(&issuance);
-                    return self.open.save();
+                    self.open.save()?;
+                    return self.refused.take().map_or(Ok(()), Err);
                 }
             };
         }
@@ -291,7 +295,11 @@ impl<'a> Desk<'a> {
                 self.open.save()?;
                 self.with(|context| issuance.stored(Event::Accepted, context))
             }
-            Err(error) => Err(failure(error)),
+            Err(error) => {
+                // The issuer is told before the person is.
+                self.refused = Some(failure(error));
+                self.with(|context| issuance.stored(Event::Failure, context))
+            }
         }
     }
 

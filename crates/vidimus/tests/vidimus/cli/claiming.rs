@@ -1,8 +1,12 @@
 //! A traveller claims what the laboratory offers, answers the airline, and has a backup: the wallet's command line against a server.
 
-use super::place::{Deployment, text, until};
+use super::place::{Deployment, read, text, until};
 use crate::{harness::result, server::Api};
 use serde_json::{Value, json};
+use std::{
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+};
 use vidimus_credential::format::qr::QrCode;
 
 /// The API key of a role, as the command line keeps it.
@@ -219,4 +223,65 @@ async fn a_traveller_claims_consents_and_keeps_a_backup() {
             "--rehearse",
         ])
         .refused(2, &["group 1"]);
+}
+
+#[tokio::test]
+async fn an_offer_without_a_code_is_permitted_in_the_browser() {
+    let server = Deployment::serve();
+    server.with_participants();
+    let api = Api::new(server.url.clone());
+    server.ask(&["wallet", "new"]).json();
+    let offer = offered(
+        &server,
+        &api,
+        "P7654321",
+        json!({"formats": ["dc+sd-jwt"], "pre_authorized": false}),
+    )
+    .await;
+    let link = text(&offer, "/link");
+    let claim = ["wallet", "offer", &link, "--loopback", "--haip", "--copies", "1"];
+    server.ask(&claim).refused(2, &["--provider"]);
+    server.ask(&["wallet", "trust", &server.url, "--loopback"]).json();
+    let mut wallet = server
+        .command(&claim)
+        .arg("--json")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(wallet.stderr.take().unwrap()).lines();
+    let page = lines
+        .map(|line| line.unwrap())
+        .find_map(|line| line.trim().starts_with("http").then(|| line.trim().to_owned()))
+        .expect("it prints where to go");
+    let browser = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let opened = browser.get(&page).send().await.unwrap();
+    let cookie = opened.headers()["set-cookie"].to_str().unwrap().to_owned();
+    let answered = browser
+        .post(page.split('?').next().unwrap())
+        .header("cookie", cookie.split(';').next().unwrap())
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(format!("code={}", text(&offer, "/tx_code/code")))
+        .send()
+        .await
+        .unwrap();
+    let back = answered.headers()["location"].to_str().unwrap().to_owned();
+    assert!(back.starts_with("http://127.0.0.1:"), "{back}");
+    let stray = back.replace("/callback", "/favicon.ico");
+    assert_eq!(browser.get(&stray).send().await.unwrap().status(), 404);
+    assert_eq!(browser.get(&back).send().await.unwrap().status(), 200);
+    let claimed = read(wallet.wait_with_output().unwrap()).json();
+    assert_eq!(claimed["claimed"][0]["copies"], 1, "{claimed}");
+
+    // Once the copy was used, new ones are had without asking anybody.
+    let request = asked(&server, &api).await;
+    let answer = ["wallet", "request", &text(&request, "/link"), "--loopback", "--yes"];
+    server.ask(&answer).json();
+    let fresh = server.ask(&["wallet", "refresh", "--loopback", "--copies", "2"]).json();
+    assert_eq!(fresh["claimed"][0]["copies"], 2, "{fresh}");
+    let again = server.ask(&["wallet", "refresh", "--loopback"]).json();
+    assert_eq!(again["claimed"], json!([]), "there are unused ones");
 }
