@@ -1,6 +1,7 @@
 //! `vidimus wallet`: the holder's keys and certificates in one encrypted file.
 
 mod backup;
+mod browser;
 mod link;
 mod offer;
 mod open;
