@@ -162,6 +162,7 @@ on_both!(
     on_the_same_device_the_browser_has_to_come_back,
     a_holder_declines_and_an_airline_that_was_suspended_reads_nothing,
     a_payment_is_authorised_with_the_presentation,
+    a_copy_with_key_binding_answers_a_plain_request_once,
 );
 
 async fn an_airline_sees_what_it_asked_for_and_no_more(app: TestApp) {
@@ -330,6 +331,36 @@ async fn an_answer_is_taken_once_and_only_for_its_request(app: TestApp) {
         )
         .await;
     assert_eq!(gone.problem(), "not-found");
+}
+
+/// Without OpenID4VP: a nonce of `/v1/presentation-requests`, signed in the key binding.
+async fn a_copy_with_key_binding_answers_a_plain_request_once(app: TestApp) {
+    let world = world(&app).await;
+    let request = app
+        .post(
+            "/v1/presentation-requests",
+            Some(&world.airline.key),
+            &json!({"purpose": "boarding"}),
+        )
+        .await;
+    let request = request.expect(StatusCode::CREATED);
+    let native = Native::new();
+    let held = SdJwt::parse(&world.copy).unwrap();
+    let places = held.process(&native).unwrap().choose(&names()).unwrap();
+    let draft = key_binding::Draft {
+        audience: request["audience"].as_str().unwrap(),
+        nonce: request["nonce"].as_str().unwrap(),
+        issued_at: app.app.now(),
+        more: Map::new(),
+    };
+    let unsigned = draft.prepare(held.present(&places), Algorithm::Es256, &native);
+    let signature = world.key.sign(Algorithm::Es256, unsigned.message()).unwrap();
+    let text = unsigned.finish(&signature);
+    for (verdict, reason) in [("valid", "nonce_ok"), ("invalid", "nonce_mismatch")] {
+        let (found, reasons) = app.check(&world.airline.key, &text).await;
+        assert_eq!(found, verdict, "{reasons:?}");
+        assert!(reasons.iter().any(|found| found == reason), "{reasons:?}");
+    }
 }
 
 async fn on_the_same_device_the_browser_has_to_come_back(app: TestApp) {
