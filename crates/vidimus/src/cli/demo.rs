@@ -8,6 +8,7 @@ mod paper;
 mod place;
 mod steps;
 mod story;
+mod wallets;
 
 use self::{
     place::{Home, Served},
@@ -118,6 +119,7 @@ async fn tell(served: &Served, home: &Path, story: &mut Story) -> Result<(), Fai
     attacks::attack(&cast, &wallet, &shown, served.app.facts.chain, story).await?;
     let root = steps::offline(&cast, &mut wallet, story).await?;
     paper::paper(&cast, &issued, &root, story).await?;
+    wallets::wallets(&cast, &issued, &mut wallet, story).await?;
     steps::revoke(&cast, &issued, &mut wallet, &root, story).await
 }
 

@@ -169,6 +169,47 @@ impl std::str::FromStr for Which {
     }
 }
 
+/// What a command has to say: for people, and as JSON.
+pub(super) struct Told(pub(super) String, pub(super) Value);
+
+/// A wallet at a deployment on this machine, as its commands work.
+pub(super) struct Local<'a> {
+    open: &'a mut Open,
+    web: Web,
+}
+
+impl<'a> Local<'a> {
+    /// With the deployment trusted.
+    pub(super) async fn at(open: &'a mut Open, url: &str) -> Result<Self, Failure> {
+        let web = Web::new(&WebArguments { loopback: true })?;
+        trust::run(&trust::TrustArguments::of(url), open, &web).await?;
+        Ok(Self { open, web })
+    }
+    /// `wallet offer`.
+    pub(super) async fn claim(&mut self, link: &str, code: &str, copies: usize) -> Result<Value, Failure> {
+        let arguments = offer::OfferArguments::claim(link, code, copies);
+        Ok(offer::offer(&arguments, self.open, &self.web, true).await?.1)
+    }
+    /// `wallet request`, looked at.
+    pub(super) async fn look(&mut self, link: &str) -> Result<Value, Failure> {
+        self.request(&request::RequestArguments::of(link, false, &[])).await
+    }
+    /// `wallet request --yes`.
+    pub(super) async fn agree(&mut self, link: &str, without: &[&str]) -> Result<Value, Failure> {
+        self.request(&request::RequestArguments::of(link, true, without)).await
+    }
+    async fn request(&mut self, arguments: &request::RequestArguments) -> Result<Value, Failure> {
+        let output = Output { json: true };
+        Ok(request::run(arguments, self.open, &self.web, true, output).await?.1)
+    }
+}
+
+impl Told {
+    fn print(self, output: Output) {
+        output.answer(&self.0, &self.1);
+    }
+}
+
 pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
     let path = &arguments.wallet;
     if let Command::New(new) = &arguments.command {
@@ -183,10 +224,21 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
     let (web, loopback) = (|| Web::new(&at), at.loopback);
     match arguments.command {
         Command::New(_) | Command::Restore(_) => unreachable!("handled above"),
-        Command::Trust(command) => trust::run(&command, &mut open, &web()?, output).await,
-        Command::Offer(command) => offer::offer(&command, &mut open, &web()?, loopback, output).await,
+        Command::Trust(command) => {
+            trust::run(&command, &mut open, &web()?).await?.print(output);
+            Ok(())
+        }
+        Command::Offer(command) => {
+            let told = offer::offer(&command, &mut open, &web()?, loopback).await?;
+            told.print(output);
+            Ok(())
+        }
         Command::Refresh(command) => offer::refresh(&command, &mut open, &web()?, loopback, output).await,
-        Command::Request(command) => request::run(&command, &mut open, &web()?, loopback, output).await,
+        Command::Request(command) => {
+            let told = request::run(&command, &mut open, &web()?, loopback, output).await?;
+            told.print(output);
+            Ok(())
+        }
         Command::Backup { file } => backup::make(&file, &open, output),
         Command::Shared => {
             shared(&open.wallet, output);

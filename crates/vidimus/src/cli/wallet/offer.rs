@@ -1,6 +1,7 @@
 //! Certificates from an issuer by OpenID4VCI: an offer is claimed, what is late is fetched, new copies are had.
 
 use super::{
+    Told,
     browser::Asks,
     failure, link,
     open::{Open, private},
@@ -61,6 +62,22 @@ pub struct OfferArguments {
     /// Deployment that attests this wallet, where an issuer asks for that; else the first that is trusted.
     #[arg(long, value_name = "URL")]
     provider: Option<String>,
+}
+
+impl OfferArguments {
+    /// To claim all of an offer with its code.
+    pub(in crate::cli) fn claim(link: &str, code: &str, copies: usize) -> Self {
+        Self {
+            link: link.to_owned(),
+            code: Some(code.to_owned()),
+            copies,
+            only: Vec::new(),
+            show: false,
+            paste: false,
+            haip: false,
+            provider: None,
+        }
+    }
 }
 
 /// What new copies take.
@@ -357,8 +374,7 @@ pub(super) async fn offer(
     open: &mut Open,
     web: &Web,
     loopback: bool,
-    output: Output,
-) -> Result<(), Failure> {
+) -> Result<Told, Failure> {
     let link = link::of(&arguments.link)?;
     let wrong = |error| not_done(&vidimus_openid4vc::vci::wallet::WalletError::Offer(error));
     let offer = match OfferLink::parse(&link).map_err(wrong)? {
@@ -414,8 +430,7 @@ pub(super) async fn offer(
         } else {
             ""
         };
-        output.answer(&(told(&shown) + hint), &json!({"offer": shown, "claimed": []}));
-        return Ok(());
+        return Ok(Told(told(&shown) + hint, json!({"offer": shown, "claimed": []})));
     }
     let choice = Choice {
         configurations: wanted
@@ -432,8 +447,7 @@ pub(super) async fn offer(
     desk.go(issuance, next, &asks).await?;
     let kept = desk.kept.clone();
     fetch_evidence(open, web).await;
-    report(open, &kept, Some(&shown), output);
-    Ok(())
+    Ok(report(open, &kept, Some(&shown)))
 }
 
 fn told(shown: &Value) -> String {
@@ -452,7 +466,7 @@ fn told(shown: &Value) -> String {
     )
 }
 
-fn report(open: &Open, kept: &[u32], offer: Option<&Value>, output: Output) {
+fn report(open: &Open, kept: &[u32], offer: Option<&Value>) -> Told {
     let batches: Vec<_> = kept.iter().filter_map(|id| open.wallet.batch(*id).ok()).collect();
     let waiting = open.wallet.pending().len();
     let mut lines: Vec<String> = offer.map(told).into_iter().collect();
@@ -468,7 +482,7 @@ fn report(open: &Open, kept: &[u32], offer: Option<&Value>, output: Output) {
     if let Some(offer) = offer {
         value["offer"] = offer.clone();
     }
-    output.answer(&lines.join("\n"), &value);
+    Told(lines.join("\n"), value)
 }
 
 pub(super) async fn refresh(
@@ -536,7 +550,7 @@ pub(super) async fn refresh(
     match (kept.is_empty(), refused.pop()) {
         (true, Some(failure)) => Err(failure),
         _ => {
-            report(open, &kept, None, output);
+            report(open, &kept, None).print(output);
             Ok(())
         }
     }

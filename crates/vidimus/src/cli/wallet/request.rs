@@ -1,6 +1,6 @@
 //! A verifier's request by OpenID4VP: who asks, for what and what for is shown, and the holder says yes or no.
 
-use super::{failure, link, offer::plain, open::Open, trust, web::Web};
+use super::{Told, failure, link, offer::plain, open::Open, trust, web::Web};
 use crate::{
     causes::with_causes,
     cli::{Exit, Failure, Output, clock},
@@ -55,6 +55,24 @@ pub struct RequestArguments {
     /// More authorities that certify verifiers (PEM); may be given again.
     #[arg(long, value_name = "FILE")]
     authority: Vec<std::path::PathBuf>,
+}
+
+impl RequestArguments {
+    /// To look at a request, or to agree to it.
+    pub(in crate::cli) fn of(link: &str, yes: bool, without: &[&str]) -> Self {
+        Self {
+            link: link.to_owned(),
+            yes,
+            decline: false,
+            without: without.iter().map(|name| (*name).to_owned()).collect(),
+            with: Vec::new(),
+            using: Vec::new(),
+            whole: false,
+            unregistered: false,
+            haip: false,
+            authority: Vec::new(),
+        }
+    }
 }
 
 fn using(text: &str) -> Result<(String, u32), String> {
@@ -144,13 +162,13 @@ pub(super) async fn run(
     web: &Web,
     loopback: bool,
     output: Output,
-) -> Result<(), Failure> {
+) -> Result<Told, Failure> {
     let keys = trust::refresh(open, web).await?;
     let side = side(arguments, loopback);
     let incoming = incoming(arguments, &side, open, &keys, web).await?;
     let native = Native::new();
     if arguments.decline {
-        return decline(open, &incoming, web, output).await;
+        return decline(open, &incoming, web).await;
     }
     let policy = if arguments.unregistered {
         Policy::OPEN
@@ -189,11 +207,8 @@ pub(super) async fn run(
     if !arguments.yes {
         if output.json || !std::io::stdin().is_terminal() {
             let view = json!({"consent": consent, "outcome": "shown"});
-            output.answer(
-                &format!("{text}\nNothing was sent: --yes agrees, --decline declines."),
-                &view,
-            );
-            return Ok(());
+            let text = format!("{text}\nNothing was sent: --yes agrees, --decline declines.");
+            return Ok(Told(text, view));
         }
         println!("{text}");
         print!("Show this? [y/N] ");
@@ -201,7 +216,7 @@ pub(super) async fn run(
         let mut line = String::new();
         let _ = std::io::stdin().read_line(&mut line);
         if !matches!(line.trim(), "y" | "Y" | "yes") {
-            return decline(open, &incoming, web, output).await;
+            return decline(open, &incoming, web).await;
         }
     }
     let http = open
@@ -215,11 +230,10 @@ pub(super) async fn run(
         .map(|uri| format!("\nGo on at {uri}"))
         .unwrap_or_default();
     let record = open.wallet.shared().last();
-    output.answer(
-        &format!("{text}\nIt was shown.{next}"),
-        &json!({"consent": consent, "outcome": "presented", "shared": record, "redirect_uri": redirect}),
-    );
-    Ok(())
+    Ok(Told(
+        format!("{text}\nIt was shown.{next}"),
+        json!({"consent": consent, "outcome": "presented", "shared": record, "redirect_uri": redirect}),
+    ))
 }
 
 async fn send(web: &Web, side: &Side, http: &HttpRequest) -> Result<Option<String>, Failure> {
@@ -237,11 +251,13 @@ async fn send_decline(open: &mut Open, incoming: &Verified<Incoming>, web: &Web)
     web.vp(&http).await.map(drop)
 }
 
-async fn decline(open: &mut Open, incoming: &Verified<Incoming>, web: &Web, output: Output) -> Result<(), Failure> {
+async fn decline(open: &mut Open, incoming: &Verified<Incoming>, web: &Web) -> Result<Told, Failure> {
     send_decline(open, incoming, web).await?;
     let record = open.wallet.shared().last();
-    output.answer("Declined.", &json!({"outcome": "declined", "shared": record}));
-    Ok(())
+    Ok(Told(
+        "Declined.".to_owned(),
+        json!({"outcome": "declined", "shared": record}),
+    ))
 }
 
 /// The view, for a terminal.

@@ -1,7 +1,7 @@
 //! Whom the wallet trusts, and what it knows of registries.
 
-use super::{open::Open, web::Web};
-use crate::cli::{Exit, Failure, Output, clock};
+use super::{Told, open::Open, web::Web};
+use crate::cli::{Exit, Failure, clock};
 use serde_json::{Value, json};
 use std::{collections::HashMap, path::PathBuf};
 use vidimus_core::{Digest, Provider as _, PublicKey, encoding::from_base64};
@@ -23,6 +23,16 @@ pub struct TrustArguments {
     root: Option<PathBuf>,
 }
 
+impl TrustArguments {
+    /// To take a deployment's own word.
+    pub(in crate::cli) fn of(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            root: None,
+        }
+    }
+}
+
 fn base(url: &str) -> &str {
     url.trim_end_matches('/')
 }
@@ -31,7 +41,7 @@ fn unreadable(what: &str) -> Failure {
     Failure::new(Exit::Unavailable, format!("the {what} does not read"))
 }
 
-pub(super) async fn run(arguments: &TrustArguments, open: &mut Open, web: &Web, output: Output) -> Result<(), Failure> {
+pub(super) async fn run(arguments: &TrustArguments, open: &mut Open, web: &Web) -> Result<Told, Failure> {
     let url = base(&arguments.url).to_owned();
     let pem = match &arguments.root {
         Some(path) => std::fs::read_to_string(path)
@@ -53,11 +63,12 @@ pub(super) async fn run(arguments: &TrustArguments, open: &mut Open, web: &Web, 
     let known = learn(open, web, &url).await?;
     open.save()?;
     let name = &root.subject;
-    output.answer(
-        &format!("This wallet trusts {url}: {name}\nSHA-256 of its root: {fingerprint}\nVerifiers that its registry has: {known}"),
-        &json!({"url": url, "root": root.subject, "fingerprint": fingerprint, "verifiers": known}),
-    );
-    Ok(())
+    Ok(Told(
+        format!(
+            "This wallet trusts {url}: {name}\nSHA-256 of its root: {fingerprint}\nVerifiers that its registry has: {known}"
+        ),
+        json!({"url": url, "root": root.subject, "fingerprint": fingerprint, "verifiers": known}),
+    ))
 }
 
 /// The roots that the wallet trusts.
