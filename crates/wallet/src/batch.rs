@@ -14,7 +14,7 @@ use vidimus_credential::{
     format::sd_jwt_vc,
     jws::Jws,
     sd_jwt::{SdJwt, key_binding},
-    x509::Certificate,
+    x509::{Certificate, leaf_of_path},
 };
 
 /// The longest copy that is kept.
@@ -300,6 +300,25 @@ impl Batch {
         {
             copy.shown_to.push(verifier);
         }
+    }
+
+    /// Whether every copy was signed under a certificate that one of these roots leads to (HAIP 1.0 §6.1.1). Copies whose signer is named in
+    /// another way are vouched for by nobody here.
+    pub fn is_vouched_for(&self, roots: &[Certificate], now: Timestamp, provider: &dyn Provider) -> bool {
+        self.copies.iter().all(|copy| {
+            let signed = copy.envelope.copy.split('~').next().unwrap_or_default();
+            let Ok(jws) = Jws::parse(signed, MAX_COPY) else {
+                return false;
+            };
+            let header = jws.header();
+            leaf_of_path(&header.x5c, roots, now, provider).is_ok_and(|leaf| {
+                let key = &leaf.public_key;
+                key.fits(header.algorithm)
+                    && provider
+                        .verify(header.algorithm, key, jws.message(), jws.signature())
+                        .is_ok()
+            })
+        })
     }
 
     /// Keeps what leads from a copy to its anchor, if it does.

@@ -60,9 +60,20 @@ impl Wallet {
         &self.pending
     }
 
-    /// Takes out all that is not done, to go on with it.
-    pub fn take_pending(&mut self) -> Vec<Pending> {
-        std::mem::take(&mut self.pending)
+    /// Ends one that is done, or that comes to nothing: the oldest that began with the same keys.
+    pub fn end_pending(&mut self, done: &Pending) {
+        let same = |one: &Pending| {
+            one.issuer == done.issuer
+                && one.since == done.since
+                && one
+                    .keys
+                    .iter()
+                    .map(|key| key.expose())
+                    .eq(done.keys.iter().map(|key| key.expose()))
+        };
+        if let Some(place) = self.pending.iter().position(same) {
+            self.pending.remove(place);
+        }
     }
 
     /// Keeps one for later.

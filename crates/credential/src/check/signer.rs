@@ -251,7 +251,9 @@ fn certified<'a>(
         Err(_) => return Some((Reason::KeyUnknown, Who::Unknown)),
     };
     let reason = match verify(copy, digest, &leaf.public_key, context) {
-        Reason::SignatureOk if leaf.digital_signature == Some(false) => Reason::KeyUsage,
+        Reason::SignatureOk if leaf.digital_signature == Some(false) || is_for_something_else(&leaf) => {
+            Reason::KeyUsage
+        }
         other => other,
     };
     let signer = Signer {
@@ -260,6 +262,16 @@ fn certified<'a>(
         country: None,
     };
     Some((reason, Who::Certified(Box::new(signer))))
+}
+
+/// Whether a certificate says that its key does something else than issuing: an authority also certifies those who ask, serve or attest.
+fn is_for_something_else(leaf: &x509::Certificate) -> bool {
+    // Relying parties (ISO/IEC 18013-5 annex B.1.7), TLS servers and clients (RFC 5280 §4.2.1.12), and with these those who attest wallets. Signing
+    // tokens (RFC 9509 §3) is what an issuer does too.
+    const OTHERS: [&str; 3] = ["1.0.18013.5.1.6", "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"];
+    leaf.extended_key_usage
+        .iter()
+        .any(|usage| OTHERS.contains(&usage.as_str()))
 }
 
 /// What it means that a registry does not hold a key: nothing, when the registry is too old.

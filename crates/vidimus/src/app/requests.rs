@@ -297,6 +297,7 @@ pub struct CopyView {
     /// Whether its receipt is there.
     pub anchored: bool,
     /// Whether its holder has signed receipt of it.
+    #[serde(default)]
     pub counter_signed: bool,
     /// What the issuer's own key must sign (base64url), when custody is `own` and the copy is unsigned.
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -259,7 +259,7 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
         Command::Show {
             number: Which::Claimed(number),
         } => {
-            show_batch(open.wallet.batch(number).map_err(failure)?, output);
+            show_batch(&open.wallet, open.wallet.batch(number).map_err(failure)?, output);
             Ok(())
         }
         Command::Print { number, drawing } => print(open.wallet.get(number).map_err(failure)?, &drawing, output),
@@ -285,7 +285,10 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
         } => {
             let batch = open.wallet.remove_batch(number).map_err(failure)?;
             open.save()?;
-            output.answer(&format!("Removed: {}", batch_line(&batch)), &batch_view(&batch));
+            output.answer(
+                &format!("Removed: {}", batch_line(&open.wallet, &batch)),
+                &batch_view(&open.wallet, &batch),
+            );
             Ok(())
         }
         Command::Remove {
@@ -319,9 +322,9 @@ async fn receive(open: &mut Open, what: &str, from: Option<&str>, output: Output
 fn list(wallet: &Wallet, output: Output) {
     let numbered = || wallet.held().iter().enumerate().map(|(place, held)| (place + 1, held));
     let mut lines: Vec<_> = numbered().map(|(number, held)| line(number, held)).collect();
-    lines.extend(wallet.batches().iter().map(batch_line));
+    lines.extend(wallet.batches().iter().map(|batch| batch_line(wallet, batch)));
     let values: Vec<_> = numbered().map(|(number, held)| view(number, held)).collect();
-    let claimed: Vec<_> = wallet.batches().iter().map(batch_view).collect();
+    let claimed: Vec<_> = wallet.batches().iter().map(|batch| batch_view(wallet, batch)).collect();
     if !wallet.pending().is_empty() {
         lines.push(format!(
             "{} still to come: `vidimus wallet refresh` asks again",
@@ -337,7 +340,12 @@ fn list(wallet: &Wallet, output: Output) {
 }
 
 /// One claimed certificate, as a line.
-fn batch_line(batch: &Batch) -> String {
+fn batch_line(wallet: &Wallet, batch: &Batch) -> String {
+    let vouched = if is_vouched_for(wallet, batch) {
+        ""
+    } else {
+        ", from an issuer that nobody whom this wallet trusts vouches for"
+    };
     let left = match batch.unused() {
         0 => "no unused copies: refresh".to_owned(),
         left => format!("{left} of {} copies unused", batch.copies().len()),
@@ -349,7 +357,7 @@ fn batch_line(batch: &Batch) -> String {
         "receipt missing"
     };
     format!(
-        "{:>3}  {:<26} {:<11} {}  {anchored}, {left}",
+        "{:>3}  {:<26} {:<11} {}  {anchored}, {left}{vouched}",
         format!("c{}", batch.id()),
         offer::plain(batch.title()),
         batch.form().name(),
@@ -357,7 +365,11 @@ fn batch_line(batch: &Batch) -> String {
     )
 }
 
-fn batch_view(batch: &Batch) -> Value {
+fn is_vouched_for(wallet: &Wallet, batch: &Batch) -> bool {
+    batch.is_vouched_for(&trust::roots(wallet), clock().now(), &Native::new())
+}
+
+fn batch_view(wallet: &Wallet, batch: &Batch) -> Value {
     let copies = batch.copies().iter();
     json!({
         "number": format!("c{}", batch.id()),
@@ -366,6 +378,7 @@ fn batch_view(batch: &Batch) -> Value {
         "types": batch.types(),
         "issuer": batch.issuer(),
         "issuer_name": batch.issuer_name(),
+        "vouched": is_vouched_for(wallet, batch),
         "configuration": batch.configuration(),
         "validity": batch.validity(clock().now()),
         "received_at": batch.received_at().to_rfc3339(),
@@ -376,8 +389,8 @@ fn batch_view(batch: &Batch) -> Value {
     })
 }
 
-fn show_batch(batch: &Batch, output: Output) {
-    let mut value = batch_view(batch);
+fn show_batch(wallet: &Wallet, batch: &Batch, output: Output) {
+    let mut value = batch_view(wallet, batch);
     let copies: Vec<_> = batch
         .copies()
         .iter()

@@ -56,7 +56,7 @@ fn the_demo_ends_well_and_leaves_nothing() {
     let mut demo = place.command(&["--json", "demo"]);
     demo.env("TMPDIR", place.path("tmp"));
     let told = ended(demo).json();
-    assert_eq!(told["steps"].as_array().unwrap().len(), 18);
+    assert_eq!(told["steps"].as_array().unwrap().len(), 23);
     assert_eq!(std::fs::read_dir(place.path("tmp")).unwrap().count(), 0);
 }
 

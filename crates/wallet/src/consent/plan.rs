@@ -7,6 +7,7 @@ use crate::{
     batch::{Batch, Form, Next, Read},
 };
 use vidimus_core::{Digest, Provider, Timestamp};
+use vidimus_credential::x509::Certificate;
 use vidimus_credential::{
     category::{Categories, Category},
     sd_jwt::ClaimPath,
@@ -18,6 +19,8 @@ pub(super) struct Holding<'w> {
     pub(super) batch: &'w Batch,
     pub(super) next: Next,
     pub(super) read: Read,
+    /// Whether an authority whom the holder trusts vouches for its issuer.
+    vouched: bool,
     category: Option<&'w Category>,
 }
 
@@ -56,11 +59,17 @@ impl<'w> Holdings<'w> {
             .batches
             .iter()
             .filter(|batch| batch.validity(now).is_valid() && !batch.copies().is_empty());
+        let roots: Vec<Certificate> = wallet
+            .trusted
+            .iter()
+            .filter_map(|one| Certificate::from_text(&one.root).ok())
+            .collect();
         let all = valid.filter_map(|batch| {
             let next = batch.next(verifier);
             let read = Read::copy(&batch.copies()[next.copy].envelope().copy, provider).ok()?;
             Some(Holding {
                 category: attribute::category_of(batch.form(), batch.types(), &read.claims, categories),
+                vouched: batch.is_vouched_for(&roots, now, provider),
                 batch,
                 next,
                 read,
@@ -105,7 +114,7 @@ impl<'w> Holdings<'w> {
         }
     }
 
-    /// By the verifier's preference among claim sets, then so that nobody can link, then so that it holds longest.
+    /// By the verifier's preference among claim sets, then what somebody vouches for, then so that nobody can link, then so that it holds longest.
     fn ways<'q>(&self, query: &'q Query, place: usize, evaluation: &Evaluation<'q, '_>) -> Vec<Way<'q>> {
         let credential = &query.credentials()[place];
         let sets: Vec<Option<usize>> = match credential.claim_sets.len() {
@@ -116,7 +125,11 @@ impl<'w> Holdings<'w> {
         matches.sort_by_key(|found| {
             let holding = &self.all[found.candidate];
             let until = holding.batch.valid_until().map_or(i64::MAX, |until| until.0);
-            (holding.next.linkable, std::cmp::Reverse((until, holding.batch.id())))
+            (
+                !holding.vouched,
+                holding.next.linkable,
+                std::cmp::Reverse((until, holding.batch.id())),
+            )
         });
         let mut ways = Vec::new();
         for claim_set in sets {

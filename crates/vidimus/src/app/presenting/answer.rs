@@ -56,9 +56,7 @@ pub async fn respond(app: &App, id: PresentationId, body: &[u8]) -> Result<Told,
         Ok(answer) => answer,
         Err(error) => return Ok(Told::Refused(error)),
     };
-    if !app.store.write(move |tx| presentations::take(tx, id, now)).await? {
-        return Err(missing());
-    }
+    // Judged before it is taken: what fails here for the moment leaves the request as it is.
     let (state, result, reports) = match answer {
         Answer::Declined(error) => (
             State::Declined,
@@ -97,14 +95,21 @@ pub async fn respond(app: &App, id: PresentationId, body: &[u8]) -> Result<Told,
         _ => events::Kind::PresentationAnswered,
     };
     let event = crate::app::events::event(app, verifier.id, kind, id.as_bytes());
-    app.store
+    let taken = app
+        .store
         .write(move |tx| {
-            if presentations::settle(tx, id, state, &sealed, code.as_ref(), now)? {
-                events::append(tx, &event)?;
+            if !presentations::take(tx, id, now)? {
+                return Ok(false);
             }
-            rows.iter().try_for_each(|row| check_rows::insert(tx, &scope, row))
+            presentations::settle(tx, id, state, &sealed, code.as_ref(), now)?;
+            events::append(tx, &event)?;
+            rows.iter().try_for_each(|row| check_rows::insert(tx, &scope, row))?;
+            Ok::<_, Error>(true)
         })
         .await?;
+    if !taken {
+        return Err(missing());
+    }
     app.wake.events.notify_one();
     Ok(Told::Taken(told))
 }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use vidimus_core::{
     Digest, Provider as _, PublicKey, Timestamp,
     encoding::base64url,
-    id::{CertificateId, ClaimId, CopyId, GrantId, ParticipantId},
+    id::{CertificateId, ClaimId, CopyId, EventId, GrantId, ParticipantId},
 };
 use vidimus_credential::{
     CategoryId, Format, card, category::Category, format::sd_jwt_vc, sd_jwt::Step, x509::Certificate,
@@ -555,6 +555,12 @@ fn tell(tx: &mut Tx<'_>, issuer: ParticipantId, copies: &[CopyId], now: Timestam
     Ok(())
 }
 
+fn first_half(digest: &Digest) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest.0[..16]);
+    half
+}
+
 /// Whom to wake when what a grant waits for is there: the grant's wallet.
 pub fn push_owner(grant: GrantId) -> Digest {
     let mut owner = [0; 32];
@@ -602,7 +608,7 @@ pub async fn notify(app: &App, site: &Site, incoming: &Incoming) -> Result<(), R
         Notified::Failure => events::Kind::CredentialFailed,
         Notified::Deleted => events::Kind::CredentialDeleted,
     };
-    let event = crate::app::events::event(app, site.issuer.id, kind, &[0; 16]);
+    let (provider, participant, now) = (app.provider.clone(), site.issuer.id, app.now());
     let spent = sender.spent;
     let done = app
         .store
@@ -612,9 +618,14 @@ pub async fn notify(app: &App, site: &Site, incoming: &Incoming) -> Result<(), R
             }
             let claim = claims::notify(tx, grant.id, &hash, said)?;
             if let Some(claim) = claim {
+                // The same word again is the same event.
+                let said = provider.sha256(&[claim.as_bytes(), kind.name().as_bytes()]);
                 let event = Event {
+                    id: EventId::from_bytes(first_half(&said)),
+                    participant,
+                    kind,
                     object: *claim.as_bytes(),
-                    ..event
+                    time: now,
                 };
                 events::append(tx, &event)?;
             }

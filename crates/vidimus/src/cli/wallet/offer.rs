@@ -143,7 +143,7 @@ impl<'a> Desk<'a> {
             .map(|url| url.trim_end_matches('/').to_owned())
             .or_else(trusted);
         Ok(Self {
-            roots: trust::roots(open),
+            roots: trust::roots(&open.wallet),
             dpop: signing(&key)?,
             instance: None,
             provider,
@@ -470,14 +470,17 @@ fn report(open: &Open, kept: &[u32], offer: Option<&Value>) -> Told {
     let batches: Vec<_> = kept.iter().filter_map(|id| open.wallet.batch(*id).ok()).collect();
     let waiting = open.wallet.pending().len();
     let mut lines: Vec<String> = offer.map(told).into_iter().collect();
-    lines.extend(batches.iter().map(|batch| super::batch_line(batch)));
+    lines.extend(batches.iter().map(|batch| super::batch_line(&open.wallet, batch)));
     if waiting > 0 {
         lines.push(format!("{waiting} still to come: `vidimus wallet refresh` asks again"));
     }
     if batches.is_empty() && waiting == 0 {
         lines.push("Nothing came.".to_owned());
     }
-    let claimed: Vec<_> = batches.iter().map(|batch| super::batch_view(batch)).collect();
+    let claimed: Vec<_> = batches
+        .iter()
+        .map(|batch| super::batch_view(&open.wallet, batch))
+        .collect();
     let mut value = json!({"claimed": claimed, "waiting": waiting});
     if let Some(offer) = offer {
         value["offer"] = offer.clone();
@@ -495,8 +498,9 @@ pub(super) async fn refresh(
     let asks = Asks::new(true).await?;
     let mut kept = Vec::new();
     let mut refused: Vec<Failure> = Vec::new();
-    for pending in open.wallet.take_pending() {
-        let again = pending.clone();
+    // Each stays on disk until it is done: what is cut off here is asked again.
+    let waiting = open.wallet.pending().to_vec();
+    for (place, pending) in waiting.iter().cloned().enumerate() {
         let mut desk = Desk::new(open, web, &pending.issuer, arguments.provider.as_deref())?;
         desk.keys = pending.keys;
         let mut issuance = *pending.issuance;
@@ -509,11 +513,12 @@ pub(super) async fn refresh(
         };
         let gone = desk.go(issuance, next, &asks).await;
         kept.append(&mut desk.kept);
-        if let Err(failure) = gone {
-            if failure.exit == Exit::Unavailable {
-                open.wallet.wait(again);
+        match gone {
+            Err(failure) if failure.exit == Exit::Unavailable => refused.push(failure),
+            gone => {
+                open.wallet.end_pending(&waiting[place]);
+                refused.extend(gone.err());
             }
-            refused.push(failure);
         }
         open.save()?;
     }

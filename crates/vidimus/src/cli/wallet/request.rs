@@ -136,7 +136,7 @@ async fn incoming(
                 .map_err(|error| refused(&error))?
         }
     };
-    let mut roots = trust::roots(open);
+    let mut roots = trust::roots(&open.wallet);
     for path in &arguments.authority {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Failure::new(Exit::Usage, format!("{} cannot be read: {error}", path.display())))?;

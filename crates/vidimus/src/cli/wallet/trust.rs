@@ -9,7 +9,7 @@ use vidimus_credential::x509::Certificate;
 use vidimus_crypto::Native;
 use vidimus_openid4vc::vp::DidKey;
 use vidimus_wallet::{
-    Trusted,
+    Trusted, Wallet,
     registration::{Entry, Registry, State},
 };
 
@@ -72,8 +72,8 @@ pub(super) async fn run(arguments: &TrustArguments, open: &mut Open, web: &Web) 
 }
 
 /// The roots that the wallet trusts.
-pub(super) fn roots(open: &Open) -> Vec<Certificate> {
-    let trusted = open.wallet.trusted().iter();
+pub(super) fn roots(wallet: &Wallet) -> Vec<Certificate> {
+    let trusted = wallet.trusted().iter();
     trusted
         .filter_map(|one| Certificate::from_text(&one.root).ok())
         .collect()

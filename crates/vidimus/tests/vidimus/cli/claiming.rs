@@ -78,6 +78,10 @@ async fn a_traveller_claims_consents_and_keeps_a_backup() {
     let claimed = server.ask(&claim).json();
     assert_eq!(claimed["offer"]["signed"], true);
     assert_eq!(
+        claimed["claimed"][0]["vouched"], true,
+        "its issuer's certificate leads to the root"
+    );
+    assert_eq!(
         (&claimed["claimed"][0]["copies"], &claimed["claimed"][0]["number"]),
         (&json!(2), &json!("c1"))
     );
