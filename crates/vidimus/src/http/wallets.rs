@@ -15,8 +15,8 @@ use crate::app::{
     },
 };
 use axum::{
-    body::Bytes,
-    extract::{RawQuery, State},
+    body::{Body, Bytes},
+    extract::{FromRequest, FromRequestParts as _, RawQuery, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -32,7 +32,28 @@ const CHALLENGE: HeaderName = HeaderName::from_static("oauth-client-attestation-
 /// The page's cookie: this host's alone, over TLS alone, and never from another site.
 const COOKIE: &str = "__Host-vidimus-authorize";
 
-fn incoming(headers: &HeaderMap, body: &Bytes) -> Incoming {
+/// What a wallet sends to an issuer's endpoint.
+pub(super) struct Sent {
+    site: Site,
+    incoming: Incoming,
+}
+
+impl FromRequest<Arc<App>> for Sent {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Failure> {
+        let (mut parts, body) = request.into_parts();
+        let Path(issuer) = Path::<ParticipantId>::from_request_parts(&mut parts, app).await?;
+        let mut incoming = incoming(parts.method.as_str(), &parts.headers);
+        incoming.body = Bytes::from_request(Request::from_parts(parts, body), app)
+            .await?
+            .to_vec();
+        let site = open(app, issuer).await?;
+        Ok(Self { site, incoming })
+    }
+}
+
+fn incoming(method: &str, headers: &HeaderMap) -> Incoming {
     let all = |name: &str| -> Vec<String> {
         headers
             .get_all(name)
@@ -46,18 +67,18 @@ fn incoming(headers: &HeaderMap, body: &Bytes) -> Incoming {
         .and_then(|value| value.to_str().ok()?.split(';').next())
         .unwrap_or_default();
     Incoming {
-        method: "POST",
+        method: method.to_owned(),
         authorization: all("authorization"),
         dpop: all("dpop"),
         attestation: all("oauth-client-attestation"),
         attestation_pop: all("oauth-client-attestation-pop"),
         content_type: content_type.trim().to_ascii_lowercase(),
-        body: body.to_vec(),
+        body: Vec::new(),
     }
 }
 
-fn document(kind: &'static str, body: String) -> Response {
-    ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
+fn document(kind: &'static str, body: impl Into<Body>) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body.into()).into_response()
 }
 
 const JSON: &str = "application/json";
@@ -179,7 +200,7 @@ pub(super) async fn jwt_vc_issuer(
 ) -> Result<Response, Failure> {
     let site = open(&app, issuer).await?;
     let body = credential::jwt_vc_issuer(&app, &site).await?;
-    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(JSON))], body).into_response())
+    Ok(document(JSON, body))
 }
 
 /// Read the type of a category's SD-JWT VCs
@@ -196,7 +217,7 @@ pub(super) async fn type_metadata(
 ) -> Result<Response, Failure> {
     let category = CategoryId::new(category).map_err(|_| Failure::not_found())?;
     let (body, _) = credential::type_metadata(&app, &category)?;
-    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(JSON))], body).into_response())
+    Ok(document(JSON, body))
 }
 
 /// Read an offer
@@ -221,14 +242,8 @@ pub(super) async fn offer(State(app): State<Arc<App>>, Path(reference): Path<Str
     params(("issuer" = String, Path, description = "Id of the issuer")),
     responses((status = 201, body = Object))
 )]
-pub(super) async fn push(
-    State(app): State<Arc<App>>,
-    Path(issuer): Path<ParticipantId>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Failure> {
-    let site = open(&app, issuer).await?;
-    Ok(match authorize::push(&app, &site, &incoming(&headers, &body)).await {
+pub(super) async fn push(State(app): State<Arc<App>>, Sent { site, incoming }: Sent) -> Result<Response, Failure> {
+    Ok(match authorize::push(&app, &site, &incoming).await {
         Ok(pushed) => {
             let json = serde_json::to_string(&pushed).map_err(|_| Failure::internal())?;
             (StatusCode::CREATED, document(JSON, json)).into_response()
@@ -371,14 +386,8 @@ fn escape(text: &str) -> String {
     params(("issuer" = String, Path, description = "Id of the issuer")),
     responses((status = 200, body = Object))
 )]
-pub(super) async fn token(
-    State(app): State<Arc<App>>,
-    Path(issuer): Path<ParticipantId>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Failure> {
-    let site = open(&app, issuer).await?;
-    Ok(match token::request(&app, &site, &incoming(&headers, &body)).await {
+pub(super) async fn token(State(app): State<Arc<App>>, Sent { site, incoming }: Sent) -> Result<Response, Failure> {
+    Ok(match token::request(&app, &site, &incoming).await {
         Ok(tokens) => with_nonce(&app, &site, document(JSON, tokens.to_json())),
         Err(refusal) => refuse(&app, &site, refusal),
     })
@@ -435,16 +444,9 @@ pub(super) async fn challenge(
 )]
 pub(super) async fn credential(
     State(app): State<Arc<App>>,
-    Path(issuer): Path<ParticipantId>,
-    headers: HeaderMap,
-    body: Bytes,
+    Sent { site, incoming }: Sent,
 ) -> Result<Response, Failure> {
-    let site = open(&app, issuer).await?;
-    Ok(answer(
-        &app,
-        &site,
-        credential::request(&app, &site, &incoming(&headers, &body)).await,
-    ))
+    Ok(answer(&app, &site, credential::request(&app, &site, &incoming).await))
 }
 
 /// Claim credentials that were not ready
@@ -456,18 +458,8 @@ pub(super) async fn credential(
     params(("issuer" = String, Path, description = "Id of the issuer")),
     responses((status = 200, body = Object), (status = 202, body = Object))
 )]
-pub(super) async fn deferred(
-    State(app): State<Arc<App>>,
-    Path(issuer): Path<ParticipantId>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Failure> {
-    let site = open(&app, issuer).await?;
-    Ok(answer(
-        &app,
-        &site,
-        credential::deferred(&app, &site, &incoming(&headers, &body)).await,
-    ))
+pub(super) async fn deferred(State(app): State<Arc<App>>, Sent { site, incoming }: Sent) -> Result<Response, Failure> {
+    Ok(answer(&app, &site, credential::deferred(&app, &site, &incoming).await))
 }
 
 fn answer(app: &App, site: &Site, answer: Result<credential::Answer, Refusal>) -> Response {
@@ -485,6 +477,13 @@ fn answer(app: &App, site: &Site, answer: Result<credential::Answer, Refusal>) -
     }
 }
 
+fn taken(app: &App, site: &Site, taken: Result<(), Refusal>) -> Response {
+    match taken {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(refusal) => refuse(app, site, refusal),
+    }
+}
+
 /// Say what became of credentials
 ///
 /// OpenID4VCI 1.0 §11.
@@ -494,19 +493,9 @@ fn answer(app: &App, site: &Site, answer: Result<credential::Answer, Refusal>) -
     params(("issuer" = String, Path, description = "Id of the issuer")),
     responses((status = 204, description = "Taken"))
 )]
-pub(super) async fn notify(
-    State(app): State<Arc<App>>,
-    Path(issuer): Path<ParticipantId>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Failure> {
-    let site = open(&app, issuer).await?;
-    Ok(
-        match credential::notify(&app, &site, &incoming(&headers, &body)).await {
-            Ok(()) => StatusCode::NO_CONTENT.into_response(),
-            Err(refusal) => refuse(&app, &site, refusal),
-        },
-    )
+pub(super) async fn notify(State(app): State<Arc<App>>, Sent { site, incoming }: Sent) -> Result<Response, Failure> {
+    let told = credential::notify(&app, &site, &incoming).await;
+    Ok(taken(&app, &site, told))
 }
 
 /// Have a wallet woken
@@ -517,19 +506,9 @@ pub(super) async fn notify(
     params(("issuer" = String, Path, description = "Id of the issuer")),
     responses((status = 204, description = "Taken"))
 )]
-pub(super) async fn subscribe(
-    State(app): State<Arc<App>>,
-    Path(issuer): Path<ParticipantId>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Failure> {
-    let site = open(&app, issuer).await?;
-    Ok(
-        match credential::subscribe(&app, &site, &incoming(&headers, &body)).await {
-            Ok(()) => StatusCode::NO_CONTENT.into_response(),
-            Err(refusal) => refuse(&app, &site, refusal),
-        },
-    )
+pub(super) async fn subscribe(State(app): State<Arc<App>>, Sent { site, incoming }: Sent) -> Result<Response, Failure> {
+    let told = credential::subscribe(&app, &site, &incoming).await;
+    Ok(taken(&app, &site, told))
 }
 
 /// Have a wallet woken no more
@@ -540,18 +519,10 @@ pub(super) async fn subscribe(
 )]
 pub(super) async fn unsubscribe(
     State(app): State<Arc<App>>,
-    Path(issuer): Path<ParticipantId>,
-    headers: HeaderMap,
+    Sent { site, incoming }: Sent,
 ) -> Result<Response, Failure> {
-    let site = open(&app, issuer).await?;
-    let asked = Incoming {
-        method: "DELETE",
-        ..incoming(&headers, &Bytes::new())
-    };
-    Ok(match credential::unsubscribe(&app, &site, &asked).await {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(refusal) => refuse(&app, &site, refusal),
-    })
+    let ended = credential::unsubscribe(&app, &site, &incoming).await;
+    Ok(taken(&app, &site, ended))
 }
 
 /// Get a wallet and its keys attested

@@ -25,7 +25,7 @@ pub const ALGORITHMS: [Algorithm; 2] = [Algorithm::Es256, Algorithm::EdDsa];
 #[derive(Debug, Default)]
 pub struct Incoming {
     /// The method, which a DPoP proof names.
-    pub method: &'static str,
+    pub method: String,
     /// `Authorization`.
     pub authorization: Vec<String>,
     /// `DPoP`.
@@ -143,7 +143,7 @@ impl Incoming {
         let url = site.endpoint(endpoint);
         let expected = dpop::Expected {
             request: dpop::Request {
-                method: self.method,
+                method: &self.method,
                 url: url.as_str(),
             },
             algorithms: &ALGORITHMS,
