@@ -7,6 +7,7 @@
 
 #![warn(missing_docs)]
 
+mod codes;
 pub mod dcql;
 pub mod jwe;
 pub mod oauth;

@@ -1,32 +1,14 @@
 //! Error codes and the JSON they travel in.
 
 use super::wire::{self, WireError};
+use crate::codes::codes;
 use serde::{Deserialize, Serialize};
-use std::fmt;
-
-macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
-        /// Error codes of the OAuth endpoints. An answer with status 400 carries them, but for [`Self::InvalidClient`] and
-        /// [`Self::InvalidToken`] (401, the latter with `WWW-Authenticate`), [`Self::InsufficientScope`] (403), [`Self::ServerError`] (500) and
-        /// [`Self::TemporarilyUnavailable`] (503); at a resource the DPoP ones have 401 too (RFC 9449 §7.1).
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum ErrorCode {
-            $($(#[$doc])* $name,)*
-        }
-        impl ErrorCode {
-            /// As it is written.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-            /// The inverse of [`Self::name`].
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $($text => Some(Self::$name),)* _ => None }
-            }
-        }
-    };
-}
 
 codes! {
+    /// Error codes of the OAuth endpoints. An answer with status 400 carries them, but for [`Self::InvalidClient`] and
+    /// [`Self::InvalidToken`] (401, the latter with `WWW-Authenticate`), [`Self::InsufficientScope`] (403), [`Self::ServerError`] (500) and
+    /// [`Self::TemporarilyUnavailable`] (503); at a resource the DPoP ones have 401 too (RFC 9449 §7.1).
+    ErrorCode:
     /// A parameter is missing, twice or malformed (RFC 6749 §5.2).
     InvalidRequest = "invalid_request";
     /// Client authentication failed (RFC 6749 §5.2).
@@ -67,12 +49,6 @@ codes! {
     UseFreshAttestation = "use_fresh_attestation";
     /// The `request_uri` is unknown, expired or another client's (RFC 9101 §6.2, RFC 9126 §4).
     InvalidRequestUri = "invalid_request_uri";
-}
-
-impl fmt::Display for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }
 
 /// An error as it stands in the body (RFC 6749 §5.2, OpenID4VCI §8.3.1): of an OAuth endpoint, and of the credential endpoints alike.

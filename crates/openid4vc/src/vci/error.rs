@@ -1,29 +1,10 @@
 //! Error codes of the credential, deferred credential and notification endpoints.
 
-use crate::oauth::ErrorResponse;
-use std::fmt;
-
-macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
-        /// Error codes of the credential endpoints (OpenID4VCI §8.3.1.2, §9.3, §11.3). All go with status 400, never encrypted.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum CredentialErrorCode {
-            $($(#[$doc])* $name,)*
-        }
-        impl CredentialErrorCode {
-            /// As it is written.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-            /// The inverse of [`Self::name`].
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $($text => Some(Self::$name),)* _ => None }
-            }
-        }
-    };
-}
+use crate::{codes::codes, oauth::ErrorResponse};
 
 codes! {
+    /// Error codes of the credential endpoints (OpenID4VCI §8.3.1.2, §9.3, §11.3). All go with status 400, never encrypted.
+    CredentialErrorCode:
     /// A parameter is missing, twice, not supported or malformed.
     InvalidCredentialRequest = "invalid_credential_request";
     /// The configuration is unknown.
@@ -50,11 +31,5 @@ impl CredentialErrorCode {
     /// The body, with a sentence for a developer.
     pub fn response(self, description: &str) -> ErrorResponse {
         ErrorResponse::new(self.name(), description)
-    }
-}
-
-impl fmt::Display for CredentialErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }

@@ -1,30 +1,14 @@
 //! Error codes (§8.5, RFC 6749 §4.1.2.1, RFC 9101 §7) and the response that carries one.
 
-use crate::oauth::Form;
+use crate::{
+    codes::codes,
+    oauth::{Form, plain},
+};
 use serde_json::{Map, Value};
-use std::fmt;
-
-macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
-        /// Why a wallet does not present.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum ErrorCode {
-            $($(#[$doc])* $name,)*
-        }
-        impl ErrorCode {
-            /// As it is written.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-            /// The inverse of [`Self::name`].
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $($text => Some(Self::$name),)* _ => None }
-            }
-        }
-    };
-}
 
 codes! {
+    /// Why a wallet does not present.
+    ErrorCode:
     /// A parameter is missing, contradicts another or has the wrong form; or the client identifier's prefix is not supported or not kept to.
     InvalidRequest = "invalid_request";
     /// Metadata of a client that is known already came again.
@@ -49,12 +33,6 @@ codes! {
     InvalidRequestUri = "invalid_request_uri";
     /// Something unexpected in the wallet.
     ServerError = "server_error";
-}
-
-impl fmt::Display for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }
 
 /// An error response, as a wallet sends it in place of a `vp_token`.
@@ -93,13 +71,4 @@ impl ErrorResponse {
             state: member("state").map(str::to_owned),
         })
     }
-}
-
-/// At most 300 characters that RFC 6749 §4.1.2.1 allows in a description; others become `?`.
-fn plain(text: &str) -> String {
-    let allowed = |c: char| matches!(c, ' '..='!' | '#'..='[' | ']'..='~');
-    text.chars()
-        .take(300)
-        .map(|c| if allowed(c) { c } else { '?' })
-        .collect()
 }

@@ -3,7 +3,7 @@
 use super::{
     Exit, Failure, Output,
     client::{ServerArguments, idempotency_key, read_json, read_text, text},
-    participants::items,
+    paging::Paging,
 };
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -115,14 +115,7 @@ pub struct ResultArguments {
 #[derive(Debug, clap::Subcommand)]
 enum ResultCommand {
     /// List results, oldest first.
-    List {
-        /// `next` of the page before.
-        #[arg(long)]
-        cursor: Option<String>,
-        /// Rows in the page, 1 to 500.
-        #[arg(long, default_value_t = 50)]
-        limit: u32,
-    },
+    List(Paging),
     /// Show a result, its certificate and the copies.
     Show {
         /// Its id.
@@ -211,18 +204,10 @@ pub(super) async fn copies(arguments: CopiesArguments, output: Output) -> Result
 pub(super) async fn result(arguments: ResultArguments, output: Output) -> Result<(), Failure> {
     let server = arguments.server.authenticated()?;
     match arguments.command {
-        ResultCommand::List { cursor, limit } => {
-            let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
-            let page = server.get(&format!("/v1/results?limit={limit}{cursor}")).await?;
-            let mut lines: Vec<_> = items(&page).map(line).collect();
-            if lines.is_empty() {
-                lines.push("There are no results.".into());
-            }
-            let next = text(&page, "/next");
-            if !next.is_empty() {
-                lines.push(format!("more with --cursor {next}"));
-            }
-            output.answer(&lines.join("\n"), &page);
+        ResultCommand::List(paging) => {
+            paging
+                .show(&server, "/v1/results", "There are no results.", line, output)
+                .await?;
         }
         ResultCommand::Show { id } => {
             let view = server.get(&format!("/v1/results/{id}")).await?;

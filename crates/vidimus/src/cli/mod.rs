@@ -11,6 +11,7 @@ pub mod keys;
 pub mod migrate;
 pub mod offering;
 pub mod openapi;
+mod paging;
 pub mod paper;
 pub mod participants;
 pub mod passphrase;

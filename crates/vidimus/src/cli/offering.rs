@@ -3,7 +3,7 @@
 use super::{
     Failure, Output,
     client::{Server, ServerArguments, idempotency_key, read_text, text, write},
-    participants::items,
+    paging::Paging,
 };
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -29,14 +29,7 @@ enum Command {
     /// Offer the certificate of a result, or of one that is still to come.
     Create(Create),
     /// List the own offers, oldest first.
-    List {
-        /// `next` of the page before.
-        #[arg(long)]
-        cursor: Option<String>,
-        /// Rows in the page, 1 to 500.
-        #[arg(long, default_value_t = 50)]
-        limit: u32,
-    },
+    List(Paging),
     /// Show an offer.
     Show {
         /// Its id.
@@ -85,18 +78,10 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
     let server = arguments.server.authenticated()?;
     match arguments.command {
         Command::Create(new) => create(&server, new, output).await,
-        Command::List { cursor, limit } => {
-            let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
-            let page = server.get(&format!("/v1/offers?limit={limit}{cursor}")).await?;
-            let mut lines: Vec<_> = items(&page).map(line).collect();
-            if lines.is_empty() {
-                lines.push("There are no offers.".into());
-            }
-            let next = text(&page, "/next");
-            if !next.is_empty() {
-                lines.push(format!("more with --cursor {next}"));
-            }
-            output.answer(&lines.join("\n"), &page);
+        Command::List(paging) => {
+            paging
+                .show(&server, "/v1/offers", "There are no offers.", line, output)
+                .await?;
             Ok(())
         }
         Command::Show { id } => {

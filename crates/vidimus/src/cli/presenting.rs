@@ -3,7 +3,7 @@
 use super::{
     Exit, Failure, Output,
     client::{Server, ServerArguments, read_json, text},
-    participants::items,
+    paging::Paging,
 };
 use serde_json::{Value, json};
 use std::{path::PathBuf, time::Duration};
@@ -30,14 +30,7 @@ enum Command {
     /// Make a request; the link, as QR code or on the same device, brings it to a wallet.
     Ask(Ask),
     /// List the own requests, oldest first.
-    List {
-        /// `next` of the page before.
-        #[arg(long)]
-        cursor: Option<String>,
-        /// Rows in the page, 1 to 500.
-        #[arg(long, default_value_t = 50)]
-        limit: u32,
-    },
+    List(Paging),
     /// Show a request and its answer.
     Show {
         /// Its id.
@@ -85,18 +78,10 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<Exit, Fa
     let server = arguments.server.authenticated()?;
     let view = match arguments.command {
         Command::Ask(new) => return ask(&server, new, output).await,
-        Command::List { cursor, limit } => {
-            let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
-            let page = server.get(&format!("/v1/presentations?limit={limit}{cursor}")).await?;
-            let mut lines: Vec<_> = items(&page).map(line).collect();
-            if lines.is_empty() {
-                lines.push("There are no requests.".into());
-            }
-            let next = text(&page, "/next");
-            if !next.is_empty() {
-                lines.push(format!("more with --cursor {next}"));
-            }
-            output.answer(&lines.join("\n"), &page);
+        Command::List(paging) => {
+            paging
+                .show(&server, "/v1/presentations", "There are no requests.", line, output)
+                .await?;
             return Ok(Exit::Done);
         }
         Command::Show { id } => server.get(&path(&id)).await?,

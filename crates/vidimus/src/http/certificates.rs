@@ -116,25 +116,25 @@ pub(super) async fn paper(
     Query(query): Query<DrawingQuery>,
 ) -> Result<Response, Failure> {
     let text = copies::printed(&app, &caller, id, query.code).await?;
-    let (kind, body) = draw(text, query.form, QrCode::new)?;
-    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response())
+    draw(text, query.form, QrCode::new)
 }
 
-/// The drawing of a text, as its code is made, and what kind of file it is.
+/// The drawing of a text, as its code is made.
 pub(super) fn draw(
     text: String,
     form: Drawing,
     code: fn(&str) -> Result<QrCode, QrError>,
-) -> Result<(&'static str, Vec<u8>), Failure> {
+) -> Result<Response, Failure> {
     let code = || {
         code(&text).map_err(|error| {
             tracing::error!(cause = %error, "what is to be drawn fits no QR code");
             Failure::internal()
         })
     };
-    Ok(match form {
+    let (kind, body) = match form {
         Drawing::Svg => ("image/svg+xml", code()?.to_svg().into_bytes()),
         Drawing::Png => ("image/png", code()?.to_png(8)),
         Drawing::Text => ("text/plain; charset=us-ascii", text.into_bytes()),
-    })
+    };
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response())
 }

@@ -7,7 +7,8 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use utoipa::IntoParams;
 
 /// Deepest nesting of arrays and objects that is read.
 const MAX_DEPTH: usize = 64;
@@ -151,6 +152,16 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
             )),
         }
     }
+}
+
+/// Which page.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct PageQuery {
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+    /// Rows in the page, 1 to 500; 50 without it.
+    pub limit: Option<u32>,
 }
 
 /// The `Idempotency-Key` header: what was asked with it once is answered the same again, and done once.

@@ -4,7 +4,7 @@ use super::{
     auth::Caller,
     certificates::{self, Drawing},
     error::Failure,
-    extract::{Idempotency, Json, Path, Query},
+    extract::{Idempotency, Json, PageQuery, Path, Query},
 };
 use crate::app::{
     App, once,
@@ -13,11 +13,7 @@ use crate::app::{
         views::{NewOffer, OfferPage, OfferView},
     },
 };
-use axum::{
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::IntoParams;
@@ -47,16 +43,6 @@ pub(super) async fn create(
     let work = |once| offers::create(&app, &caller, new, once);
     let view = once::once(&app, &caller, asked, work, |view: OfferView| async { Ok(view) }).await?;
     Ok((StatusCode::CREATED, Json(view)))
-}
-
-/// Which page.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct PageQuery {
-    /// `next` of the page before.
-    cursor: Option<String>,
-    /// Rows in the page, 1 to 500; 50 without it.
-    limit: Option<u32>,
 }
 
 /// List the own offers
@@ -128,6 +114,5 @@ pub(super) async fn draw(
     Query(query): Query<DrawingQuery>,
 ) -> Result<Response, Failure> {
     let view = offers::read(&app, &caller, id).await?;
-    let (kind, body) = certificates::draw(view.link, query.form, QrCode::of_link)?;
-    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response())
+    certificates::draw(view.link, query.form, QrCode::of_link)
 }

@@ -3,7 +3,7 @@
 use super::{
     auth::Caller,
     error::{Failure, Told},
-    extract::{Idempotency, Json, Path, Query},
+    extract::{Idempotency, Json, PageQuery, Path, Query},
 };
 use crate::app::{
     App, once,
@@ -18,9 +18,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
 use std::sync::Arc;
-use utoipa::IntoParams;
 use vidimus_core::id::PresentationId;
 use vidimus_openid4vc::vp::{REQUEST_TYPE, RequestUriPost};
 
@@ -46,16 +44,6 @@ pub(super) async fn create(
     let work = |once| presenting::ask::create(&app, &caller, new, once);
     let view = once::once(&app, &caller, asked, work, |view: PresentationView| async { Ok(view) }).await?;
     Ok((StatusCode::CREATED, Json(view)))
-}
-
-/// Which page.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct PageQuery {
-    /// `next` of the page before.
-    cursor: Option<String>,
-    /// Rows in the page, 1 to 500; 50 without it.
-    limit: Option<u32>,
 }
 
 /// List the own requests

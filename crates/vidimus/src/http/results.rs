@@ -3,7 +3,7 @@
 use super::{
     auth::Caller,
     error::Failure,
-    extract::{Idempotency, Json, Path, Query},
+    extract::{Idempotency, Json, PageQuery, Path, Query},
 };
 use crate::app::{
     App, issue,
@@ -11,9 +11,7 @@ use crate::app::{
     requests::{CertificateView, NewCopies, Report},
 };
 use axum::{extract::State, http::StatusCode};
-use serde::Deserialize;
 use std::sync::Arc;
-use utoipa::IntoParams;
 use vidimus_core::id::ResultId;
 
 /// Report a result
@@ -55,16 +53,6 @@ pub(super) async fn add_copies(
 ) -> Result<(StatusCode, Json<CertificateView>), Failure> {
     let view = issue::add_copies(&app, &caller, result, new, idempotency.key()).await?;
     Ok((StatusCode::CREATED, Json(view)))
-}
-
-/// Which page.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct PageQuery {
-    /// `next` of the page before.
-    cursor: Option<String>,
-    /// Rows in the page, 1 to 500; 50 without it.
-    limit: Option<u32>,
 }
 
 /// List the own results

@@ -163,7 +163,7 @@ fn the_traveller_says_no() {
     let Ok(Answer::Declined(error)) = answer else {
         panic!("declined")
     };
-    assert_eq!(error.description.as_deref(), Some("no??"));
+    assert_eq!(error.description.as_deref(), Some("no'?"));
 }
 
 #[test]
