@@ -54,6 +54,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "delivery",
         text: include_str!("../migrations/0007_delivery.sql"),
     },
+    Migration {
+        number: 8,
+        name: "tries",
+        text: include_str!("../migrations/0008_tries.sql"),
+    },
 ];
 
 impl Migration {

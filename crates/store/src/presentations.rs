@@ -23,7 +23,7 @@ names! {
         Answered = "answered",
         /// The holder declined, or the wallet said why it cannot answer.
         Declined = "declined",
-        /// The answer was none to this request.
+        /// As many answers were none to this request as are looked at.
         Failed = "failed",
         /// Its verifier took it back.
         Withdrawn = "withdrawn",
@@ -45,10 +45,14 @@ pub struct Presentation {
     pub session_hash: Option<Digest>,
     /// SHA-256 of the response code that the wallet was sent back with.
     pub response_code_hash: Option<Digest>,
-    /// What came of it, sealed. Bind it with `binding("presentations", id, "answer")`.
+    /// What came of it, or of the last wrong answer to it, sealed. Bind it with `binding("presentations", id, "answer")`.
     pub answer: Option<Vec<u8>>,
     /// Where it stands.
     pub state: State,
+    /// How often a wallet was given it.
+    pub fetches: u32,
+    /// How many answers were none to it.
+    pub wrong_answers: u32,
     /// When it was made.
     pub created: Timestamp,
     /// Until when it may be answered.
@@ -69,8 +73,8 @@ impl std::fmt::Debug for Presentation {
 macro_rules! columns {
     ($rest:literal) => {
         concat!(
-            "SELECT id, participant_id, purpose, request_ciphertext, session_hash, response_code_hash, answer_ciphertext, state, created, ",
-            "expires, updated FROM presentations ",
+            "SELECT id, participant_id, purpose, request_ciphertext, session_hash, response_code_hash, answer_ciphertext, state, fetches, ",
+            "wrong_answers, created, expires, updated FROM presentations ",
             $rest
         )
     };
@@ -86,9 +90,11 @@ fn read(mut row: Row) -> Result<Presentation, Error> {
         response_code_hash: row.take(5)?,
         answer: row.take(6)?,
         state: row.take(7)?,
-        created: row.take(8)?,
-        expires: row.take(9)?,
-        updated: row.take(10)?,
+        fetches: row.take(8)?,
+        wrong_answers: row.take(9)?,
+        created: row.take(10)?,
+        expires: row.take(11)?,
+        updated: row.take(12)?,
     })
 }
 
@@ -124,16 +130,23 @@ pub fn list(
     page::list(tx, scope, &page::statements!(columns), after, limit, read)
 }
 
-/// For a wallet that has the request's address: gives it, while it may be answered, and notes that it was fetched.
-pub fn fetch(tx: &mut Tx<'_>, id: PresentationId, now: Timestamp) -> Result<Option<Presentation>, Error> {
+/// A request that may still be answered; for whoever has its address.
+pub fn open(tx: &mut Tx<'_>, id: PresentationId, now: Timestamp) -> Result<Option<Presentation>, Error> {
+    tx.find(
+        columns!("WHERE id = $1 AND state IN ('made', 'fetched') AND expires > $2"),
+        params![id, now],
+        read,
+    )
+}
+
+/// Notes that a wallet is given the request: `false` where it may not be answered any more, or was given out `most` times.
+pub fn fetch(tx: &mut Tx<'_>, id: PresentationId, most: u32, now: Timestamp) -> Result<bool, Error> {
     let rows = tx.execute(
-        "UPDATE presentations SET state = 'fetched', updated = $1 WHERE id = $2 AND state IN ('made', 'fetched') AND expires > $1",
-        params![now, id],
+        "UPDATE presentations SET state = 'fetched', fetches = fetches + 1, updated = $1 \
+         WHERE id = $2 AND state IN ('made', 'fetched') AND fetches < $3 AND expires > $1",
+        params![now, id, most],
     )?;
-    if rows == 0 {
-        return Ok(None);
-    }
-    find(tx, &Scope::system(), id)
+    Ok(rows == 1)
 }
 
 /// A request that a wallet has fetched and may answer now; for whoever has its address.
@@ -152,6 +165,25 @@ pub fn take(tx: &mut Tx<'_>, id: PresentationId, now: Timestamp) -> Result<bool,
         params![now, id],
     )?;
     Ok(rows == 1)
+}
+
+/// Notes an answer that was none to the request, and what was wrong with it. The request can still be answered, until `most` were wrong: then
+/// it has failed. Gives where it stands; none where it takes no answer any more.
+pub fn refuse(
+    tx: &mut Tx<'_>,
+    id: PresentationId,
+    answer: &[u8],
+    most: u32,
+    now: Timestamp,
+) -> Result<Option<State>, Error> {
+    tx.find(
+        "UPDATE presentations SET wrong_answers = wrong_answers + 1, answer_ciphertext = $1, updated = $2, \
+         state = CASE WHEN wrong_answers + 1 >= $3 THEN 'failed' ELSE state END, \
+         request_ciphertext = CASE WHEN wrong_answers + 1 >= $3 THEN NULL ELSE request_ciphertext END \
+         WHERE id = $4 AND state = 'fetched' AND expires > $2 RETURNING state",
+        params![*answer, now, most, id],
+        |mut row| row.take(0),
+    )
 }
 
 /// Notes what came of an answer that was taken. What was asked is not needed any more.

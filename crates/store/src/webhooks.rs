@@ -155,6 +155,15 @@ pub fn remove(tx: &mut Tx<'_>, scope: &Scope, id: WebhookId) -> Result<bool, Err
     Ok(rows == 1)
 }
 
+/// Replaces address and secret of a webhook in scope; `false`, and nothing done, where they are not `before` any more.
+pub fn retarget(tx: &mut Tx<'_>, scope: &Scope, id: WebhookId, before: &[u8], target: &[u8]) -> Result<bool, Error> {
+    let rows = tx.execute(
+        "UPDATE webhooks SET target_ciphertext = $1 WHERE id = $2 AND target_ciphertext = $3 AND (participant_id = $4 OR $4 IS NULL)",
+        params![*target, id, *before, scope.participant()],
+    )?;
+    Ok(rows == 1)
+}
+
 /// Something arrived: it is used (again).
 pub fn arrived(tx: &mut Tx<'_>, id: WebhookId, now: Timestamp) -> Result<(), Error> {
     tx.execute(

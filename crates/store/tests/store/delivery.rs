@@ -219,6 +219,16 @@ on_both! {
         let scope = setting.scope();
         let found = setting.store.read(move |tx| webhooks::find(tx, &scope, id)).await.unwrap().unwrap();
         assert_eq!((found.state, found.failing_since, found.last_error), (webhooks::State::Active, None, None));
+        // Another secret, from whoever read the present one, and in scope.
+        let foreign = Scope::authenticated(ParticipantId::from_bytes(random()));
+        let retarget = async |scope: Scope, before: Vec<u8>| {
+            setting.store.write(move |tx| webhooks::retarget(tx, &scope, id, &before, b"next")).await.unwrap()
+        };
+        assert!(!retarget(foreign, found.target.clone()).await);
+        assert!(retarget(scope, found.target.clone()).await);
+        assert!(!retarget(scope, found.target).await, "somebody else was faster");
+        let found = setting.store.read(move |tx| webhooks::find(tx, &scope, id)).await.unwrap().unwrap();
+        assert_eq!(found.target, b"next");
         // As many as a participant may have.
         for expected in [true, true, false] {
             assert_eq!(listen(&setting.store, setting.scope(), webhook(own, &[])).await, expected);

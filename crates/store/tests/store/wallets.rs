@@ -56,6 +56,8 @@ fn presentation(participant: ParticipantId) -> presentations::Presentation {
         response_code_hash: None,
         answer: None,
         state: presentations::State::Made,
+        fetches: 0,
+        wrong_answers: 0,
         created: NOW,
         expires: NOW.plus(120),
         updated: NOW,
@@ -350,12 +352,16 @@ on_both! {
         assert_eq!(setting.store.read(move |tx| presentations::find(tx, &scope, id)).await.unwrap(), Some(new));
         assert_eq!(setting.store.read(move |tx| presentations::find(tx, &stranger(), id)).await.unwrap(), None);
         assert!(!setting.store.write(move |tx| presentations::take(tx, id, NOW)).await.unwrap(), "nobody has fetched it");
-        let late = setting.store.write(move |tx| presentations::fetch(tx, id, NOW.plus(120))).await.unwrap();
-        assert_eq!(late, None);
-        for _ in 0..2 {
-            let fetched = setting.store.write(move |tx| presentations::fetch(tx, id, NOW.plus(1))).await.unwrap().unwrap();
-            assert_eq!(fetched.state, presentations::State::Fetched);
+        let fetch = async |now| setting.store.write(move |tx| presentations::fetch(tx, id, 2, now)).await.unwrap();
+        let open = async |now| setting.store.read(move |tx| presentations::open(tx, id, now)).await.unwrap();
+        assert!(!fetch(NOW.plus(120)).await, "too late");
+        assert_eq!(open(NOW.plus(120)).await, None);
+        for count in 1..=2 {
+            assert!(fetch(NOW.plus(1)).await);
+            let fetched = open(NOW.plus(1)).await.unwrap();
+            assert_eq!((fetched.state, fetched.fetches), (presentations::State::Fetched, count));
         }
+        assert!(!fetch(NOW.plus(1)).await, "as often as it may be");
         let other = setting.again().await;
         let tries: Vec<_> = (0..8)
             .map(|n| {
@@ -368,6 +374,9 @@ on_both! {
             won += usize::from(attempt.await.unwrap());
         }
         assert_eq!(won, 1);
+        assert!(!fetch(NOW.plus(2)).await, "an answer was taken");
+        let refused = setting.store.write(move |tx| presentations::refuse(tx, id, b"late", 3, NOW.plus(2))).await.unwrap();
+        assert_eq!(refused, None, "a wrong answer that comes after the right one changes nothing");
         let code = digest();
         let settle = move |store: Store| async move {
             let state = presentations::State::Answered;
@@ -380,6 +389,30 @@ on_both! {
         assert!(!setting.store.write(move |tx| presentations::withdraw(tx, &scope, id, NOW)).await.unwrap());
         assert_eq!(setting.store.write(move |tx| presentations::sweep(tx, NOW.plus(419), 300)).await.unwrap(), 0);
         assert_eq!(setting.store.write(move |tx| presentations::sweep(tx, NOW.plus(420), 300)).await.unwrap(), 1);
+    }
+
+    async fn wrong_answers_are_counted_by_every_instance_until_the_last_fails(setting: Setting) {
+        use presentations::State;
+        let (new, scope) = (presentation(setting.laboratory), setting.scope());
+        let id = new.id;
+        setting.store.write(move |tx| presentations::insert(tx, &scope, &new)).await.unwrap();
+        let refuse = async |store: &Store, now| store.write(move |tx| presentations::refuse(tx, id, b"wrong", 3, now)).await.unwrap();
+        assert_eq!(refuse(&setting.store, NOW).await, None, "nobody has fetched it");
+        assert!(setting.store.write(move |tx| presentations::fetch(tx, id, 2, NOW)).await.unwrap());
+        let other = setting.again().await;
+        assert_eq!(refuse(&other, NOW.plus(120)).await, None, "too late");
+        for store in [&setting.store, &other] {
+            assert_eq!(refuse(store, NOW.plus(1)).await, Some(State::Fetched));
+        }
+        let find = async || setting.store.read(move |tx| presentations::find(tx, &scope, id)).await.unwrap().unwrap();
+        let waiting = find().await;
+        assert_eq!((waiting.wrong_answers, waiting.answer.as_deref()), (2, Some(b"wrong".as_slice())));
+        assert!(waiting.request.is_some(), "it can still be answered");
+        assert_eq!(refuse(&other, NOW.plus(1)).await, Some(State::Failed));
+        let failed = find().await;
+        assert_eq!((failed.state, failed.wrong_answers, failed.request), (State::Failed, 3, None));
+        assert_eq!(refuse(&other, NOW.plus(1)).await, None);
+        assert!(!setting.store.write(move |tx| presentations::take(tx, id, NOW.plus(1))).await.unwrap());
     }
 
     async fn a_verifier_is_left_no_more_than_it_may_be(setting: Setting) {

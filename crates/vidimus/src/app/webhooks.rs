@@ -11,7 +11,7 @@ use crate::app::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use vidimus_core::{
-    Entropy, Secret, encoding,
+    Entropy, Secret, Timestamp, encoding,
     id::{DeliveryId, WebhookId},
 };
 use vidimus_store::{
@@ -25,6 +25,9 @@ use zeroize::Zeroize;
 const MOST: u32 = 20;
 /// Deliveries that are shown.
 const SHOWN: u32 = 50;
+/// Seconds in which a secret still signs beside the one that replaced it, where its owner does not say; and the most.
+const OVERLAP: u32 = 86_400;
+const LONGEST_OVERLAP: u32 = 7 * 86_400;
 
 /// What a webhook is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -72,9 +75,21 @@ pub struct WebhookView {
     pub last_success: Option<i64>,
     /// When it was made, Unix seconds.
     pub created: i64,
+    /// Until when the secret before the present one signs too, Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_until: Option<i64>,
     /// `whsec_…`, what it is signed with; shown once, when it is made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
+}
+
+/// Replaces a webhook's secret.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretRotation {
+    /// Seconds in which the present secret signs beside the new one, at most 604 800; without it a day. 0 where it became known to others.
+    #[serde(default)]
+    pub overlap_seconds: Option<u32>,
 }
 
 /// A webhook and what was sent there.
@@ -118,13 +133,25 @@ pub struct WebhookTest {
 #[derive(Serialize, Deserialize)]
 pub(super) struct Target {
     pub(super) url: String,
-    pub(super) secret: String,
+    secret: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous: Option<Previous>,
+}
+
+/// The secret that was replaced.
+#[derive(Serialize, Deserialize)]
+struct Previous {
+    secret: String,
+    until: Timestamp,
 }
 
 impl Drop for Target {
     fn drop(&mut self) {
         self.url.zeroize();
         self.secret.zeroize();
+        if let Some(previous) = &mut self.previous {
+            previous.secret.zeroize();
+        }
     }
 }
 
@@ -139,16 +166,27 @@ impl Target {
         serde_json::from_slice(plain.expose()).map_err(|_| Error::Internal("a webhook's target does not read"))
     }
 
-    /// The key that signs: what stands behind the secret's prefix.
-    pub(super) fn key(&self) -> Result<Secret<Vec<u8>>, Error> {
-        let bytes = self
-            .secret
-            .strip_prefix(PREFIX)
-            .and_then(|text| encoding::from_base64(text).ok());
-        bytes
-            .map(Secret::new)
-            .ok_or(Error::Internal("a webhook's secret does not read"))
+    /// The keys that sign: what stands behind the prefix of the secret, and of the one before it while that is still good.
+    pub(super) fn keys(&self, now: Timestamp) -> Result<Vec<Secret<Vec<u8>>>, Error> {
+        let previous = self.previous.iter().filter(|previous| now < previous.until);
+        std::iter::once(&self.secret)
+            .chain(previous.map(|previous| &previous.secret))
+            .map(|secret| {
+                let bytes = secret.strip_prefix(PREFIX).map(encoding::from_base64);
+                bytes
+                    .and_then(Result::ok)
+                    .map(Secret::new)
+                    .ok_or(Error::Internal("a webhook's secret does not read"))
+            })
+            .collect()
     }
+}
+
+fn new_secret(app: &App) -> String {
+    let mut secret = app.random::<32>();
+    let text = format!("{PREFIX}{}", encoding::base64(&secret));
+    secret.zeroize();
+    text
 }
 
 const PREFIX: &str = "whsec_";
@@ -157,12 +195,12 @@ const PREFIX: &str = "whsec_";
 pub async fn create(app: &App, caller: &Principal, new: NewWebhook, once: Once<'_>) -> Result<WebhookView, Error> {
     let url = app.outside.target(&new.url).map_err(|error| refused(&error))?;
     let kinds = kinds(caller, &new)?;
-    let (id, mut secret) = (WebhookId::generate(&mut *app.entropy()), app.random::<32>());
+    let id = WebhookId::generate(&mut *app.entropy());
     let target = Target {
         url: url.as_str().to_owned(),
-        secret: format!("{PREFIX}{}", encoding::base64(&secret)),
+        secret: new_secret(app),
+        previous: None,
     };
-    secret.zeroize();
     let row = rows::Webhook {
         id,
         participant: caller.participant,
@@ -303,6 +341,58 @@ pub async fn remove(app: &App, caller: &Principal, id: WebhookId) -> Result<(), 
     }
 }
 
+/// Gives one of the caller's webhooks another secret, which is in the answer and nowhere else afterwards. The one before signs beside it for a
+/// while, so that the receiver changes in its own time.
+pub async fn rotate(
+    app: &App,
+    caller: &Principal,
+    id: WebhookId,
+    rotation: SecretRotation,
+    once: Once<'_>,
+) -> Result<WebhookView, Error> {
+    let overlap = rotation.overlap_seconds.unwrap_or(OVERLAP);
+    if overlap > LONGEST_OVERLAP {
+        return Err(Error::invalid(
+            "secret-overlap",
+            "/overlap_seconds: two secrets are good for at most seven days",
+            "name fewer seconds, or none for a day",
+        ));
+    }
+    let (scope, now) = (caller.scope(), app.now());
+    let found = app.store.read(move |tx| rows::find(tx, &scope, id)).await?;
+    let row = found.ok_or(Error::NotFound("webhook"))?;
+    let mut before = Target::open(&app.keys, &row)?;
+    let target = Target {
+        url: before.url.clone(),
+        secret: new_secret(app),
+        previous: (overlap > 0).then(|| Previous {
+            secret: std::mem::take(&mut before.secret),
+            until: now.plus(overlap.into()),
+        }),
+    };
+    let (was, sealed) = (row.target.clone(), target.seal(&app.keys, id, &mut *app.entropy())?);
+    let answer = WebhookView {
+        secret: Some(target.secret.clone()),
+        ..shown_as(&row, &target, now)
+    };
+    let note = once.note(&answer)?;
+    let entry = app.audit_entry(Some(caller.participant), "rotate-webhook", id.as_bytes());
+    app.store
+        .write(move |tx| {
+            if !rows::retarget(tx, &scope, id, &was, &sealed)? {
+                return Err(Error::conflict(
+                    "webhook-changed",
+                    "the webhook was changed or removed at the same moment",
+                    "read it, and ask again where that is still wanted",
+                ));
+            }
+            audit::append(tx, &entry)?;
+            note.keep(tx)
+        })
+        .await?;
+    Ok(answer)
+}
+
 /// Sends a test to one of the caller's webhooks now, and says what came of it. One that arrives makes a disabled webhook active.
 pub async fn test(app: &App, caller: &Principal, id: WebhookId) -> Result<WebhookTest, Error> {
     let scope = caller.scope();
@@ -333,8 +423,12 @@ pub async fn test(app: &App, caller: &Principal, id: WebhookId) -> Result<Webhoo
 }
 
 fn view(app: &App, row: &rows::Webhook) -> Result<WebhookView, Error> {
-    let target = Target::open(&app.keys, row)?;
-    Ok(WebhookView {
+    Ok(shown_as(row, &Target::open(&app.keys, row)?, app.now()))
+}
+
+fn shown_as(row: &rows::Webhook, target: &Target, now: Timestamp) -> WebhookView {
+    let previous = target.previous.as_ref().filter(|previous| now < previous.until);
+    WebhookView {
         id: row.id.to_string(),
         url: target.url.clone(),
         purpose: match row.purpose {
@@ -347,8 +441,9 @@ fn view(app: &App, row: &rows::Webhook) -> Result<WebhookView, Error> {
         last_error: row.last_error.clone(),
         last_success: row.last_success.map(|time| time.0),
         created: row.created.0,
+        previous_until: previous.map(|previous| previous.until.0),
         secret: None,
-    })
+    }
 }
 
 /// What a webhook is told of an event: ids and times. Who wants more asks for it.

@@ -22,6 +22,7 @@ pub mod rebuild;
 pub mod serve;
 pub mod setup_link;
 pub mod wallet;
+pub mod webhooks;
 
 use crate::{
     app,
@@ -212,6 +213,7 @@ pub enum Command {
     Offer(offering::Arguments),
     Wallet(wallet::Arguments),
     Presentation(presenting::Arguments),
+    Webhook(webhooks::Arguments),
     Request(checking::RequestArguments),
     Check(checking::CheckArguments),
     Evidence(paper::EvidenceArguments),
@@ -297,6 +299,7 @@ fn run(arguments: Arguments, output: Output) -> Result<Exit, Failure> {
         Command::Result(command) => runtime()?.block_on(issuing::result(command, output)),
         Command::Offer(command) => runtime()?.block_on(offering::run(command, output)),
         Command::Presentation(command) => return runtime()?.block_on(presenting::run(command, output)),
+        Command::Webhook(command) => return runtime()?.block_on(webhooks::run(command, output)),
         Command::Revoke(command) => runtime()?.block_on(issuing::revoke(command, output)),
         Command::Wallet(command) => runtime()?.block_on(wallet::run(command, output)),
         Command::Request(command) => runtime()?.block_on(checking::request(command, output)),

@@ -8,8 +8,8 @@ use super::{
     operation::{Access, Operation},
 };
 use axum::{
-    extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    extract::{ConnectInfo, FromRequestParts, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -27,6 +27,21 @@ use vidimus_crypto::OsEntropy;
 /// Filled by the gate of the operation that a request turned out to be for.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Matched(pub(super) Arc<OnceLock<Operation>>);
+
+/// Who asks, as far as it can be known: an address, for counting ([`subscriber`]).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Client(pub(super) IpAddr);
+
+impl<S: Send + Sync> FromRequestParts<S> for Client {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        parts.extensions.get::<Self>().copied().ok_or_else(|| {
+            tracing::error!("a handler asks who the client is where nobody looked");
+            Failure::internal()
+        })
+    }
+}
 
 /// Header with the request's id, in every answer.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -70,7 +85,7 @@ pub(super) async fn edge(State(guard): State<Arc<Guard>>, mut request: Request, 
 }
 
 /// Admits the request, runs it within its time, and turns a panic into an answer.
-async fn answer(guard: &Guard, request: Request, next: Next) -> Response {
+async fn answer(guard: &Guard, mut request: Request, next: Next) -> Response {
     let probe = matches!(request.uri().path(), "/livez" | "/readyz");
     let _permit = match guard.permits.try_acquire() {
         Ok(permit) => Some(permit),
@@ -86,7 +101,9 @@ async fn answer(guard: &Guard, request: Request, next: Next) -> Response {
             .get::<ConnectInfo<SocketAddr>>()
             .map(|info| info.0.ip());
         let client = client_address(connection, request.headers(), &guard.app.config.server.trusted_proxies);
-        if let Err(seconds) = guard.address_rate.take(subscriber(client), guard.app.clock.now()) {
+        let client = Client(subscriber(client));
+        request.extensions_mut().insert(client);
+        if let Err(seconds) = guard.address_rate.take(client.0, guard.app.clock.now()) {
             guard.metrics.limited();
             return Failure::rate().retry_after(seconds).into_response();
         }

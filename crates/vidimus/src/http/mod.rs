@@ -120,6 +120,7 @@ fn routes() -> Routes {
         .on(Operation::ListWebhooks, routes!(webhooks::list))
         .on(Operation::ReadWebhook, routes!(webhooks::read))
         .on(Operation::RemoveWebhook, routes!(webhooks::remove))
+        .on(Operation::RotateWebhook, routes!(webhooks::rotate))
         .on(Operation::TestWebhook, routes!(webhooks::test))
         .on(Operation::ListCategories, routes!(categories::list))
         .on(Operation::ReadCategory, routes!(categories::read))

@@ -160,6 +160,8 @@ operations! {
     ReadWebhook = GET "/v1/webhooks/{webhook}", Only(ISSUER_OR_VERIFIER, Admin), Own, Empty;
     /// Removes one of the caller's webhooks.
     RemoveWebhook = DELETE "/v1/webhooks/{webhook}", Only(ISSUER_OR_VERIFIER, Admin), Own, Empty;
+    /// Gives one of the caller's webhooks another secret.
+    RotateWebhook = POST "/v1/webhooks/{webhook}/secret", Only(ISSUER_OR_VERIFIER, Admin), Own, Small;
     /// Sends a test to one of the caller's webhooks.
     TestWebhook = POST "/v1/webhooks/{webhook}/test", Only(ISSUER_OR_VERIFIER, Admin), Own, Empty;
 

@@ -2,6 +2,7 @@
 
 use super::{
     auth::Caller,
+    edge::Client,
     error::{Failure, Told},
     extract::{Idempotency, Json, PageQuery, Path, Query},
 };
@@ -24,7 +25,7 @@ use vidimus_openid4vc::vp::{REQUEST_TYPE, RequestUriPost};
 
 /// Ask a wallet
 ///
-/// Signed, by reference, answered once, within 60 to 300 seconds. The link goes to the holder as a link or QR code.
+/// Signed, by reference, answered once, within 60 to 300 seconds. Five wrong answers fail it. The link goes to the holder as a link or QR code.
 #[utoipa::path(
     post, path = "/v1/presentations", tag = "presentations", request_body = NewPresentation,
     params(("Idempotency-Key" = Option<String>, Header, description = "Random, the same for each try of one request")),
@@ -110,7 +111,7 @@ fn object(text: String) -> Response {
 
 /// Fetch a request object
 ///
-/// For wallets (OpenID4VP 1.0 §5.7).
+/// For wallets (OpenID4VP 1.0 §5.7). Until the request is answered, and at most ten times.
 #[utoipa::path(
     get, path = "/presentations/{presentation}/request", tag = "wallets",
     params(("presentation" = String, Path, description = "Id of the request")),
@@ -123,7 +124,7 @@ pub(super) async fn request(State(app): State<Arc<App>>, Path(id): Path<Presenta
 
 /// Fetch a request object, saying what the wallet can do
 ///
-/// For wallets (OpenID4VP 1.0 §5.10).
+/// For wallets (OpenID4VP 1.0 §5.10). Until the request is answered, and at most ten times; each time with the nonce that the wallet sends.
 #[utoipa::path(
     post, path = "/presentations/{presentation}/request", tag = "wallets",
     request_body(content = String, content_type = "application/x-www-form-urlencoded"),
@@ -141,7 +142,8 @@ pub(super) async fn post_request(
 
 /// Answer a request
 ///
-/// For wallets: `direct_post.jwt`, or `direct_post` where the verifier takes it (OpenID4VP 1.0 §8.2, §8.3).
+/// For wallets: `direct_post.jwt`, or `direct_post` where the verifier takes it (OpenID4VP 1.0 §8.2, §8.3). A presentation that is not what was
+/// asked for, or that nobody known issued, is refused and counted; the request fails with the fifth.
 #[utoipa::path(
     post, path = "/presentations/{presentation}/response", tag = "wallets",
     request_body(content = String, content_type = "application/x-www-form-urlencoded"),
@@ -156,27 +158,38 @@ pub(super) async fn respond(
     let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     Ok(match presenting::respond(&app, id, &body).await? {
         presenting::Told::Taken(body) => (json, body).into_response(),
-        presenting::Told::Refused(error) => {
-            let body = serde_json::json!({"error": "invalid_request", "error_description": error.to_string()});
-            let mut response = (StatusCode::BAD_REQUEST, json, body.to_string()).into_response();
-            response.extensions_mut().insert(Told("invalid_request"));
-            response
+        presenting::Told::Refused(error) => none(&error.to_string()),
+        presenting::Told::Wrong => {
+            none("what is presented is not what the request asks for, or nobody known issued it")
         }
     })
 }
 
+/// The answer to what is none: the wallet may try again.
+fn none(description: &str) -> Response {
+    let body = serde_json::json!({"error": "invalid_request", "error_description": description});
+    let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    let mut response = (StatusCode::BAD_REQUEST, json, body.to_string()).into_response();
+    response.extensions_mut().insert(Told("invalid_request"));
+    response
+}
+
 /// Leave a presentation for a verifier
 ///
-/// Sealed to its key; kept for a day. Nobody but the verifier can read it.
+/// Sealed to its key; kept for a day. Nobody but the verifier can read it. One client leaves at most 200 a day.
 #[utoipa::path(
     post, path = "/v1/left-presentations", tag = "presentations", request_body = Leave,
     responses((status = 201, body = LeftView))
 )]
 pub(super) async fn leave(
     State(app): State<Arc<App>>,
+    Client(address): Client,
     Json(leave): Json<Leave>,
 ) -> Result<(StatusCode, Json<LeftView>), Failure> {
-    Ok((StatusCode::CREATED, Json(presenting::leave(&app, leave).await?)))
+    Ok((
+        StatusCode::CREATED,
+        Json(presenting::leave(&app, address, leave).await?),
+    ))
 }
 
 /// List what was left

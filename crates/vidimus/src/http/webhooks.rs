@@ -8,7 +8,7 @@ use super::{
 use crate::app::{
     App,
     once::{Asked, as_noted, once},
-    webhooks::{self, NewWebhook, WebhookDetails, WebhookTest, WebhookView},
+    webhooks::{self, NewWebhook, SecretRotation, WebhookDetails, WebhookTest, WebhookView},
 };
 use axum::{extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
@@ -88,6 +88,36 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, Failure> {
     webhooks::remove(&app, &caller, id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Give a webhook another secret
+///
+/// The answer shows it once. For the overlap `webhook-signature` has two signatures, with the new secret and with the one before; a receiver that
+/// knows either finds its own.
+#[utoipa::path(
+    post, path = "/v1/webhooks/{webhook}/secret", tag = "events", request_body = SecretRotation,
+    params(
+        ("webhook" = String, Path, description = "Id of the webhook"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Random, the same for each try of one request"),
+    ),
+    responses((status = 200, body = WebhookView))
+)]
+pub(super) async fn rotate(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path(id): Path<WebhookId>,
+    idempotency: Idempotency,
+    rotation: Option<Json<SecretRotation>>,
+) -> Result<Json<WebhookView>, Failure> {
+    let rotation = rotation.map(|Json(rotation)| rotation).unwrap_or_default();
+    let request = (id.to_string(), rotation.clone());
+    let asked = Asked {
+        key: idempotency.key(),
+        operation: "rotate-webhook",
+        request: &request,
+    };
+    let work = |once| webhooks::rotate(&app, &caller, id, rotation, once);
+    Ok(Json(once(&app, &caller, asked, work, as_noted).await?))
 }
 
 /// Test a webhook

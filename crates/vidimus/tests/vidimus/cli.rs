@@ -10,6 +10,7 @@ mod place;
 mod renewal;
 mod roles;
 mod rotation;
+mod telling;
 
 use self::place::{Place, ended, text};
 use serde_json::{Value, json};

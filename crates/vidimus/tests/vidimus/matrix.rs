@@ -206,7 +206,7 @@ fn body(operation: Operation) -> Value {
         Operation::ConfirmPresentation => json!({"response_code": "x", "session": "y"}),
         Operation::AddCopies => json!({"formats": ["hcert"]}),
         Operation::RevokeCertificate => json!({"reason": "error"}),
-        Operation::RotateAccount => json!({}),
+        Operation::RotateAccount | Operation::RotateWebhook => json!({}),
         Operation::SignCopy => json!({"signature": "AA"}),
         _ => Value::Null,
     }

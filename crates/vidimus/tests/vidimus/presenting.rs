@@ -1,6 +1,10 @@
 //! An airline asks, a traveller's wallet shows: OpenID4VP through the real router.
 
+mod told;
+
+use self::told::a_verifier_that_may_not_ask_is_told_nothing;
 use crate::{
+    events::Stream,
     harness::{Participant, TestApp, on_both},
     wallets::{
         code, offered,
@@ -9,12 +13,13 @@ use crate::{
 };
 use axum::{
     body::Body,
+    extract::ConnectInfo,
     http::{Method, Request, StatusCode, header},
 };
 use serde_json::{Map, Value, json};
 use vidimus_core::{Algorithm, Signer};
 use vidimus_credential::sd_jwt::{ClaimPath, SdJwt, key_binding};
-use vidimus_crypto::{Native, OsEntropy, SigningKey};
+use vidimus_crypto::{KeyKind, Native, OsEntropy, SigningKey};
 use vidimus_openid4vc::vp::{
     ErrorCode, Evidence, Formats, HttpRequest, Incoming, Invocation, Policy, Presentation, Refusal, Step,
     TransactionData, Trust, Verified, VpToken, Wallet,
@@ -68,6 +73,15 @@ fn wallet() -> Wallet {
         transaction_types: Vec::new(),
         encrypted_requests: true,
     }
+}
+
+async fn anchored(app: &TestApp, world: &World) {
+    let digest = vidimus_core::Provider::sha256(&Native::new(), &[SdJwt::parse(&world.copy).unwrap().jws().message()]);
+    let asked = json!({"digest": digest.to_string()});
+    app.until("the copy is anchored", async || {
+        app.post("/v1/evidence", None, &asked).await.status == StatusCode::OK
+    })
+    .await;
 }
 
 async fn ask(app: &TestApp, airline: &Participant, body: &Value) -> Value {
@@ -159,10 +173,16 @@ on_both!(
     an_airline_sees_what_it_asked_for_and_no_more,
     a_nosy_airline_is_refused_before_anybody_is_asked,
     an_answer_is_taken_once_and_only_for_its_request,
+    who_saw_the_link_does_not_spoil_the_request,
+    what_anybody_can_sign_is_no_answer,
+    of_two_answers_at_once_one_is_taken,
+    a_request_is_fetched_a_few_times_until_it_is_answered,
     on_the_same_device_the_browser_has_to_come_back,
     a_holder_declines_and_an_airline_that_was_suspended_reads_nothing,
     a_payment_is_authorised_with_the_presentation,
     a_copy_with_key_binding_answers_a_plain_request_once,
+    one_sender_does_not_fill_a_verifier_s_box,
+    a_verifier_that_may_not_ask_is_told_nothing,
 );
 
 async fn an_airline_sees_what_it_asked_for_and_no_more(app: TestApp) {
@@ -180,15 +200,7 @@ async fn an_airline_sees_what_it_asked_for_and_no_more(app: TestApp) {
             ("boarding", 0)
         );
         assert_eq!(statement.participant.as_deref(), Some(world.airline.id.as_str()));
-        app.until("the copy is anchored", async || {
-            let digest =
-                vidimus_core::Provider::sha256(&Native::new(), &[SdJwt::parse(&world.copy).unwrap().jws().message()]);
-            app.post("/v1/evidence", None, &json!({"digest": digest.to_string()}))
-                .await
-                .status
-                == StatusCode::OK
-        })
-        .await;
+        anchored(&app, &world).await;
         let text = presentation(&app, &world, &incoming, &names(), Map::new());
         let taken = answer(&app, &incoming, text).await.expect(StatusCode::OK);
         assert_eq!(taken, json!({}), "nowhere to go, across devices");
@@ -299,12 +311,20 @@ async fn an_answer_is_taken_once_and_only_for_its_request(app: TestApp) {
         "what is no answer settles nothing"
     );
     // A presentation made for the first, as answer to the second: read, and not believed.
-    answer(&app, &two, text.clone()).await.expect(StatusCode::OK);
-    let settled = read(&app, &world, &second).await;
+    let wrong = answer(&app, &two, text.clone()).await;
     assert_eq!(
-        (settled["state"].as_str(), settled["answer"]["error"].as_str()),
-        (Some("failed"), Some("no_match")),
-        "{settled}"
+        (wrong.status, wrong.json()["error"].as_str()),
+        (StatusCode::BAD_REQUEST, Some("invalid_request"))
+    );
+    let open = read(&app, &world, &second).await;
+    assert_eq!(
+        (
+            open["state"].as_str(),
+            open["answer"]["error"].as_str(),
+            &open["wrong_answers"]
+        ),
+        (Some("fetched"), Some("no_match"), &json!(1)),
+        "{open}"
     );
     answer(&app, &one, text.clone()).await.expect(StatusCode::OK);
     let again = answer(&app, &one, text).await;
@@ -317,7 +337,7 @@ async fn an_answer_is_taken_once_and_only_for_its_request(app: TestApp) {
     let third = ask(&app, &world.airline, &asked()).await;
     let three = received(&app, &wallet(), &third).await.unwrap();
     let empty = presentation(&app, &world, &three, &[], Map::new());
-    answer(&app, &three, empty).await.expect(StatusCode::OK);
+    assert_eq!(answer(&app, &three, empty).await.status, StatusCode::BAD_REQUEST);
     assert_eq!(read(&app, &world, &third).await["answer"]["error"], "no_match");
     let withdrawn = ask(&app, &world.airline, &asked()).await;
     let path = format!("/v1/presentations/{}", withdrawn["id"].as_str().unwrap());
@@ -333,9 +353,162 @@ async fn an_answer_is_taken_once_and_only_for_its_request(app: TestApp) {
     assert_eq!(gone.problem(), "not-found");
 }
 
+async fn who_saw_the_link_does_not_spoil_the_request(app: TestApp) {
+    let world = world(&app).await;
+    let (first, second) = (
+        ask(&app, &world.airline, &asked()).await,
+        ask(&app, &world.airline, &asked()).await,
+    );
+    for (view, wrong) in [(&first, 4), (&second, 5)] {
+        let incoming = received(&app, &wallet(), view).await.unwrap();
+        for count in 1..=wrong {
+            let nothing = presentation(&app, &world, &incoming, &[], Map::new());
+            let refused = answer(&app, &incoming, nothing).await;
+            assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{count}");
+            assert_eq!(read(&app, &world, view).await["wrong_answers"], count);
+        }
+        let right = presentation(&app, &world, &incoming, &names(), Map::new());
+        let last = answer(&app, &incoming, right).await;
+        let settled = read(&app, &world, view).await;
+        if wrong < 5 {
+            assert_eq!(last.status, StatusCode::OK);
+            assert_eq!(
+                (
+                    settled["state"].as_str(),
+                    settled["answer"]["error"].as_str(),
+                    &settled["wrong_answers"]
+                ),
+                (Some("answered"), None, &json!(4)),
+                "{settled}"
+            );
+        } else {
+            assert_eq!(last.problem(), "not-found", "it has failed");
+            assert_eq!(
+                (settled["state"].as_str(), settled["answer"]["error"].as_str()),
+                (Some("failed"), Some("no_match")),
+                "{settled}"
+            );
+        }
+    }
+    let mut stream = Stream::open(&app, &world.airline.key, Some(0)).await;
+    for view in [&first, &second] {
+        let told = stream.next().await.unwrap();
+        assert_eq!(
+            (told.kind.as_str(), told.object.as_str()),
+            ("presentation.answered", view["id"].as_str().unwrap()),
+            "each once, when it is over"
+        );
+    }
+}
+
+/// A certificate with all that is asked for, by an issuer of the onlooker's own.
+async fn what_anybody_can_sign_is_no_answer(app: TestApp) {
+    let world = world(&app).await;
+    let view = ask(&app, &world.airline, &asked()).await;
+    let incoming = received(&app, &wallet(), &view).await.unwrap();
+    let held = SdJwt::parse(&world.copy).unwrap();
+    let (header, payload) = (held.jws().header_members(), held.jws().claims().unwrap());
+    let forger = SigningKey::generate(KeyKind::P256, &mut OsEntropy);
+    let unsigned = vidimus_credential::jws::Unsigned::new(&header, Value::Object(payload).to_string().as_bytes());
+    let signature = forger.sign(Algorithm::Es256, unsigned.message()).unwrap();
+    let rest = world.copy.split_once('~').unwrap().1;
+    let copy = format!("{}~{rest}", unsigned.finish(&signature));
+    let forged = World { copy, ..world };
+    let text = presentation(&app, &forged, &incoming, &names(), Map::new());
+    assert_eq!(answer(&app, &incoming, text).await.status, StatusCode::BAD_REQUEST);
+    let open = read(&app, &forged, &view).await;
+    assert_eq!(
+        (
+            open["state"].as_str(),
+            open["answer"]["verdict"].as_str(),
+            &open["wrong_answers"]
+        ),
+        (Some("fetched"), Some("invalid"), &json!(1)),
+        "{open}"
+    );
+    assert_eq!(open["answer"]["credentials"][0]["attributes"], json!({}));
+}
+
+async fn of_two_answers_at_once_one_is_taken(app: TestApp) {
+    let world = world(&app).await;
+    for wrong in [false, true] {
+        let view = ask(&app, &world.airline, &asked()).await;
+        let incoming = received(&app, &wallet(), &view).await.unwrap();
+        let right = || presentation(&app, &world, &incoming, &names(), Map::new());
+        let other = if wrong {
+            presentation(&app, &world, &incoming, &[], Map::new())
+        } else {
+            right()
+        };
+        let (one, two) = tokio::join!(answer(&app, &incoming, right()), answer(&app, &incoming, other));
+        let taken = [&one, &two].iter().filter(|told| told.status == StatusCode::OK).count();
+        assert_eq!(taken, 1, "{} {}", one.status, two.status);
+        if wrong {
+            assert_eq!(one.status, StatusCode::OK, "the right one");
+            // Before the right one it is counted, after it there is no such request.
+            assert!([StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND].contains(&two.status));
+        }
+        let settled = read(&app, &world, &view).await;
+        assert_eq!(settled["state"], "answered");
+        assert_eq!(
+            settled["wrong_answers"],
+            u8::from(two.status == StatusCode::BAD_REQUEST),
+            "{settled}"
+        );
+    }
+}
+
+async fn a_request_is_fetched_a_few_times_until_it_is_answered(app: TestApp) {
+    let world = world(&app).await;
+    let mut body = asked();
+    body["post"] = true.into();
+    let (first, second) = (
+        ask(&app, &world.airline, &body).await,
+        ask(&app, &world.airline, &body).await,
+    );
+    let path = |view: &Value| format!("/presentations/{}/request", view["id"].as_str().unwrap());
+    let post = async |view: &Value, nonce: &str| {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(path(view))
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        app.send(request.body(Body::from(format!("wallet_nonce={nonce}"))).unwrap())
+            .await
+    };
+    for count in 0..9 {
+        let object = post(&first, &format!("nonce-{count}")).await;
+        assert_eq!(object.status, StatusCode::OK);
+        let claims = vidimus_credential::jws::Jws::parse(&object.text(), 64 << 10)
+            .unwrap()
+            .claims();
+        assert_eq!(
+            claims.unwrap()["wallet_nonce"],
+            format!("nonce-{count}"),
+            "each has its own"
+        );
+    }
+    let incoming = received(&app, &wallet(), &first).await.unwrap();
+    assert_eq!(read(&app, &world, &first).await["fetches"], 10);
+    assert_eq!(post(&first, "one-more").await.problem(), "not-found");
+    assert_eq!(
+        app.get(&path(&first), None).await.problem(),
+        "not-found",
+        "by get neither"
+    );
+    let text = presentation(&app, &world, &incoming, &names(), Map::new());
+    answer(&app, &incoming, text).await.expect(StatusCode::OK);
+
+    let incoming = received(&app, &wallet(), &second).await.unwrap();
+    let text = presentation(&app, &world, &incoming, &names(), Map::new());
+    answer(&app, &incoming, text).await.expect(StatusCode::OK);
+    assert_eq!(post(&second, "late").await.problem(), "not-found", "it is answered");
+    assert_eq!(read(&app, &world, &second).await["fetches"], 1);
+}
+
 /// Without OpenID4VP: a nonce of `/v1/presentation-requests`, signed in the key binding.
 async fn a_copy_with_key_binding_answers_a_plain_request_once(app: TestApp) {
     let world = world(&app).await;
+    anchored(&app, &world).await;
     let request = app
         .post(
             "/v1/presentation-requests",
@@ -465,7 +638,10 @@ async fn a_payment_is_authorised_with_the_presentation(app: TestApp) {
             required: true,
         }],
     }];
-    for (authorises, state) in [(true, "answered"), (false, "failed")] {
+    for (authorises, state, status) in [
+        (true, "answered", StatusCode::OK),
+        (false, "fetched", StatusCode::BAD_REQUEST),
+    ] {
         let view = ask(&app, &world.airline, &body).await;
         let incoming = received(&app, &wallet, &view).await.unwrap();
         let data: Vec<&TransactionData> = incoming.request.transaction_data.iter().collect();
@@ -475,9 +651,63 @@ async fn a_payment_is_authorised_with_the_presentation(app: TestApp) {
             Map::new()
         };
         let text = presentation(&app, &world, &incoming, &names(), claims);
-        answer(&app, &incoming, text).await.expect(StatusCode::OK);
+        assert_eq!(answer(&app, &incoming, text).await.status, status);
         let read = read(&app, &world, &view).await;
         assert_eq!(read["state"], state, "{read}");
         assert_eq!(read["answer"]["transaction_data"] == "authorised", authorises);
     }
+}
+
+/// A client at this address leaves something sealed for the airline.
+async fn leave(app: &TestApp, airline: &Participant, from: &str) -> crate::harness::Answer {
+    let address: std::net::SocketAddr = from.parse().unwrap();
+    let body = json!({"verifier": airline.id, "payload": "c2VhbGVk"}).to_string();
+    let request = Request::post("/v1/left-presentations")
+        .header(header::CONTENT_TYPE, "application/json")
+        .extension(ConnectInfo(address))
+        .body(Body::from(body));
+    app.send(request.unwrap()).await
+}
+
+async fn one_sender_does_not_fill_a_verifier_s_box(app: TestApp) {
+    let authority = app.set_up().await;
+    let airline = app.admit(&authority, &airline()).await;
+    for from in ["192.0.2.7:4000", "[2001:db8:1:2::7]:4000"] {
+        for count in 0..200 {
+            assert_eq!(leave(&app, &airline, from).await.status, StatusCode::CREATED, "{count}");
+        }
+        let more = leave(&app, &airline, from).await;
+        assert_eq!(
+            (more.status, more.problem().as_str()),
+            (StatusCode::FORBIDDEN, "left-limit")
+        );
+    }
+    let neighbour = leave(&app, &airline, "[2001:db8:1:2:ffff::1]:9").await;
+    assert_eq!(neighbour.problem(), "left-limit", "a subscriber has a whole network");
+    for from in ["192.0.2.8:4000", "[2001:db8:1:3::7]:4000"] {
+        assert_eq!(leave(&app, &airline, from).await.status, StatusCode::CREATED, "{from}");
+    }
+    let page = app.get("/v1/left-presentations?limit=500", Some(&airline.key)).await;
+    assert_eq!(page.expect(StatusCode::OK)["items"].as_array().unwrap().len(), 402);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_senders_together_leave_so_many_in_a_day() {
+    let app = TestApp::new().await;
+    let authority = app.set_up().await;
+    let airline = app.admit(&authority, &airline()).await;
+    let now = app.app.now();
+    app.app
+        .store
+        .write(move |tx| {
+            (0..49_999).try_for_each(|_| vidimus_store::limits::hit(tx, "left-all", &[], 86_400, now).map(drop))
+        })
+        .await
+        .unwrap();
+    assert_eq!(leave(&app, &airline, "192.0.2.7:1").await.status, StatusCode::CREATED);
+    let more = leave(&app, &airline, "192.0.2.8:1").await;
+    assert_eq!(
+        (more.status, more.problem().as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, "left-capacity")
+    );
 }

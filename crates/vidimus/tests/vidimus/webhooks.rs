@@ -144,6 +144,105 @@ async fn what_happens_arrives_signed_and_thin_and_again_until_it_is_taken() {
     assert_eq!(others["items"], json!([]));
 }
 
+/// The secrets that a request is signed with, of these.
+fn signed_with<'s>(request: &Received, secrets: &[&'s str]) -> Vec<&'s str> {
+    let header = request.header("webhook-signature").to_owned();
+    let signatures: Vec<_> = header.split(' ').collect();
+    let (id, timestamp) = (request.header("webhook-id"), request.header("webhook-timestamp"));
+    let found: Vec<_> = secrets
+        .iter()
+        .copied()
+        .filter(|secret| {
+            let key = encoding::from_base64(secret.strip_prefix("whsec_").unwrap()).unwrap();
+            let mac = hmac_sha256(&key, &[format!("{id}.{timestamp}.").as_bytes(), &request.body]);
+            signatures.contains(&format!("v1,{}", encoding::base64(&mac)).as_str())
+        })
+        .collect();
+    assert_eq!(
+        found.len(),
+        signatures.len(),
+        "each signature is by a secret that is known: {header}"
+    );
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_replaced_while_both_are_good() {
+    let (app, clock) = deployment().await;
+    let authority = app.set_up().await;
+    let laboratory = app.admit(&authority, &laboratory("Laboratory")).await;
+    let airline = app.admit(&authority, &airline("Airline")).await;
+    let receiver = Receiver::plain(|_, _| StatusCode::NO_CONTENT.into_response()).await;
+    let url = format!("http://127.0.0.1:{}/", receiver.port);
+    let (id, first) = listen(&app, &laboratory, &json!({"url": url})).await;
+    let path = format!("/v1/webhooks/{id}/secret");
+    let rotate = async |body: Value, key: &str| {
+        let request = axum::http::Request::post(&path)
+            .header(header::AUTHORIZATION, format!("Bearer {}", laboratory.key))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("idempotency-key", key)
+            .body(axum::body::Body::from(body.to_string()));
+        app.send(request.unwrap()).await
+    };
+    let mut told = 0;
+    let mut next = async || {
+        happens(&app, &laboratory, Kind::CredentialIssued).await;
+        told += 1;
+        app.until("it is told", async || receiver.requests().len() == told)
+            .await;
+        receiver.requests().pop().unwrap()
+    };
+    let made = rotate(json!({"overlap_seconds": 600}), "one")
+        .await
+        .expect(StatusCode::OK);
+    let second = made["secret"].as_str().unwrap().to_owned();
+    assert_ne!(first, second);
+    assert!(made["previous_until"].as_i64().unwrap() - app.app.now().0 <= 600);
+    let again = rotate(json!({"overlap_seconds": 600}), "one")
+        .await
+        .expect(StatusCode::OK);
+    assert_eq!(again, made, "an answer that got lost is given again");
+    assert_eq!(signed_with(&next().await, &[&first, &second]), [&first, &second]);
+    let seen = details(&app, &laboratory, &id).await;
+    assert_eq!(seen["webhook"]["previous_until"], made["previous_until"]);
+    assert_eq!(seen["webhook"].get("secret"), None);
+    clock.by(601);
+    assert_eq!(
+        signed_with(&next().await, &[&first, &second]),
+        [&second],
+        "its time is over"
+    );
+    assert_eq!(
+        details(&app, &laboratory, &id).await["webhook"].get("previous_until"),
+        None
+    );
+    // Known to others: it ends at once.
+    let made = rotate(json!({"overlap_seconds": 0}), "two")
+        .await
+        .expect(StatusCode::OK);
+    let third = made["secret"].as_str().unwrap();
+    assert_eq!(signed_with(&next().await, &[&first, &second, third]), [third]);
+
+    let long = rotate(json!({"overlap_seconds": 604_801}), "three").await;
+    assert_eq!(
+        (long.status, long.problem().as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "secret-overlap")
+    );
+    assert_eq!(
+        app.post(&path, Some(&airline.key), &json!({})).await.status,
+        StatusCode::NOT_FOUND
+    );
+    let audit = app
+        .get("/v1/audit?limit=500", Some(&authority))
+        .await
+        .expect(StatusCode::OK);
+    let rotations = audit["items"].as_array().unwrap().iter();
+    assert_eq!(
+        rotations.filter(|entry| entry["operation"] == "rotate-webhook").count(),
+        2
+    );
+}
+
 on_both! { every_event_arrives_once_at_each_who_listens_for_it }
 
 async fn every_event_arrives_once_at_each_who_listens_for_it(app: TestApp) {

@@ -2,7 +2,7 @@
 //! caused it; instances take rows by leases and try each until it arrives, is refused for good, or is too late.
 //!
 //! Webhooks follow Standard Webhooks 1.0: `webhook-id` is the same for every try, `webhook-timestamp` is of the try, and
-//! `webhook-signature` is HMAC-SHA256 over both and the body. A receiver that keeps ids for as long as it accepts timestamps takes each once.
+//! `webhook-signature` is HMAC-SHA256 over both and the body, one after the other for each secret that is good. A receiver that keeps ids for as long as it accepts timestamps takes each once.
 
 mod mail;
 
@@ -110,10 +110,14 @@ pub(super) async fn post(
     body: &Body,
 ) -> Result<Result<(), Failed>, Error> {
     let target = Target::open(&app.keys, webhook)?;
-    let key = target.key()?;
-    let (id, timestamp) = (id.to_string(), app.now().0.to_string());
+    let now = app.now();
+    let (id, timestamp) = (id.to_string(), now.0.to_string());
     let signed: [&[u8]; 5] = [id.as_bytes(), b".", timestamp.as_bytes(), b".", &body.0];
-    let signature = format!("v1,{}", encoding::base64(&hmac_sha256(key.expose(), &signed)));
+    let keys = target.keys(now)?;
+    let signatures = keys
+        .iter()
+        .map(|key| format!("v1,{}", encoding::base64(&hmac_sha256(key.expose(), &signed))));
+    let signature = signatures.collect::<Vec<_>>().join(" ");
     // Looked at again: the configuration may have changed since it was made.
     let url = match app.outside.target(&target.url) {
         Ok(url) => url,

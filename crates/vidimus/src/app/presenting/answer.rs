@@ -1,7 +1,8 @@
 //! A wallet's answer: read, checked, and kept for its verifier, sealed.
 //!
 //! The first answer that is one to this request settles it. What is none (another session's, encrypted to another key, too late) is refused and
-//! settles nothing, so that who saw the link cannot spoil it.
+//! settles nothing. So is a presentation that anybody could have made, who saw the link: of something else than was asked for, or not signed
+//! by an issuer that is known. Such are counted, and the request fails when there were [`MOST_WRONG`].
 
 use super::{
     Kept, answer_of, answer_place, opened, verifier_of, view,
@@ -24,12 +25,16 @@ use vidimus_credential::{
 use vidimus_openid4vc::{
     dcql::{Authority, Candidate, Query, Step, Type, check_response},
     oauth::Opaque,
-    vp::{Answer, Posted, Presentation, ResponseError, Session, TransactionData, VpToken},
+    vp::{Answer, Posted, Presentation as Presented, ResponseError, Session, TransactionData, VpToken},
 };
 use vidimus_store::{
     checks as check_rows, events,
-    presentations::{self, State},
+    participants::Participant,
+    presentations::{self, Presentation, State},
 };
+
+/// Wrong answers that a request has; the last fails it.
+const MOST_WRONG: u32 = 5;
 
 /// What a wallet is told of its answer.
 #[derive(Debug)]
@@ -38,6 +43,21 @@ pub enum Told {
     Taken(String),
     /// It is none to this request.
     Refused(ResponseError),
+    /// It presents what does not answer this request.
+    Wrong,
+}
+
+/// What came of an answer: what the verifier is told, and the reports.
+enum Judged {
+    Declined(Value),
+    Answered(Value, Vec<Report>),
+    Wrong(Value, Vec<Report>),
+}
+
+impl Judged {
+    fn wrong(told: Value) -> Self {
+        Self::Wrong(told, Vec::new())
+    }
 }
 
 /// Takes what a wallet posted.
@@ -57,44 +77,46 @@ pub async fn respond(app: &App, id: PresentationId, body: &[u8]) -> Result<Told,
         Err(error) => return Ok(Told::Refused(error)),
     };
     // Judged before it is taken: what fails here for the moment leaves the request as it is.
-    let (state, result, reports) = match answer {
-        Answer::Declined(error) => (
-            State::Declined,
-            json!({"error": error.code().map_or("access_denied", |code| code.name())}),
-            Vec::new(),
-        ),
+    let judged = match answer {
+        Answer::Declined(error) => {
+            Judged::Declined(json!({"error": error.code().map_or("access_denied", |code| code.name())}))
+        }
         Answer::Presented(token) => {
             // What it is registered for now, not when it asked.
             let permitted = participants::attributes_of(&app.registries().verifiers, &verifier);
             judge(app, &kept, &token, &permitted).await?
         }
     };
-    let rows: Vec<_> = reports
-        .iter()
-        .map(|report| check_rows::Check {
-            id: CheckId::generate(&mut *app.entropy()),
-            participant: verifier.id,
-            category: report.category.as_ref().map(ToString::to_string),
-            verdict: checks::verdict(report.verdict).to_owned(),
-            reasons: report
-                .reasons()
-                .iter()
-                .map(|reason| reason.code())
-                .collect::<Vec<_>>()
-                .join(" "),
-            time: now,
-        })
-        .collect();
+    match judged {
+        Judged::Declined(result) => settle(app, &row, &verifier, &kept, State::Declined, &result, &[]).await,
+        Judged::Answered(result, reports) => {
+            settle(app, &row, &verifier, &kept, State::Answered, &result, &reports).await
+        }
+        Judged::Wrong(result, reports) => refuse(app, &row, &verifier, &result, &reports).await,
+    }
+}
+
+/// Keeps an answer, if it is the first.
+async fn settle(
+    app: &App,
+    row: &Presentation,
+    verifier: &Participant,
+    kept: &Kept,
+    state: State,
+    result: &Value,
+    reports: &[Report],
+) -> Result<Told, Error> {
+    let (id, now) = (row.id, app.now());
+    let scope = super::scope_of(verifier);
+    let rows = check_rows_of(app, row, reports);
     let (code, told) = kept.session.acknowledge(&mut *app.entropy());
     let code = code.map(|code| offers::hash(app, &code));
-    let plain = result.to_string();
-    let sealed = app.keys.seal(&answer_place(id), plain.as_bytes(), &mut *app.entropy());
-    let scope = super::scope_of(&verifier);
+    let sealed = sealed(app, id, result);
     let kind = match state {
         State::Declined => events::Kind::PresentationDeclined,
         _ => events::Kind::PresentationAnswered,
     };
-    let event = crate::app::events::event(app, verifier.id, kind, id.as_bytes());
+    let event = crate::app::events::event(app, row.participant, kind, id.as_bytes());
     let taken = app
         .store
         .write(move |tx| {
@@ -108,10 +130,66 @@ pub async fn respond(app: &App, id: PresentationId, body: &[u8]) -> Result<Told,
         })
         .await?;
     if !taken {
-        return Err(missing());
+        return Err(Error::NotFound("presentation"));
     }
     app.wake.events.notify_one();
     Ok(Told::Taken(told))
+}
+
+/// Counts a wrong answer; the last that is looked at fails the request.
+async fn refuse(
+    app: &App,
+    row: &Presentation,
+    verifier: &Participant,
+    result: &Value,
+    reports: &[Report],
+) -> Result<Told, Error> {
+    let (id, now) = (row.id, app.now());
+    let scope = super::scope_of(verifier);
+    let rows = check_rows_of(app, row, reports);
+    let sealed = sealed(app, id, result);
+    let event = crate::app::events::event(app, row.participant, events::Kind::PresentationAnswered, id.as_bytes());
+    let stands = app
+        .store
+        .write(move |tx| {
+            let stands = presentations::refuse(tx, id, &sealed, MOST_WRONG, now)?;
+            if stands.is_some() {
+                rows.iter().try_for_each(|row| check_rows::insert(tx, &scope, row))?;
+            }
+            if stands == Some(State::Failed) {
+                events::append(tx, &event)?;
+            }
+            Ok::<_, Error>(stands)
+        })
+        .await?;
+    match stands {
+        None => return Err(Error::NotFound("presentation")),
+        Some(State::Failed) => app.wake.events.notify_one(),
+        Some(_) => {}
+    }
+    Ok(Told::Wrong)
+}
+
+fn sealed(app: &App, id: PresentationId, result: &Value) -> Vec<u8> {
+    let plain = result.to_string();
+    app.keys.seal(&answer_place(id), plain.as_bytes(), &mut *app.entropy())
+}
+
+fn check_rows_of(app: &App, row: &Presentation, reports: &[Report]) -> Vec<check_rows::Check> {
+    let check = |report: &Report| check_rows::Check {
+        id: CheckId::generate(&mut *app.entropy()),
+        participant: row.participant,
+        category: report.category.as_ref().map(ToString::to_string),
+        verdict: checks::verdict(report.verdict).to_owned(),
+        reasons: report
+            .reasons()
+            .iter()
+            .map(|reason| reason.code())
+            .collect::<Vec<_>>()
+            .join(" "),
+        time: app.now(),
+    };
+    reports.iter().map(check).collect()
 }
 
 /// One presentation, read and checked.
@@ -128,31 +206,25 @@ struct Checked {
     binding: Option<Map<String, Value>>,
 }
 
-/// What came of presentations: the state, what the verifier is told, and the reports.
-async fn judge(
-    app: &App,
-    kept: &Kept,
-    token: &VpToken,
-    permitted: &[String],
-) -> Result<(State, Value, Vec<Report>), Error> {
+/// Whether an issuer that is known signed it: nobody else can make the like.
+fn is_genuine(report: &Report) -> bool {
+    let signature = report.test(Test::Signature);
+    report.verdict != Verdict::Invalid || signature.is_some_and(|result| result.outcome == Outcome::Passed)
+}
+
+async fn judge(app: &App, kept: &Kept, token: &VpToken, permitted: &[String]) -> Result<Judged, Error> {
     let session = &kept.session;
     let mut checked = Vec::new();
     for (id, presentations) in token.iter() {
         for presentation in presentations {
             match check(app, session, id, presentation).await? {
                 Some(one) => checked.push(one),
-                None => {
-                    return Ok((
-                        State::Failed,
-                        json!({"error": "unreadable", "credential": id}),
-                        Vec::new(),
-                    ));
-                }
+                None => return Ok(Judged::wrong(json!({"error": "unreadable", "credential": id}))),
             }
         }
     }
     if let Err(error) = fits(&session.query, &checked) {
-        return Ok((State::Failed, json!({"error": "no_match", "cause": error}), Vec::new()));
+        return Ok(Judged::wrong(json!({"error": "no_match", "cause": error})));
     }
     let bindings: Vec<(&str, &Map<String, Value>)> = checked
         .iter()
@@ -160,7 +232,7 @@ async fn judge(
         .collect();
     if let Err(error) = TransactionData::verify(&session.transaction_data, &bindings, app.provider()) {
         let told = json!({"error": "transaction_data", "cause": error.to_string()});
-        return Ok((State::Failed, told, Vec::new()));
+        return Ok(Judged::wrong(told));
     }
     let credentials: Vec<Value> = checked.iter().map(|one| tell(app, kept, one, permitted)).collect();
     let verdict = checked
@@ -176,8 +248,12 @@ async fn judge(
     if !session.transaction_data.is_empty() {
         told["transaction_data"] = "authorised".into();
     }
-    let reports = checked.into_iter().map(|one| one.report).collect();
-    Ok((State::Answered, told, reports))
+    let reports: Vec<Report> = checked.into_iter().map(|one| one.report).collect();
+    Ok(if reports.iter().all(is_genuine) {
+        Judged::Answered(told, reports)
+    } else {
+        Judged::Wrong(told, reports)
+    })
 }
 
 const fn worse(one: Verdict, two: Verdict) -> Verdict {
@@ -189,7 +265,7 @@ const fn worse(one: Verdict, two: Verdict) -> Verdict {
 }
 
 /// Reads and checks one presentation. None where it is none that is read here.
-async fn check(app: &App, session: &Session, id: &str, presentation: &Presentation) -> Result<Option<Checked>, Error> {
+async fn check(app: &App, session: &Session, id: &str, presentation: &Presented) -> Result<Option<Checked>, Error> {
     let Some(text) = presentation.as_str() else {
         return Ok(None);
     };

@@ -137,6 +137,8 @@ pub async fn create(
         response_code_hash: None,
         answer: None,
         state: State::Made,
+        fetches: 0,
+        wrong_answers: 0,
         created: now,
         expires,
         updated: now,

@@ -1,13 +1,23 @@
-//! Presentations that holders leave for a verifier, sealed to its key: nobody here reads them, and who left them is not known.
+//! Presentations that holders leave for a verifier, sealed to its key: nobody here reads them, and who left them is not known. How many come
+//! from one address is counted for a day, by a keyed hash, so that one sender does not fill a verifier's box.
 
 use super::views::{Leave, LeftPage, LeftView};
-use crate::app::{App, error::Error, participants, principal::Principal, reading::Page};
+use crate::app::{
+    App,
+    error::{Error, Problem},
+    participants,
+    principal::Principal,
+    reading::Page,
+};
+use std::net::IpAddr;
 use vidimus_core::{
+    Timestamp,
     encoding::{base64url, from_base64url},
     id::{ParticipantId, PresentationId},
 };
 use vidimus_store::{
     left_presentations::{self as rows, Left},
+    limits,
     participants::Role,
 };
 
@@ -17,9 +27,13 @@ const MAX_PAYLOAD: usize = 128 << 10;
 const SECONDS: i64 = 86_400;
 /// How many are kept for one verifier at once.
 const MOST: u32 = 10_000;
+/// How many one address leaves in a day, for whichever verifiers: people behind one address share it.
+const PER_DAY: u64 = 200;
+/// How many are left in a day by all.
+const ALL_PER_DAY: u64 = 50_000;
 
-/// Leaves one. Whether there is such a verifier is no secret; a payload says nothing about who left it.
-pub async fn leave(app: &App, leave: Leave) -> Result<LeftView, Error> {
+/// Leaves one, for a client at `address`. Whether there is such a verifier is no secret; a payload says nothing about who left it.
+pub async fn leave(app: &App, address: IpAddr, leave: Leave) -> Result<LeftView, Error> {
     let payload = from_base64url(&leave.payload)
         .ok()
         .filter(|payload| (1..=MAX_PAYLOAD).contains(&payload.len()));
@@ -38,6 +52,7 @@ pub async fn leave(app: &App, leave: Leave) -> Result<LeftView, Error> {
         return Err(Error::NotFound("verifier"));
     }
     let now = app.now();
+    count(app, address, now).await?;
     let left = Left {
         id: PresentationId::generate(&mut *app.entropy()),
         participant: verifier,
@@ -55,6 +70,33 @@ pub async fn leave(app: &App, leave: Leave) -> Result<LeftView, Error> {
             "show it in another way, or try again later",
         ))
     }
+}
+
+/// Counts one more of this address, and of all.
+async fn count(app: &App, address: IpAddr, now: Timestamp) -> Result<(), Error> {
+    let sender = app.keys.credential_hash("left-sender", address.to_string().as_bytes());
+    let refused = app
+        .store
+        .write(move |tx| {
+            if limits::hit(tx, "left", &sender, SECONDS, now)? > PER_DAY {
+                return Ok(Some(Error::forbidden(
+                    "left-limit",
+                    "as many presentations as one client may leave in a day were left from this address",
+                    "show it in another way, or wait a day",
+                )));
+            }
+            // What one sender is refused does not use up what all have.
+            let all = limits::hit(tx, "left-all", &[], SECONDS, now)?;
+            Ok::<_, Error>((all > ALL_PER_DAY).then(|| {
+                Error::NotReady(Problem::new(
+                    "left-capacity",
+                    "as many presentations as this deployment keeps in a day were left",
+                    "show it in another way, or wait a day",
+                ))
+            }))
+        })
+        .await?;
+    refused.map_or(Ok(()), Err)
 }
 
 fn view(left: &Left, whole: bool) -> LeftView {

@@ -28,10 +28,13 @@ use vidimus_store::{
     Scope,
     events::{self, Event, Kind},
     keys as key_rows,
-    participants::Participant,
+    participants::{self as participant_rows, Participant},
     presentations::{self, Presentation, State},
 };
 use views::{PresentationPage, PresentationView};
+
+/// How often a request is given out.
+const MOST_FETCHES: u32 = 10;
 
 /// What is kept of a request, sealed.
 #[derive(Serialize, Deserialize)]
@@ -167,12 +170,22 @@ fn opened(app: &App, row: &Presentation) -> Result<Kept, Error> {
     serde_json::from_slice(plain.expose()).map_err(|_| Error::Internal("a kept request does not read"))
 }
 
-/// The signed request object, for a wallet that has its address: by `get`, or with what the wallet says of itself.
+/// The signed request object, for a wallet that has its address: by `get`, or with what the wallet says of itself. Until it is answered, and a
+/// few times: a wallet whose connection broke, or a holder who begins anew, asks again.
 pub async fn fetch(app: &App, id: PresentationId, wallet: &RequestUriPost) -> Result<String, Error> {
-    let now = app.now();
-    let found = app.store.write(move |tx| presentations::fetch(tx, id, now)).await?;
-    let row = found.ok_or(Error::NotFound("presentation"))?;
-    let verifier = verifier_of(app, &row).await?;
+    let (now, registries) = (app.now(), app.registries());
+    let missing = || Error::NotFound("presentation");
+    let (row, verifier) = app
+        .store
+        .write(move |tx| {
+            let row = presentations::open(tx, id, now)?.ok_or_else(missing)?;
+            let verifier = participant_rows::find(tx, row.participant)?.ok_or_else(missing)?;
+            // Before anything is noted: whoever may not ask does not learn either that somebody would have answered.
+            participants::in_good_standing(&registries.verifiers, &verifier).map_err(|_| missing())?;
+            let given = presentations::fetch(tx, id, MOST_FETCHES, now)?;
+            given.then_some((row, verifier)).ok_or_else(missing)
+        })
+        .await?;
     let kept = opened(app, &row)?;
     let asker = asker(app, &verifier, kept.client).await?;
     let key = (&*asker.signer as &dyn vidimus_core::Signer, asker.algorithm);
@@ -189,6 +202,8 @@ fn view(app: &App, row: &Presentation, answer: Option<Value>) -> PresentationVie
         state: if over { "expired" } else { row.state.name() }.to_owned(),
         link: None,
         session: None,
+        fetches: row.fetches,
+        wrong_answers: row.wrong_answers,
         answer,
         created: row.created.to_rfc3339(),
         expires: row.expires.to_rfc3339(),
@@ -227,6 +242,7 @@ pub async fn list(
     cursor: Option<&str>,
     limit: Option<u32>,
 ) -> Result<PresentationPage, Error> {
+    participants::in_good_standing(&app.registries().verifiers, &caller.row)?;
     let scope = caller.scope();
     let page = Page::new(cursor, limit)?;
     let after = page

@@ -84,7 +84,14 @@ pub struct PresentationView {
     /// For the same device: keep it in the browser's session, and bring it back with the response code. When it is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
-    /// What came of it: `verdict`, `credentials` (each with `id`, `verdict`, `tests`, `attributes`, …), or `error`.
+    /// How often a wallet fetched it: more than once, somebody else may have seen the link.
+    #[serde(default)]
+    pub fetches: u32,
+    /// How many answers were none to it. It can be answered still; after the fifth it has failed.
+    #[serde(default)]
+    pub wrong_answers: u32,
+    /// What came of it: `verdict`, `credentials` (each with `id`, `verdict`, `tests`, `attributes`, …), or `error`. While it is `fetched`, of
+    /// the last wrong answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub answer: Option<Value>,
