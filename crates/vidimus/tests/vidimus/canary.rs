@@ -1,12 +1,14 @@
 //! Canaries: a mark in every personal field that can be sent, and a search for it everywhere it must not be: logs at their finest, errors,
 //! metrics, everything public, the ledger, the blobs, the database.
 
+mod wallets;
+
 use crate::{holder::Holder, program};
 use serde_json::{Value, json};
 use std::{
-    io::Read,
+    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     time::Duration,
 };
 use tempfile::TempDir;
@@ -44,14 +46,19 @@ fn spellings(mark: &str) -> Vec<Vec<u8>> {
     found.into_iter().map(String::into_bytes).collect()
 }
 
-/// Where marks were found.
+/// Where marks were found, and secrets that are looked for beside them.
 #[derive(Default)]
-pub struct Finds(pub Vec<String>);
+pub struct Finds(pub Vec<String>, Vec<String>);
 
 impl Finds {
     pub fn search(&mut self, place: &str, bytes: &[u8]) {
-        for mark in MARKS {
-            for spelling in spellings(mark) {
+        let secrets = self.1.iter().map(String::as_str);
+        let spelt = MARKS
+            .into_iter()
+            .chain(secrets)
+            .map(|mark| (mark.to_owned(), spellings(mark)));
+        for (mark, spellings) in spelt.collect::<Vec<_>>() {
+            for spelling in spellings {
                 let found = bytes.windows(spelling.len()).position(|window| window == spelling);
                 if let Some(at) = found {
                     let around = &bytes[at.saturating_sub(80)..(at + 80).min(bytes.len())];
@@ -144,6 +151,79 @@ impl Client {
     }
 }
 
+/// A server that logs at its finest, and what is seen of it.
+struct Watched {
+    directory: TempDir,
+    server: Child,
+    stdout: BufReader<ChildStdout>,
+    printed: String,
+    client: Client,
+}
+
+impl Watched {
+    fn begin() -> Self {
+        let directory = TempDir::new().unwrap();
+        let port = crate::server::free_port();
+        let program = |arguments: &[&str]| program::command(directory.path(), arguments);
+        assert!(program(&["init"]).output().unwrap().status.success());
+        let log = std::fs::File::create(directory.path().join("log")).unwrap();
+        let base = format!("http://127.0.0.1:{port}");
+        let mut server = program(&["--json", "serve"])
+            .env("VIDIMUS_SERVER_LISTEN", &base[7..])
+            .env("VIDIMUS_SERVER_PUBLIC_URL", &base)
+            .env("VIDIMUS_LOG_LEVEL", "trace")
+            .env("VIDIMUS_ANCHOR_INTERVAL_SECONDS", "1")
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut printed = String::new();
+        let mut stdout = BufReader::new(server.stdout.take().unwrap());
+        stdout.read_line(&mut printed).unwrap();
+        let watched = Self {
+            client: Client {
+                base,
+                http: reqwest::Client::builder().no_proxy().build().unwrap(),
+                seen: Vec::new(),
+            },
+            directory,
+            server,
+            stdout,
+            printed,
+        };
+        program::until("it serves", PATIENCE, || watched.log().contains("\"serving\""));
+        watched
+    }
+
+    /// The token that makes the authority.
+    fn token(&self) -> String {
+        let printed: Value = serde_json::from_str(&self.printed).unwrap();
+        printed["setup"]["token"].as_str().unwrap().to_owned()
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap()
+    }
+
+    /// Ends the server, and looks everywhere. Gives the log.
+    fn end(mut self, finds: &mut Finds) -> String {
+        let id = self.server.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).unwrap();
+        assert!(self.server.wait().unwrap().success());
+        finds.search("standard output", (self.printed.clone() + &rest).as_bytes());
+        let log = self.log();
+        assert!(log.lines().count() > 20, "the log is there: {log}");
+        finds.search("the log", log.as_bytes());
+        for (place, bytes) in &self.client.seen {
+            finds.search(place, bytes);
+        }
+        assert!(search_files(finds, "the data directory", &self.directory.path().join("data")) >= 3);
+        log
+    }
+}
+
 fn report() -> Value {
     json!({
         "claims": {
@@ -164,57 +244,11 @@ fn report() -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_personal_value_is_where_it_must_not_be() {
-    let directory = TempDir::new().unwrap();
-    let program = |arguments: &[&str]| program::command(directory.path(), arguments);
-    assert!(program(&["init"]).output().unwrap().status.success());
-    let log = std::fs::File::create(directory.path().join("log")).unwrap();
-    let mut server = program(&["--json", "serve"])
-        .env("VIDIMUS_SERVER_LISTEN", "127.0.0.1:0")
-        .env("VIDIMUS_LOG_LEVEL", "trace")
-        .env("VIDIMUS_ANCHOR_INTERVAL_SECONDS", "1")
-        .stdout(Stdio::piped())
-        .stderr(log)
-        .spawn()
-        .unwrap();
-    let mut first = String::new();
-    let mut stdout = std::io::BufReader::new(server.stdout.take().unwrap());
-    std::io::BufRead::read_line(&mut stdout, &mut first).unwrap();
-    let printed: Value = serde_json::from_str(&first).unwrap();
-    let log = || std::fs::read_to_string(directory.path().join("log")).unwrap();
-    let mut address = None;
-    program::until("it serves", PATIENCE, || {
-        address = log().lines().find_map(|line| {
-            let event: Value = serde_json::from_str(line).ok()?;
-            Some(event.get("address")?.as_str()?.to_owned())
-        });
-        address.is_some()
-    });
-    let mut client = Client {
-        base: format!("http://{}", address.unwrap()),
-        http: reqwest::Client::builder().no_proxy().build().unwrap(),
-        seen: Vec::new(),
-    };
-    let outcome = exercise(&mut client, printed["setup"]["token"].as_str().unwrap()).await;
-
-    assert!(
-        Command::new("kill")
-            .args(["-TERM", &server.id().to_string()])
-            .status()
-            .unwrap()
-            .success()
-    );
-    let mut rest = String::new();
-    stdout.read_to_string(&mut rest).unwrap();
-    assert!(server.wait().unwrap().success());
+    let mut watched = Watched::begin();
+    let token = watched.token();
+    let outcome = exercise(&mut watched.client, &token).await;
     let mut finds = Finds::default();
-    finds.search("standard output", (first + &rest).as_bytes());
-    let log = log();
-    assert!(log.lines().count() > 20, "the log is there: {log}");
-    finds.search("the log", log.as_bytes());
-    for (place, bytes) in &client.seen {
-        finds.search(place, bytes);
-    }
-    assert!(search_files(&mut finds, "the data directory", &directory.path().join("data")) >= 3);
+    watched.end(&mut finds);
     assert!(finds.0.is_empty(), "{} finds:\n{}", finds.0.len(), finds.0.join("\n"));
     assert!(outcome.refusals > 20, "{} refusals were provoked", outcome.refusals);
 }

@@ -8,6 +8,7 @@
 mod clients;
 mod look;
 mod outside;
+mod wallets;
 
 use self::outside::{Choices, Outside, Revocation};
 use crate::{
@@ -20,6 +21,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     os::unix::process::ExitStatusExt,
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -56,34 +58,44 @@ fn number(name: &str) -> Option<u64> {
         .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_is_killed_when_what_was_acknowledged_holds_once() {
-    let rounds = number("VIDIMUS_KILL_ROUNDS").unwrap_or(3);
-    let seed = number("VIDIMUS_KILL_SEED").unwrap_or_else(|| {
+/// `VIDIMUS_KILL_SEED`, or one that is random.
+fn seed() -> u64 {
+    number("VIDIMUS_KILL_SEED").unwrap_or_else(|| {
         let mut bytes = [0; 4];
         OsEntropy.fill(&mut bytes);
         u32::from_be_bytes(bytes).into()
-    });
-    println!("VIDIMUS_KILL_SEED={seed} VIDIMUS_KILL_ROUNDS={rounds}");
-    let mut choices = Choices(seed);
+    })
+}
 
-    let directory = TempDir::new().unwrap();
+/// A deployment of its own that serves, and the authority's API key.
+async fn begin(directory: &Path) -> (Server, Api, String) {
     let base = format!("http://127.0.0.1:{}", free_port());
     let text = format!(
         "data_dir = \"data\"\nroot_key = \"keys/root.key\"\n[server]\nlisten = \"{}\"\npublic_url = \"{base}\"\n[server.limits]\n\
          address_requests_per_minute = 10000000\nkey_requests_per_minute = 10000000\n[anchor]\ninterval_seconds = 1\n",
         &base[7..]
     );
-    std::fs::write(directory.path().join("vidimus.toml"), text).unwrap();
-    let made = program::command(directory.path(), &["init"]).output().unwrap();
+    std::fs::write(directory.join("vidimus.toml"), text).unwrap();
+    let made = program::command(directory, &["init"]).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-
     let api = Api::new(base);
-    let mut server = Server::start(directory.path(), None, true).unwrap();
+    let server = Server::start(directory, None, true).unwrap();
     let link: Value = serde_json::from_str(server.setup.as_deref().unwrap()).unwrap();
     let body = json!({"token": link["setup"]["token"], "name": "Ministry of Health", "country": "AT"});
     let (_, set_up) = api.send(None, "POST", "/v1/setup", Some(&body), "").await.unwrap();
     let authority = set_up["api_key"].as_str().unwrap().to_owned();
+    (server, api, authority)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_killed_when_what_was_acknowledged_holds_once() {
+    let rounds = number("VIDIMUS_KILL_ROUNDS").unwrap_or(3);
+    let seed = seed();
+    println!("VIDIMUS_KILL_SEED={seed} VIDIMUS_KILL_ROUNDS={rounds}");
+    let mut choices = Choices(seed);
+
+    let directory = TempDir::new().unwrap();
+    let (mut server, api, authority) = begin(directory.path()).await;
     let body = json!({"role": "issuer", "name": "Labor Donauraum", "country": "AT", "categories": ["sars-cov-2-naat"]});
     let (_, admitted) = api
         .send(Some(&authority), "POST", "/v1/participants", Some(&body), "")

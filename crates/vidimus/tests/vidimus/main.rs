@@ -8,6 +8,7 @@ mod admission;
 mod api;
 mod batches;
 mod canary;
+mod claimer;
 mod cli;
 mod command_lines;
 mod delegates;
