@@ -116,6 +116,17 @@ await unanswered('a verifier under an authority that is not trusted', verifier.a
 await unanswered('an unencrypted response, where HAIP is insisted on,', verifier.ask(query(), { mode: 'direct_post' }), ...known, '--haip')
 await unanswered('what the wallet does not have', verifier.ask(query([{ path: ['nationality'] }])), ...known)
 await unanswered('another value than was asked for', verifier.ask(query([{ path: ['family_name'], values: ['Huber'] }])), ...known)
+/// All that their verifier hears of a wallet whose registry does not have it, though the holder says yes to everything.
+const heard = async (claims) => {
+  const before = verifier.seen.length
+  const { link } = await verifier.ask(query(claims))
+  await wallet(['request', link, '--authority', authorityFile, '--yes'])
+  return JSON.stringify(verifier.seen.slice(before))
+}
+const fetched = JSON.stringify([{ path: '/request', method: 'GET', status: 200 }])
+for (const [what, claims] of [
+  ['has', [{ path: ['family_name'] }]], ['does not have', [{ path: ['nationality'] }]], ['has with another value', [{ path: ['family_name'], values: ['Huber'] }]],
+]) report((await heard(claims)) === fetched, `who is in no registry asks for what the wallet ${what}, and hears that its request was fetched`)
 issuer.close()
 verifier.close()
 end()

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Kills the server again and again while it issues and revokes; what it acknowledged must hold, once. 40 rounds, 200 with VIDIMUS_LONG=1.
+# Kills the server again and again while it issues and revokes; what it acknowledged must hold, once. 40 rounds, 200 with VIDIMUS_LONG=1; a fourth
+# as many while wallets claim and present.
 #   VIDIMUS_KILL_SEED=N repeats a run's choices; VIDIMUS_KILL_ROUNDS=N sets the rounds.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -160,12 +160,14 @@ pub fn describe(view: &Value) -> String {
     ];
     for (name, place) in [
         ("link   ", "/link"),
+        ("fetched", "/fetches"),
+        ("wrong  ", "/wrong_answers"),
         ("error  ", "/answer/error"),
         ("cause  ", "/answer/cause"),
         ("verdict", "/answer/verdict"),
     ] {
         let value = text(view, place);
-        if !value.is_empty() {
+        if !value.is_empty() && value != "0" {
             lines.push(format!("  {name}   {value}"));
         }
     }

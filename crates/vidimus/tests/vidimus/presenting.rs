@@ -1,10 +1,18 @@
 //! An airline asks, a traveller's wallet shows: OpenID4VP through the real router.
 
+mod left;
 mod told;
+mod tries;
 
-use self::told::a_verifier_that_may_not_ask_is_told_nothing;
+use self::{
+    left::one_sender_does_not_fill_a_verifier_s_box,
+    told::a_verifier_that_may_not_ask_is_told_nothing,
+    tries::{
+        a_request_is_fetched_a_few_times_until_it_is_answered, of_two_answers_at_once_one_is_taken,
+        what_anybody_can_sign_is_no_answer, who_saw_the_link_does_not_spoil_the_request,
+    },
+};
 use crate::{
-    events::Stream,
     harness::{Participant, TestApp, on_both},
     wallets::{
         code, offered,
@@ -13,13 +21,12 @@ use crate::{
 };
 use axum::{
     body::Body,
-    extract::ConnectInfo,
     http::{Method, Request, StatusCode, header},
 };
 use serde_json::{Map, Value, json};
 use vidimus_core::{Algorithm, Signer};
 use vidimus_credential::sd_jwt::{ClaimPath, SdJwt, key_binding};
-use vidimus_crypto::{KeyKind, Native, OsEntropy, SigningKey};
+use vidimus_crypto::{Native, OsEntropy, SigningKey};
 use vidimus_openid4vc::vp::{
     ErrorCode, Evidence, Formats, HttpRequest, Incoming, Invocation, Policy, Presentation, Refusal, Step,
     TransactionData, Trust, Verified, VpToken, Wallet,
@@ -353,158 +360,6 @@ async fn an_answer_is_taken_once_and_only_for_its_request(app: TestApp) {
     assert_eq!(gone.problem(), "not-found");
 }
 
-async fn who_saw_the_link_does_not_spoil_the_request(app: TestApp) {
-    let world = world(&app).await;
-    let (first, second) = (
-        ask(&app, &world.airline, &asked()).await,
-        ask(&app, &world.airline, &asked()).await,
-    );
-    for (view, wrong) in [(&first, 4), (&second, 5)] {
-        let incoming = received(&app, &wallet(), view).await.unwrap();
-        for count in 1..=wrong {
-            let nothing = presentation(&app, &world, &incoming, &[], Map::new());
-            let refused = answer(&app, &incoming, nothing).await;
-            assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{count}");
-            assert_eq!(read(&app, &world, view).await["wrong_answers"], count);
-        }
-        let right = presentation(&app, &world, &incoming, &names(), Map::new());
-        let last = answer(&app, &incoming, right).await;
-        let settled = read(&app, &world, view).await;
-        if wrong < 5 {
-            assert_eq!(last.status, StatusCode::OK);
-            assert_eq!(
-                (
-                    settled["state"].as_str(),
-                    settled["answer"]["error"].as_str(),
-                    &settled["wrong_answers"]
-                ),
-                (Some("answered"), None, &json!(4)),
-                "{settled}"
-            );
-        } else {
-            assert_eq!(last.problem(), "not-found", "it has failed");
-            assert_eq!(
-                (settled["state"].as_str(), settled["answer"]["error"].as_str()),
-                (Some("failed"), Some("no_match")),
-                "{settled}"
-            );
-        }
-    }
-    let mut stream = Stream::open(&app, &world.airline.key, Some(0)).await;
-    for view in [&first, &second] {
-        let told = stream.next().await.unwrap();
-        assert_eq!(
-            (told.kind.as_str(), told.object.as_str()),
-            ("presentation.answered", view["id"].as_str().unwrap()),
-            "each once, when it is over"
-        );
-    }
-}
-
-/// A certificate with all that is asked for, by an issuer of the onlooker's own.
-async fn what_anybody_can_sign_is_no_answer(app: TestApp) {
-    let world = world(&app).await;
-    let view = ask(&app, &world.airline, &asked()).await;
-    let incoming = received(&app, &wallet(), &view).await.unwrap();
-    let held = SdJwt::parse(&world.copy).unwrap();
-    let (header, payload) = (held.jws().header_members(), held.jws().claims().unwrap());
-    let forger = SigningKey::generate(KeyKind::P256, &mut OsEntropy);
-    let unsigned = vidimus_credential::jws::Unsigned::new(&header, Value::Object(payload).to_string().as_bytes());
-    let signature = forger.sign(Algorithm::Es256, unsigned.message()).unwrap();
-    let rest = world.copy.split_once('~').unwrap().1;
-    let copy = format!("{}~{rest}", unsigned.finish(&signature));
-    let forged = World { copy, ..world };
-    let text = presentation(&app, &forged, &incoming, &names(), Map::new());
-    assert_eq!(answer(&app, &incoming, text).await.status, StatusCode::BAD_REQUEST);
-    let open = read(&app, &forged, &view).await;
-    assert_eq!(
-        (
-            open["state"].as_str(),
-            open["answer"]["verdict"].as_str(),
-            &open["wrong_answers"]
-        ),
-        (Some("fetched"), Some("invalid"), &json!(1)),
-        "{open}"
-    );
-    assert_eq!(open["answer"]["credentials"][0]["attributes"], json!({}));
-}
-
-async fn of_two_answers_at_once_one_is_taken(app: TestApp) {
-    let world = world(&app).await;
-    for wrong in [false, true] {
-        let view = ask(&app, &world.airline, &asked()).await;
-        let incoming = received(&app, &wallet(), &view).await.unwrap();
-        let right = || presentation(&app, &world, &incoming, &names(), Map::new());
-        let other = if wrong {
-            presentation(&app, &world, &incoming, &[], Map::new())
-        } else {
-            right()
-        };
-        let (one, two) = tokio::join!(answer(&app, &incoming, right()), answer(&app, &incoming, other));
-        let taken = [&one, &two].iter().filter(|told| told.status == StatusCode::OK).count();
-        assert_eq!(taken, 1, "{} {}", one.status, two.status);
-        if wrong {
-            assert_eq!(one.status, StatusCode::OK, "the right one");
-            // Before the right one it is counted, after it there is no such request.
-            assert!([StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND].contains(&two.status));
-        }
-        let settled = read(&app, &world, &view).await;
-        assert_eq!(settled["state"], "answered");
-        assert_eq!(
-            settled["wrong_answers"],
-            u8::from(two.status == StatusCode::BAD_REQUEST),
-            "{settled}"
-        );
-    }
-}
-
-async fn a_request_is_fetched_a_few_times_until_it_is_answered(app: TestApp) {
-    let world = world(&app).await;
-    let mut body = asked();
-    body["post"] = true.into();
-    let (first, second) = (
-        ask(&app, &world.airline, &body).await,
-        ask(&app, &world.airline, &body).await,
-    );
-    let path = |view: &Value| format!("/presentations/{}/request", view["id"].as_str().unwrap());
-    let post = async |view: &Value, nonce: &str| {
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri(path(view))
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        app.send(request.body(Body::from(format!("wallet_nonce={nonce}"))).unwrap())
-            .await
-    };
-    for count in 0..9 {
-        let object = post(&first, &format!("nonce-{count}")).await;
-        assert_eq!(object.status, StatusCode::OK);
-        let claims = vidimus_credential::jws::Jws::parse(&object.text(), 64 << 10)
-            .unwrap()
-            .claims();
-        assert_eq!(
-            claims.unwrap()["wallet_nonce"],
-            format!("nonce-{count}"),
-            "each has its own"
-        );
-    }
-    let incoming = received(&app, &wallet(), &first).await.unwrap();
-    assert_eq!(read(&app, &world, &first).await["fetches"], 10);
-    assert_eq!(post(&first, "one-more").await.problem(), "not-found");
-    assert_eq!(
-        app.get(&path(&first), None).await.problem(),
-        "not-found",
-        "by get neither"
-    );
-    let text = presentation(&app, &world, &incoming, &names(), Map::new());
-    answer(&app, &incoming, text).await.expect(StatusCode::OK);
-
-    let incoming = received(&app, &wallet(), &second).await.unwrap();
-    let text = presentation(&app, &world, &incoming, &names(), Map::new());
-    answer(&app, &incoming, text).await.expect(StatusCode::OK);
-    assert_eq!(post(&second, "late").await.problem(), "not-found", "it is answered");
-    assert_eq!(read(&app, &world, &second).await["fetches"], 1);
-}
-
 /// Without OpenID4VP: a nonce of `/v1/presentation-requests`, signed in the key binding.
 async fn a_copy_with_key_binding_answers_a_plain_request_once(app: TestApp) {
     let world = world(&app).await;
@@ -656,58 +511,4 @@ async fn a_payment_is_authorised_with_the_presentation(app: TestApp) {
         assert_eq!(read["state"], state, "{read}");
         assert_eq!(read["answer"]["transaction_data"] == "authorised", authorises);
     }
-}
-
-/// A client at this address leaves something sealed for the airline.
-async fn leave(app: &TestApp, airline: &Participant, from: &str) -> crate::harness::Answer {
-    let address: std::net::SocketAddr = from.parse().unwrap();
-    let body = json!({"verifier": airline.id, "payload": "c2VhbGVk"}).to_string();
-    let request = Request::post("/v1/left-presentations")
-        .header(header::CONTENT_TYPE, "application/json")
-        .extension(ConnectInfo(address))
-        .body(Body::from(body));
-    app.send(request.unwrap()).await
-}
-
-async fn one_sender_does_not_fill_a_verifier_s_box(app: TestApp) {
-    let authority = app.set_up().await;
-    let airline = app.admit(&authority, &airline()).await;
-    for from in ["192.0.2.7:4000", "[2001:db8:1:2::7]:4000"] {
-        for count in 0..200 {
-            assert_eq!(leave(&app, &airline, from).await.status, StatusCode::CREATED, "{count}");
-        }
-        let more = leave(&app, &airline, from).await;
-        assert_eq!(
-            (more.status, more.problem().as_str()),
-            (StatusCode::FORBIDDEN, "left-limit")
-        );
-    }
-    let neighbour = leave(&app, &airline, "[2001:db8:1:2:ffff::1]:9").await;
-    assert_eq!(neighbour.problem(), "left-limit", "a subscriber has a whole network");
-    for from in ["192.0.2.8:4000", "[2001:db8:1:3::7]:4000"] {
-        assert_eq!(leave(&app, &airline, from).await.status, StatusCode::CREATED, "{from}");
-    }
-    let page = app.get("/v1/left-presentations?limit=500", Some(&airline.key)).await;
-    assert_eq!(page.expect(StatusCode::OK)["items"].as_array().unwrap().len(), 402);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn all_senders_together_leave_so_many_in_a_day() {
-    let app = TestApp::new().await;
-    let authority = app.set_up().await;
-    let airline = app.admit(&authority, &airline()).await;
-    let now = app.app.now();
-    app.app
-        .store
-        .write(move |tx| {
-            (0..49_999).try_for_each(|_| vidimus_store::limits::hit(tx, "left-all", &[], 86_400, now).map(drop))
-        })
-        .await
-        .unwrap();
-    assert_eq!(leave(&app, &airline, "192.0.2.7:1").await.status, StatusCode::CREATED);
-    let more = leave(&app, &airline, "192.0.2.8:1").await;
-    assert_eq!(
-        (more.status, more.problem().as_str()),
-        (StatusCode::SERVICE_UNAVAILABLE, "left-capacity")
-    );
 }

@@ -5,7 +5,7 @@
 //! by an issuer that is known. Such are counted, and the request fails when there were [`MOST_WRONG`].
 
 use super::{
-    Kept, answer_of, answer_place, opened, verifier_of, view,
+    Kept, answer_of, answer_place, opened, view,
     views::{Confirmation, PresentationView},
 };
 use crate::app::{App, checks, error::Error, participants, principal::Principal, wallets::offers};
@@ -29,7 +29,7 @@ use vidimus_openid4vc::{
 };
 use vidimus_store::{
     checks as check_rows, events,
-    participants::Participant,
+    participants::{self as participant_rows, Participant},
     presentations::{self, Presentation, State},
 };
 
@@ -68,9 +68,16 @@ pub async fn respond(app: &App, id: PresentationId, body: &[u8]) -> Result<Told,
         Err(error) => return Ok(Told::Refused(error)),
     };
     let now = app.now();
-    let found = app.store.read(move |tx| presentations::answerable(tx, id, now)).await?;
-    let row = found.ok_or_else(missing)?;
-    let verifier = verifier_of(app, &row).await?;
+    // In one step, so that a request of a verifier that may not read its answer takes no longer than none.
+    let found = app.store.read(move |tx| {
+        let Some(row) = presentations::answerable(tx, id, now)? else {
+            return Ok(None);
+        };
+        let verifier = participant_rows::find(tx, row.participant)?;
+        Ok::<_, vidimus_store::Error>(verifier.map(|verifier| (row, verifier)))
+    });
+    let (row, verifier) = found.await?.ok_or_else(missing)?;
+    participants::in_good_standing(&app.registries().verifiers, &verifier).map_err(|_| missing())?;
     let kept = opened(app, &row)?;
     let answer = match posted.read(&kept.session, kept.private()?.as_ref(), now, &*app.provider) {
         Ok(answer) => answer,

@@ -156,14 +156,6 @@ pub async fn lapse(app: &App) -> Result<(), Error> {
     Ok(())
 }
 
-/// What a request permits a wallet to fetch; whoever is not in good standing asks nobody.
-async fn verifier_of(app: &App, row: &Presentation) -> Result<Participant, Error> {
-    let missing = || Error::NotFound("presentation");
-    let verifier = participants::find(app, row.participant).await?;
-    participants::in_good_standing(&app.registries().verifiers, &verifier).map_err(|_| missing())?;
-    Ok(verifier)
-}
-
 fn opened(app: &App, row: &Presentation) -> Result<Kept, Error> {
     let sealed = row.request.as_deref().ok_or(Error::NotFound("presentation"))?;
     let plain = app.keys.open(&request_place(row.id), sealed)?;

@@ -1,7 +1,7 @@
 //! A verifier that may not ask (not admitted, suspended, revoked) is told the same whatever there is to be told: whether a certificate is held
 //! and genuine, whether an attribute is registered, whether somebody answered. Status, headers, size and text are compared; time is measured.
 
-use super::*;
+use super::{left::leave, *};
 use crate::harness::{Answer, laboratory};
 use std::{
     collections::BTreeMap,
@@ -211,11 +211,11 @@ fn as_wallets(askers: &[&Asker], nobodies: &[&str]) -> Vec<Group> {
             .map(|body| Probe::of_wallet(Method::POST, &response, body));
         respond.extend(responses);
     };
-    probe(NOBODY, &["error=access_denied&state=x"]);
     for asker in askers {
         let right = asker.answer.body.as_deref().unwrap();
-        probe(id(&asker.open), &[right, "error=access_denied&state=x"]);
-        probe(id(&asker.answered), &[right]);
+        for id in [NOBODY, id(&asker.open), id(&asker.answered), id(&asker.declined)] {
+            probe(id, &[right]);
+        }
     }
     let mut leave: Vec<_> = askers.iter().map(|asker| asker.participant.id.as_str()).collect();
     leave.extend(nobodies);
