@@ -73,8 +73,8 @@ if [ -s "$work/facts.json" ]; then
   if [ -s "$work/claimed.json" ]; then
     run 14 node sd-jwt.mjs "$base" "$work/facts.json" "$work"
     if [ -s "$work/others.json" ]; then
-      run 38 node present.mjs "$base" "$work/facts.json" "$work"
-      run 23 node holder.mjs "$base" "$work" "$vidimus"
+      run 39 node present.mjs "$base" "$work/facts.json" "$work"
+      run 26 node holder.mjs "$base" "$work" "$vidimus"
     fi
   else
     missing 'nothing was claimed for @sd-jwt to read'

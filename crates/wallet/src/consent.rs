@@ -122,6 +122,11 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether who asks may not ask at all: it hears nothing, not even a no.
+    pub const fn is_standing(&self) -> bool {
+        matches!(self, Self::Unknown | Self::Stale | Self::Suspended | Self::Revoked)
+    }
+
     /// Whether it comes from what the holder chose; another choice, or none, may do.
     pub const fn is_choice(&self) -> bool {
         matches!(self, Self::Wishes | Self::NotOffered(_))

@@ -172,12 +172,13 @@ fn a_verifier_is_held_to_its_registration_and_learns_nothing() {
             airline.registered(&mut wallet, entry);
         }
         let request = asks(&airline);
-        assert_eq!(
-            request
-                .consider(&wallet, &Policy::STRICT, &Wishes::default())
-                .unwrap_err(),
-            refusal
-        );
+        let refused = request
+            .consider(&wallet, &Policy::STRICT, &Wishes::default())
+            .unwrap_err();
+        assert_eq!(refused, refusal);
+        // Who may not ask at all is not even told a no.
+        let beyond = matches!(refusal, Refusal::Purpose(_) | Refusal::Attribute(_));
+        assert_eq!(refused.is_standing(), !beyond);
         sizes.push(declined(&mut wallet, &request));
     }
     // Who holds nothing, and who says no.

@@ -194,7 +194,7 @@ pub(super) async fn run(
         Ok(consent) => consent,
         Err(refusal) => {
             // Who decided to answer has answered: with what a no looks like.
-            let told = if arguments.yes && !refusal.is_choice() {
+            let told = if arguments.yes && !refusal.is_choice() && !refusal.is_standing() {
                 send_decline(open, &incoming, web).await?;
                 "; it was told no more than a no"
             } else {
