@@ -2,6 +2,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "benchmarks measure time")]
 
+pub mod floor;
+pub mod service;
+
 use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,8 @@
 //! Checks against the raw signature, `ssi`'s signature layer and npm did-jwt-vc, measured in turn. One thread.
 
 // The world that the vectors of the check play in.
+#[path = "../known.rs"]
+mod known;
 #[allow(dead_code, unused_imports, reason = "the vectors use all of it")]
 #[path = "../../../crates/credential/tests/credential/check/world/mod.rs"]
 mod world;
@@ -21,9 +23,8 @@ use vidimus_core::{
 };
 use vidimus_credential::{
     category::Categories,
-    check::{self, Context, Envelope, Policy, Registry, Root, Roots, StatusLists},
+    check::{self, Context, Envelope, Policy, Root, Roots},
     format::{self, vc_jwt::Version},
-    x509,
 };
 use world::{LABS, PROVIDER, Setup};
 
@@ -58,8 +59,8 @@ fn compare(algorithm: Algorithm, slice: Duration) {
     let setup = Setup::new();
     let provider = &*PROVIDER;
 
-    let registry = registry(&setup, lab);
-    let status = status_lists(&setup);
+    let registry = known::registry(&setup, lab);
+    let status = known::status_lists(&setup);
     let (envelope, root) = deep_receipt(&copy, statement.issued_at.plus(60));
     let anchors = setup.anchors.clone().expect("the world's anchors");
     let roots = Roots::new(
@@ -122,31 +123,6 @@ fn compare(algorithm: Algorithm, slice: Duration) {
         npm,
     };
     rates.print(algorithm);
-}
-
-fn registry(setup: &Setup, lab: &'static world::Lab) -> Registry {
-    let mut registry = Registry::build(setup.head, &world::events_of(&[lab])).expect("the world's events");
-    for (_, certificate) in &lab.keys {
-        registry
-            .add_certificate(certificate, &*PROVIDER)
-            .expect("the world's certificates");
-    }
-    registry
-}
-
-fn status_lists(setup: &Setup) -> StatusLists {
-    let trusted: Vec<_> = setup
-        .trusted
-        .iter()
-        .map(|der| x509::Certificate::from_der(der).expect("a root"))
-        .collect();
-    let mut status = StatusLists::new();
-    for (list, read_at) in &setup.status {
-        status
-            .add_token_list(&list.uri, &list.token, &trusted, *read_at, &*PROVIDER)
-            .expect("the world's list");
-    }
-    status
 }
 
 /// Operations a second.

@@ -5,26 +5,18 @@
 //! that is named.
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use serde_json::{Value, json};
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        mpsc::{Receiver, SyncSender, sync_channel},
-    },
-};
-use tokio::sync::oneshot;
-use vidimus_core::{Algorithm, Entropy, Signer, encoding::base64url};
+use std::{path::Path, sync::Arc};
+use vidimus_bench::floor::{Writer, random, run};
+use vidimus_core::{Algorithm, Signer, encoding::base64url};
 use vidimus_crypto::{
     KeyKind, OsEntropy, SealingKey, SealingPublicKey, SigningKey,
     envelope::{self, Padding},
 };
 
-type Work = Box<dyn Fn(&Connection) -> rusqlite::Result<()> + Send>;
-
 struct Floor {
-    queue: SyncSender<(Work, oneshot::Sender<()>)>,
+    writer: Writer,
     key: SigningKey,
     holder: SealingPublicKey,
     rest: Vec<u8>,
@@ -32,7 +24,6 @@ struct Floor {
 
 /// The tables of a report, with keys and the indexes that issuing cannot do without.
 const TABLES: &str = "
-    PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;
     CREATE TABLE bare (id BLOB PRIMARY KEY, body BLOB) WITHOUT ROWID;
     CREATE TABLE idempotency (id BLOB PRIMARY KEY, digest BLOB, reference BLOB, response BLOB) WITHOUT ROWID;
     CREATE TABLE persons (id BLOB PRIMARY KEY, data_key BLOB) WITHOUT ROWID;
@@ -52,12 +43,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = std::env::args().nth(1).ok_or("name a directory")?;
-    let connection = Connection::open(Path::new(&directory).join("floor.db"))?;
-    connection.execute_batch(TABLES)?;
-    let (queue, requests) = sync_channel(8_192);
-    std::thread::spawn(move || write(&connection, &requests));
     let floor = Arc::new(Floor {
-        queue,
+        writer: Writer::open(&Path::new(&directory).join("floor.db"), TABLES)?,
         key: SigningKey::generate(KeyKind::Secp256k1, &mut OsEntropy),
         holder: *SealingKey::generate(&mut OsEntropy).public_key(),
         rest: vec![0x5a; 900],
@@ -72,57 +59,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// While one commit waits for the disk, requests queue up; the next takes all that are there.
-fn write(connection: &Connection, requests: &Receiver<(Work, oneshot::Sender<()>)>) {
-    while let Ok(first) = requests.recv() {
-        let mut group = vec![first];
-        while group.len() < 512 {
-            let Ok(next) = requests.try_recv() else { break };
-            group.push(next);
-        }
-        let done = connection.execute_batch("BEGIN IMMEDIATE").and_then(|()| {
-            for (work, _) in &group {
-                work(connection)?;
-            }
-            connection.execute_batch("COMMIT")
-        });
-        done.expect("a floor that fails measures nothing");
-        for (_, reply) in group {
-            let _ = reply.send(());
-        }
-    }
-}
-
-impl Floor {
-    async fn commit(
-        &self,
-        work: impl Fn(&Connection) -> rusqlite::Result<()> + Send + 'static,
-    ) -> Result<(), StatusCode> {
-        let (reply, answer) = oneshot::channel();
-        self.queue
-            .try_send((Box::new(work), reply))
-            .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
-        answer.await.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
-    }
-}
-
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    OsEntropy.fill(&mut bytes);
-    bytes
-}
-
-fn insert(connection: &Connection, statement: &str, values: impl rusqlite::Params) -> rusqlite::Result<()> {
-    connection.prepare_cached(statement)?.execute(values).map(drop)
-}
-
 async fn bare(
     State(floor): State<Arc<Floor>>,
     body: axum::body::Bytes,
 ) -> Result<(StatusCode, Json<Value>), StatusCode> {
     let id = random::<16>();
     floor
-        .commit(move |c| insert(c, "INSERT INTO bare VALUES (?1, ?2)", params![id, &body[..]]))
+        .writer
+        .commit(move |c| run(c, "INSERT INTO bare VALUES (?1, ?2)", params![id, &body[..]]))
         .await?;
     Ok((StatusCode::CREATED, Json(json!({"id": base64url(&id)}))))
 }
@@ -142,30 +86,31 @@ async fn issue(
     let place = i64::from_be_bytes(random::<8>()) >> 8;
     let kept = body.clone();
     floor
+        .writer
         .commit(move |c| {
-            insert(
+            run(
                 c,
                 "INSERT INTO idempotency VALUES (?1, ?2, ?3, NULL)",
                 params![key, key, certificate],
             )?;
-            insert(c, "INSERT INTO persons VALUES (?1, ?2)", params![person, [1_u8; 60]])?;
-            insert(
+            run(c, "INSERT INTO persons VALUES (?1, ?2)", params![person, [1_u8; 60]])?;
+            run(
                 c,
                 "INSERT INTO results VALUES (?1, ?2, ?3, ?4)",
                 params![result, person, key, kept],
             )?;
-            insert(
+            run(
                 c,
                 "INSERT INTO certificates VALUES (?1, ?2, ?3, 1, 2)",
                 params![certificate, result, person],
             )?;
-            insert(
+            run(
                 c,
                 "INSERT INTO copies VALUES (?1, ?2, ?3, NULL, NULL, NULL)",
                 params![copy, certificate, [2_u8; 300]],
             )?;
-            insert(c, "INSERT INTO status VALUES (?1, ?2)", params![place, copy])?;
-            insert(
+            run(c, "INSERT INTO status VALUES (?1, ?2)", params![place, copy])?;
+            run(
                 c,
                 "INSERT INTO audit (object, previous, hash) VALUES (?1, ?2, ?3)",
                 params![certificate, key, key],
@@ -183,14 +128,15 @@ async fn issue(
         .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     let (digest, commitment) = (random::<32>(), random::<32>());
     floor
+        .writer
         .commit(move |c| {
-            insert(
+            run(
                 c,
                 "UPDATE copies SET prepared = NULL, digest = ?1, salt = ?2, payload = ?3 WHERE id = ?4",
                 params![digest, [3_u8; 60], payload, copy],
             )?;
-            insert(c, "INSERT INTO outbox VALUES (?1, ?2, 1)", params![commitment, copy])?;
-            insert(
+            run(c, "INSERT INTO outbox VALUES (?1, ?2, 1)", params![commitment, copy])?;
+            run(
                 c,
                 "UPDATE idempotency SET response = ?1 WHERE id = ?2",
                 params![certificate, key],

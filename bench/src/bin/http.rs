@@ -2,59 +2,22 @@
 //!
 //! `BENCH_SECONDS` (4) for each measurement, `BENCH_CERTIFICATES` (100 000) for the memory.
 
-use reqwest::Client;
 use serde_json::{Value, json};
 use std::{
-    io::{BufRead, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::Path,
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
-use vidimus_bench::{median, row};
+use vidimus_bench::{
+    median, row,
+    service::{self, Failure, Figures, Load, Server, Vidimus},
+};
 use vidimus_core::{Algorithm, Signer, Timestamp};
 use vidimus_credential::card::HolderCard;
 use vidimus_crypto::{KeyKind, Native, OsEntropy, SealingKey, SigningKey};
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Server {
-    /// User and system time used, in seconds, and resident memory in MiB.
-    fn used(&self) -> (f64, f64) {
-        let read = |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", self.0.id())).unwrap_or_default();
-        let stat = read("stat");
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-        let ticks = |place: usize| {
-            fields
-                .get(place)
-                .and_then(|text| text.parse::<f64>().ok())
-                .unwrap_or(0.0)
-        };
-        let resident = read("status")
-            .lines()
-            .find_map(|line| {
-                line.strip_prefix("VmRSS:")?
-                    .trim()
-                    .strip_suffix(" kB")?
-                    .parse::<f64>()
-                    .ok()
-            })
-            .unwrap_or(0.0);
-        ((ticks(11) + ticks(12)) / 100.0, resident / 1024.0)
-    }
-}
 
 struct Target<'a> {
     url: String,
@@ -62,87 +25,40 @@ struct Target<'a> {
     server: &'a Server,
 }
 
-struct Figures {
-    rate: f64,
-    p99: f64,
-    failed: u64,
-    /// Requests for each second of the server's processor time.
-    per_cpu: f64,
-}
-
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 /// Certificates that our server acknowledged.
 static ISSUED: AtomicU64 = AtomicU64::new(0);
 
-async fn load(
-    target: &Target<'_>,
-    card: &Arc<String>,
-    connections: usize,
-    seconds: f64,
-    most: u64,
-) -> Result<Figures, Failure> {
-    let client = Client::builder()
-        .pool_max_idle_per_host(connections)
-        .timeout(Duration::from_secs(30))
-        .build()?;
-    let (before, _) = target.server.used();
-    let (start, sent) = (Instant::now(), Arc::new(AtomicU64::new(0)));
-    let mut tasks = Vec::new();
-    for _ in 0..connections {
-        let (client, card, url) = (client.clone(), card.clone(), target.url.clone());
-        let (key, sent) = (target.key.map(str::to_owned), sent.clone());
-        tasks.push(tokio::spawn(async move {
-            let (mut times, mut failed) = (Vec::new(), 0_u64);
-            while start.elapsed().as_secs_f64() < seconds && sent.fetch_add(1, Ordering::Relaxed) < most {
-                let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-                let body = report(number, &card).to_string();
-                let mut request = client.post(&url).header("content-type", "application/json").body(body);
-                request = request.header("idempotency-key", format!("bench-{number}"));
-                if let Some(key) = &key {
-                    request = request.bearer_auth(key);
-                }
-                let begun = Instant::now();
-                let answer = match request.send().await {
-                    Ok(answer) => {
-                        let status = answer.status();
-                        answer.bytes().await.is_ok() && status == 201
-                    }
-                    Err(_) => false,
-                };
-                if answer {
-                    times.push(begun.elapsed().as_secs_f64() * 1000.0);
-                } else {
-                    failed += 1;
-                }
+async fn load(target: &Target<'_>, card: &Arc<String>, load: Load) -> Result<Figures, Failure> {
+    let (card, url, key) = (card.clone(), target.url.clone(), target.key.map(str::to_owned));
+    let figures = service::load(target.server, load, move |client| {
+        let (card, url, key) = (card.clone(), url.clone(), key.clone());
+        async move {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let body = report(number, &card).to_string();
+            let mut request = client.post(&url).header("content-type", "application/json").body(body);
+            request = request.header("idempotency-key", format!("bench-{number}"));
+            if let Some(key) = &key {
+                request = request.bearer_auth(key);
             }
-            (times, failed)
-        }));
-    }
-    let (mut times, mut failed) = (Vec::new(), 0);
-    for task in tasks {
-        let (some, lost) = task.await?;
-        times.extend(some);
-        failed += lost;
-    }
-    let elapsed = start.elapsed().as_secs_f64();
-    let (after, _) = target.server.used();
-    times.sort_by(f64::total_cmp);
-    let p99 = times.get(times.len() * 99 / 100).copied().unwrap_or(f64::INFINITY);
-    if target.key.is_some() {
-        ISSUED.fetch_add(times.len() as u64, Ordering::Relaxed);
-    }
-    let count = times.len() as f64;
-    Ok(Figures {
-        rate: count / elapsed,
-        p99,
-        failed,
-        per_cpu: count / (after - before).max(0.01),
+            match request.send().await {
+                Ok(answer) => {
+                    let status = answer.status();
+                    answer.bytes().await.is_ok() && status == 201
+                }
+                Err(_) => false,
+            }
+        }
     })
+    .await?;
+    if target.key.is_some() {
+        ISSUED.fetch_add(figures.done, Ordering::Relaxed);
+    }
+    Ok(figures)
 }
 
 fn now() -> Timestamp {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    Timestamp(i64::try_from(now.as_secs()).expect("a time"))
+    Timestamp(service::now())
 }
 
 fn report(number: u64, card: &str) -> Value {
@@ -181,15 +97,8 @@ fn card() -> Result<String, Failure> {
     Ok(unsigned.finish(&signature))
 }
 
-fn programs() -> Result<PathBuf, Failure> {
-    Ok(std::env::current_exe()?
-        .parent()
-        .ok_or("a program is in a directory")?
-        .to_owned())
-}
-
 fn start_floor(directory: &Path) -> Result<(Server, String), Failure> {
-    start(Command::new(programs()?.join("floor")).arg(directory))
+    service::start(Command::new(service::programs()?.join("floor")).arg(directory))
 }
 
 /// Veramo under Node, where it is installed (`bench/run` does).
@@ -198,89 +107,7 @@ fn start_veramo() -> Result<(Server, String), Failure> {
     if !here.join("node_modules/@veramo").is_dir() {
         return Err("its packages are not installed: run `npm ci` in bench/".into());
     }
-    start(Command::new("node").arg(here.join("veramo.mjs")))
-}
-
-/// Starts a server whose first line of output is its address.
-fn start(command: &mut Command) -> Result<(Server, String), Failure> {
-    let mut child = command.stdout(Stdio::piped()).spawn()?;
-    let output = child.stdout.take().ok_or("its output")?;
-    let server = Server(child);
-    let mut url = String::new();
-    BufReader::new(output).read_line(&mut url)?;
-    if url.is_empty() {
-        return Err("it ended before it said its address".into());
-    }
-    Ok((server, url.trim().to_owned()))
-}
-
-async fn start_vidimus(directory: &Path) -> Result<(Server, String, String), Failure> {
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let url = format!("http://127.0.0.1:{port}");
-    let text = format!(
-        "data_dir = \"data\"\nroot_key = \"keys/root.key\"\n[server]\nlisten = \"127.0.0.1:{port}\"\npublic_url = \"{url}\"\n\
-         [server.limits]\naddress_requests_per_minute = 100000000\nkey_requests_per_minute = 100000000\n[log]\nlevel = \"warn\"\n"
-    );
-    std::fs::write(directory.join("vidimus.toml"), text)?;
-    let program = programs()?.join("server");
-    let made = Command::new(&program).current_dir(directory).arg("init").output()?;
-    if !made.status.success() {
-        return Err(String::from_utf8_lossy(&made.stderr).into());
-    }
-    let log = std::fs::File::create(directory.join("serve.log"))?;
-    let mut child = Command::new(&program)
-        .current_dir(directory)
-        .args(["--json", "serve"])
-        .stdout(Stdio::piped())
-        .stderr(log)
-        .spawn()?;
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().ok_or("its output")?).read_line(&mut line)?;
-    let server = Server(child);
-    let link: Value = serde_json::from_str(&line)?;
-    let client = Client::new();
-    let ask = async |path: &str, key: Option<&str>, body: Value| -> Result<Value, Failure> {
-        let mut request = client.post(format!("{url}{path}")).json(&body);
-        if let Some(key) = key {
-            request = request.bearer_auth(key);
-        }
-        Ok(request.send().await?.error_for_status()?.json().await?)
-    };
-    let body = json!({"token": link["setup"]["token"], "name": "Ministry of Health", "country": "AT"});
-    // The listener is there before the answer to it is.
-    let mut tries = 0;
-    let set_up = loop {
-        match ask("/v1/setup", None, body.clone()).await {
-            Ok(set_up) => break set_up,
-            Err(_) if tries < 50 => tries += 1,
-            Err(error) => return Err(error),
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    };
-    let body = json!({"role": "issuer", "name": "Labor Donauraum", "country": "AT", "categories": ["sars-cov-2-naat"]});
-    let admitted = ask("/v1/participants", set_up["api_key"].as_str(), body).await?;
-    let key = admitted["api_key"].as_str().ok_or("an API key")?.to_owned();
-    for _ in 0..100 {
-        let profile: Value = client
-            .get(format!("{url}/v1/profile"))
-            .bearer_auth(&key)
-            .send()
-            .await?
-            .json()
-            .await?;
-        if profile["status"] == "active" {
-            return Ok((server, url, key));
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    Err("the laboratory was not admitted".into())
-}
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(default)
+    service::start(Command::new("node").arg(here.join("veramo.mjs")))
 }
 
 /// Ours, the floor with the same work, and the bare floor, in turn.
@@ -293,18 +120,13 @@ async fn against_floors(
     let mut all: [Vec<Figures>; 3] = Default::default();
     for round in 0..4 {
         for (place, target) in targets.iter().enumerate() {
-            let figures = load(target, card, connections, seconds, u64::MAX).await?;
+            let figures = load(target, card, of(connections, seconds, u64::MAX)).await?;
             if round > 0 {
                 all[place].push(figures);
             }
         }
     }
-    let [ours, same, bare] = all.map(|figures| Figures {
-        rate: median(figures.iter().map(|f| f.rate).collect()),
-        p99: median(figures.iter().map(|f| f.p99).collect()),
-        failed: figures.iter().map(|f| f.failed).sum(),
-        per_cpu: median(figures.iter().map(|f| f.per_cpu).collect()),
-    });
+    let [ours, same, bare] = all.map(Figures::median_of);
     println!();
     let with = format!("{connections} connections");
     row(
@@ -381,7 +203,7 @@ async fn against_veramo(ours: &Target<'_>, card: &Arc<String>, seconds: f64) -> 
     let mut all: [Vec<f64>; 2] = Default::default();
     for round in 0..4 {
         for (place, target) in [ours, &theirs].into_iter().enumerate() {
-            let figures = load(target, card, 64, seconds, u64::MAX).await?;
+            let figures = load(target, card, of(64, seconds, u64::MAX)).await?;
             if figures.failed > 0 {
                 return Err("a server did not issue".into());
             }
@@ -406,9 +228,9 @@ async fn against_veramo(ours: &Target<'_>, card: &Arc<String>, seconds: f64) -> 
 
 /// Memory after many certificates, and whether a certificate costs then what one of the first thousands did (`early`, a second of processor time).
 async fn after_many(ours: &Target<'_>, card: &Arc<String>, early: f64) -> Result<(), Failure> {
-    let left = number("BENCH_CERTIFICATES", 100_000).saturating_sub(ISSUED.load(Ordering::Relaxed));
-    load(ours, card, 64, 7_200.0, left).await?;
-    let late = load(ours, card, 64, 600.0, FEW).await?;
+    let left = service::number("BENCH_CERTIFICATES", 100_000).saturating_sub(ISSUED.load(Ordering::Relaxed));
+    load(ours, card, of(64, 7_200.0, left)).await?;
+    let late = load(ours, card, of(64, 600.0, FEW)).await?;
     println!();
     let (_, resident) = ours.server.used();
     row(
@@ -426,6 +248,14 @@ async fn after_many(ours: &Target<'_>, card: &Arc<String>, early: f64) -> Result
     Ok(())
 }
 
+fn of(connections: usize, seconds: f64, most: u64) -> Load {
+    Load {
+        connections,
+        seconds,
+        most,
+    }
+}
+
 /// How many certificates tell what one costs.
 const FEW: u64 = 5_000;
 
@@ -435,16 +265,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Failure> {
-    let seconds = number("BENCH_SECONDS", 4) as f64;
+    let seconds = service::number("BENCH_SECONDS", 4) as f64;
     let (here, there) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let (floor, floor_url) = start_floor(there.path())?;
-    let (vidimus, vidimus_url, key) = start_vidimus(here.path()).await?;
+    let vidimus = Vidimus::start(here.path()).await?;
     let card = Arc::new(card()?);
     let targets = [
         Target {
-            url: format!("{vidimus_url}/v1/results"),
-            key: Some(&key),
-            server: &vidimus,
+            url: format!("{}/v1/results", vidimus.url),
+            key: Some(&vidimus.laboratory),
+            server: &vidimus.server,
         },
         Target {
             url: format!("{floor_url}/issue"),
@@ -457,11 +287,11 @@ async fn main() -> Result<(), Failure> {
             server: &floor,
         },
     ];
-    let first = load(&targets[0], &card, 64, 60.0, 1_000).await?;
+    let first = load(&targets[0], &card, of(64, 60.0, 1_000)).await?;
     if first.failed > 0 {
         return Err("the server does not issue".into());
     }
-    let early = load(&targets[0], &card, 64, 600.0, FEW).await?.per_cpu;
+    let early = load(&targets[0], &card, of(64, 600.0, FEW)).await?.per_cpu;
     for connections in [64, 400] {
         against_floors(&targets, &card, connections, seconds).await?;
     }

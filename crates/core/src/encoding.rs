@@ -26,11 +26,26 @@ pub fn base64url(bytes: &[u8]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// [`base64url`], appended to a text.
+pub fn base64url_into(bytes: &[u8], text: &mut String) {
+    BASE64_URL_SAFE_NO_PAD.encode_string(bytes, text);
+}
+
 /// Strict inverse of [`base64url`]: padding and non-zero trailing bits are refused, so a text has one reading.
 pub fn from_base64url(text: &str) -> Result<Vec<u8>, DecodeError> {
     BASE64_URL_SAFE_NO_PAD
         .decode(text)
         .map_err(|_| DecodeError::Alphabet("base64url"))
+}
+
+/// [`from_base64url`] of a text that says exactly 32 bytes; `None` for every other.
+pub fn digest_from_base64url(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 43 {
+        return None;
+    }
+    let mut digest = [0; 32];
+    let written = BASE64_URL_SAFE_NO_PAD.decode_slice_unchecked(text, &mut digest).ok()?;
+    (written == 32).then_some(digest)
 }
 
 /// Standard padded base64 (RFC 4648 §4), as `x5c` (RFC 7515 §4.1.6) asks.

@@ -226,7 +226,11 @@ impl Maker<'_> {
         if self.disclosures.len() >= MAX_DISCLOSURES {
             return Err(ConcealError::TooMany);
         }
-        let mut content = format!("[\"{}\",", encoding::base64url(&self.salts.next())).into_bytes();
+        let mut content = String::with_capacity(128);
+        content.push_str("[\"");
+        encoding::base64url_into(&self.salts.next(), &mut content);
+        content.push_str("\",");
+        let mut content = content.into_bytes();
         let written = "JSON values with text keys always write";
         if let Some(name) = name {
             serde_json::to_writer(&mut content, name).expect(written);

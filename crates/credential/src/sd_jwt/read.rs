@@ -1,18 +1,15 @@
 //! Reading one: digests are found, disclosures put in their places, and whatever does not fit is refused (RFC 9901 §7.1).
 
 use super::{
-    ClaimPath, DIGESTS, ELEMENT, HASH, HASH_NAME, MAX_DISCLOSURES, MAX_SD_JWT, Step, digest_of, is_reserved,
+    ClaimPath, DIGESTS, ELEMENT, HASH, HASH_NAME, MAX_DISCLOSURES, MAX_SD_JWT, Step, is_reserved,
     key_binding::{KeyBinding, KeyBindingError},
 };
 use crate::{
-    json::{self, MAX_DEPTH},
+    json::{self, MAX_DEPTH, Node},
     jws::{Jws, JwsError},
 };
 use serde_json::{Map, Value};
-use std::{
-    collections::{HashMap, HashSet},
-    fmt,
-};
+use std::fmt;
 use vidimus_core::{Provider, encoding};
 
 /// Why a text is not read as an SD-JWT, or its disclosures do not fit.
@@ -186,12 +183,14 @@ pub fn process(
     disclosures: &[&str],
     provider: &dyn Provider,
 ) -> Result<Processed, SdJwtError> {
-    let mut by_digest = HashMap::with_capacity(disclosures.len());
-    for (at, text) in disclosures.iter().enumerate() {
-        let disclosure = Disclosure::parse(text)?;
-        if by_digest.insert(digest_of(text, provider), (at, disclosure)).is_some() {
-            return Err(SdJwtError::Twice);
-        }
+    let came = disclosures.iter().enumerate().map(|(at, text)| {
+        let digest = provider.sha256(&[text.as_bytes()]).0;
+        Ok((digest, at, Some(Disclosure::parse(text)?)))
+    });
+    let mut came = came.collect::<Result<Vec<_>, _>>()?;
+    came.sort_unstable_by_key(|(digest, at, _)| (*digest, *at));
+    if came.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+        return Err(SdJwtError::Twice);
     }
     let mut payload = payload;
     match payload.shift_remove(HASH_NAME) {
@@ -200,12 +199,14 @@ pub fn process(
         Some(_) => return Err(SdJwtError::Hash),
     }
     let mut filler = Filler {
-        by_digest,
-        seen: HashSet::new(),
+        came,
+        met: Vec::new(),
+        odd: Vec::new(),
         path: Vec::new(),
         disclosed: vec![None; disclosures.len()],
     };
     filler.members(&mut payload, None)?;
+    filler.met_once()?;
     let disclosed: Option<Vec<_>> = filler.disclosed.into_iter().collect();
     Ok(Processed {
         claims: payload,
@@ -223,24 +224,30 @@ impl Disclosure {
     fn parse(text: &str) -> Result<Self, SdJwtError> {
         let malformed = SdJwtError::Disclosure;
         let bytes = encoding::from_base64url(text).map_err(|_| malformed)?;
-        let Ok(Value::Array(mut parts)) = json::parse(&bytes, MAX_SD_JWT) else {
+        let Ok(Node::List(parts)) = json::read(&bytes, MAX_SD_JWT) else {
             return Err(malformed);
         };
-        let value = parts.pop();
-        match (<[Value; 2]>::try_from(parts), value) {
-            (Ok([Value::String(_), Value::String(name)]), Some(value)) => Ok(Self {
-                name: Some(name),
-                value,
+        match parts.as_slice() {
+            [Node::Text(_), Node::Text(name), value] => Ok(Self {
+                name: Some(name.clone().into_owned()),
+                value: value.to_value(),
             }),
-            (Err(parts), Some(value)) if matches!(parts[..], [Value::String(_)]) => Ok(Self { name: None, value }),
+            [Node::Text(_), value] => Ok(Self {
+                name: None,
+                value: value.to_value(),
+            }),
             _ => Err(malformed),
         }
     }
 }
 
 struct Filler {
-    by_digest: HashMap<String, (usize, Disclosure)>,
-    seen: HashSet<String>,
+    /// What came, with its digest and place, in the order of digests; taken out where it goes.
+    came: Vec<([u8; 32], usize, Option<Disclosure>)>,
+    /// The digests that were met.
+    met: Vec<[u8; 32]>,
+    /// Texts in the places of digests that can be none.
+    odd: Vec<String>,
     path: Vec<Step>,
     disclosed: Vec<Option<Disclosed>>,
 }
@@ -281,7 +288,7 @@ impl Filler {
             let Value::String(digest) = digest else {
                 return Err(SdJwtError::Digests);
             };
-            let Some((at, disclosure)) = self.find(digest)? else {
+            let Some((at, disclosure)) = self.find(digest) else {
                 continue;
             };
             let name = disclosure.name.ok_or(SdJwtError::Kind)?;
@@ -311,7 +318,7 @@ impl Filler {
                     shown.push(item);
                 }
                 Some(digest) => {
-                    let Some((at, disclosure)) = self.find(digest)? else {
+                    let Some((at, disclosure)) = self.find(digest) else {
                         continue;
                     };
                     if disclosure.name.is_some() {
@@ -327,14 +334,25 @@ impl Filler {
         Ok(())
     }
 
-    /// The disclosure with that digest, which is not met again.
-    fn find(&mut self, digest: String) -> Result<Option<(usize, Disclosure)>, SdJwtError> {
-        let found = self.by_digest.remove(&digest);
-        if self.seen.insert(digest) {
-            Ok(found)
-        } else {
-            Err(SdJwtError::Repeated)
-        }
+    /// The disclosure with that digest, the first time that it is met.
+    fn find(&mut self, text: String) -> Option<(usize, Disclosure)> {
+        let Some(digest) = encoding::digest_from_base64url(&text) else {
+            self.odd.push(text);
+            return None;
+        };
+        self.met.push(digest);
+        let found = self.came.binary_search_by_key(&digest, |(digest, ..)| *digest).ok()?;
+        let (_, at, disclosure) = &mut self.came[found];
+        Some((*at, disclosure.take()?))
+    }
+
+    /// That no digest stood there twice (§7.1 step 4).
+    fn met_once(&mut self) -> Result<(), SdJwtError> {
+        self.met.sort_unstable();
+        self.odd.sort_unstable();
+        let twice =
+            self.met.windows(2).any(|pair| pair[0] == pair[1]) || self.odd.windows(2).any(|pair| pair[0] == pair[1]);
+        if twice { Err(SdJwtError::Repeated) } else { Ok(()) }
     }
 
     /// Notes where a disclosure goes, and goes on inside it.
