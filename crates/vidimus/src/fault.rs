@@ -22,7 +22,15 @@ pub const AFTER_MINED: &str = "after-mined";
 /// The proofs of a batch are kept, it is not final yet.
 pub const AFTER_PROOFS: &str = "after-proofs";
 
-/// Every fail-point.
+/// A wallet's code is redeemed, and its token on no way yet.
+pub const AFTER_TOKEN: &str = "after-token";
+/// A wallet's answer to a request is kept, and nobody was told.
+pub const AFTER_ANSWER: &str = "after-answer";
+
+/// Every fail-point on a wallet's way.
+pub const OF_WALLETS: [&str; 5] = [AFTER_TOKEN, AFTER_ANSWER, AFTER_COMPLETE, AFTER_SIGN, AFTER_INTENT];
+
+/// Every fail-point of issuing and anchoring.
 pub const ALL: [&str; 9] = [
     AFTER_INTENT,
     AFTER_SIGN,

@@ -139,6 +139,7 @@ async fn settle(
     if !taken {
         return Err(Error::NotFound("presentation"));
     }
+    crate::fault::point(crate::fault::AFTER_ANSWER);
     app.wake.events.notify_one();
     Ok(Told::Taken(told))
 }

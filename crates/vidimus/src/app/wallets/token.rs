@@ -102,6 +102,7 @@ pub async fn request(app: &App, site: &Site, incoming: &Incoming) -> Result<Toke
             .is_ok_and(|granted| granted.jkt.is_some() || granted.client_key.is_some()),
     );
     settle(app, site, found, &decision, sender, &tokens).await?;
+    crate::fault::point(crate::fault::AFTER_TOKEN);
     match decision {
         Ok(granted) => Ok(tokens.answer(&granted)),
         Err(error) => Err(refused(error)),

@@ -1,9 +1,10 @@
 //! The server is killed while wallets claim and present. Whatever was acknowledged holds; no offer is used up without its certificate being
 //! claimable; no answer counts twice.
 //!
-//! A fourth of `VIDIMUS_KILL_ROUNDS` is made (2 rounds without it), with `VIDIMUS_KILL_SEED`.
+//! A fourth of `VIDIMUS_KILL_ROUNDS` is made (3 rounds without it), with `VIDIMUS_KILL_SEED`. The first round, and each sixth after it, is killed at a
+//! random moment, the others abort at a fail-point on a wallet's way ([`fault::OF_WALLETS`]).
 
-use super::{PATIENCE, begin, number, outside::Choices, seed};
+use super::{PATIENCE, SIGABRT, begin, number, outside::Choices, seed};
 use crate::{
     claimer::{self, Claimer, new_key},
     harness::result,
@@ -14,6 +15,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    os::unix::process::ExitStatusExt,
     process::Command,
     sync::{
         Arc, Mutex,
@@ -23,6 +25,7 @@ use std::{
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
+use vidimus::fault;
 use vidimus_core::Provider as _;
 use vidimus_credential::{
     format::{self, Content},
@@ -374,7 +377,7 @@ impl Api {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_wallets_were_told_holds_whenever_the_server_is_killed() {
-    let rounds = number("VIDIMUS_KILL_ROUNDS").map_or(2, |rounds| rounds.div_ceil(4));
+    let rounds = number("VIDIMUS_KILL_ROUNDS").map_or(3, |rounds| rounds.div_ceil(4));
     let seed = seed();
     println!("VIDIMUS_KILL_SEED={seed}, {rounds} rounds with wallets");
     let mut choices = Choices(seed);
@@ -414,20 +417,40 @@ async fn what_wallets_were_told_holds_whenever_the_server_is_killed() {
         journeys: Mutex::default(),
     });
     let mut broken = 0;
+    let mut aborts: BTreeMap<&str, u64> = BTreeMap::new();
     for round in 0..rounds {
+        let failpoint = (round % 6)
+            .checked_sub(1)
+            .map(|place| fault::OF_WALLETS[place as usize]);
+        if let Some(name) = failpoint {
+            drop(server);
+            let passes = 1 + choices.next(8);
+            server =
+                Server::start(directory.path(), Some(&format!("{name}:{passes}")), false).expect("nobody asks yet");
+        }
         scene.over.store(false, Ordering::Relaxed);
         let mut travellers = JoinSet::new();
         for number in 0..TRAVELLERS {
             let scene = scene.clone();
             travellers.spawn(async move { scene.travel(round, number).await });
         }
-        let delay = 500 + choices.next(2_500);
-        let gone = async { while travellers.join_next().await.transpose().unwrap().is_some() {} };
-        let _ = tokio::time::timeout(Duration::from_millis(delay), gone).await;
-        let ended = server.child.try_wait().unwrap();
-        assert!(ended.is_none(), "the server ended by itself: {ended:?}");
-        server.child.kill().unwrap();
-        server.child.wait().unwrap();
+        if let Some(name) = failpoint {
+            program::until_async("the server comes to its fail-point", PATIENCE, async || {
+                server.child.try_wait().unwrap().is_some()
+            })
+            .await;
+            let ended = server.child.wait().unwrap();
+            assert_eq!(ended.signal(), Some(SIGABRT), "{name}: {ended}");
+            *aborts.entry(name).or_default() += 1;
+        } else {
+            let delay = 500 + choices.next(2_500);
+            let gone = async { while travellers.join_next().await.transpose().unwrap().is_some() {} };
+            let _ = tokio::time::timeout(Duration::from_millis(delay), gone).await;
+            let ended = server.child.try_wait().unwrap();
+            assert!(ended.is_none(), "the server ended by itself: {ended:?}");
+            server.child.kill().unwrap();
+            server.child.wait().unwrap();
+        }
         scene.over.store(true, Ordering::Relaxed);
         while let Some(traveller) = travellers.join_next().await {
             traveller.unwrap();
@@ -471,16 +494,23 @@ async fn what_wallets_were_told_holds_whenever_the_server_is_killed() {
         .count();
     assert_eq!(answered, journeys.len(), "an answer that nobody gave was counted");
     let counts = &scene.counts;
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     println!(
-        "{rounds} rounds with wallets, {rounds} kills: {} acknowledgements, {} travellers from the laboratory to the airline, {broken} of them \
-         broken off and finished; {} offered again, {} answers taken whose acknowledgement got lost; lost 0, doubled 0",
-        counts.acknowledged.load(Ordering::Relaxed),
+        "{rounds} rounds with wallets, {} of them aborted at fail-points: {} acknowledgements, {} travellers from the laboratory to the \
+         airline, {broken} of them broken off and finished; {} offered again, {} answers taken whose acknowledgement got lost; lost 0, \
+         doubled 0",
+        aborts.values().sum::<u64>(),
+        count(&counts.acknowledged),
         journeys.len(),
-        counts.offered_again.load(Ordering::Relaxed),
-        counts.taken_unheard.load(Ordering::Relaxed),
+        count(&counts.offered_again),
+        count(&counts.taken_unheard),
     );
     assert!(
         broken > 0 && journeys.len() as u64 >= rounds,
         "the server was killed at work"
     );
+    // What is hardest to hit by chance was hit each time.
+    let of = |name: &str| aborts.get(name).copied().unwrap_or(0);
+    assert!(count(&counts.offered_again) >= of(fault::AFTER_TOKEN));
+    assert!(count(&counts.taken_unheard) >= of(fault::AFTER_ANSWER));
 }
