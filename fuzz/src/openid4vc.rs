@@ -118,7 +118,8 @@ pub fn vp_link(data: &[u8]) {
     assert!(link.len() > MAX_REQUEST || Invocation::parse(&link).as_ref() == Ok(&invocation));
 }
 
-/// The claims of a request object: written anew they read as the same.
+/// The claims of a request object: written anew they read as the same, but for a key whose content encryptions are all unknown here. That is read
+/// (the wallet refuses it with what is missing), and is never written.
 pub fn vp_request(data: &[u8]) {
     let Ok(claims) = vidimus_credential::json::parse_object(data, MAX_REQUEST) else {
         return;
@@ -127,6 +128,10 @@ pub fn vp_request(data: &[u8]) {
         return;
     };
     assert_eq!(request.client_id.to_string(), claims["client_id"]);
+    let metadata = request.metadata.as_ref();
+    if metadata.is_some_and(|metadata| metadata.recipient.is_some() && metadata.encryptions.is_empty()) {
+        return;
+    }
     assert_eq!(Request::from_claims(&request.to_claims()).as_ref(), Ok(&request));
 }
 

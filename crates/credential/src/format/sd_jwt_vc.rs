@@ -25,7 +25,7 @@ use crate::{
     CategoryId, DisclosedPerson, Statement, StatusReference,
     category::Category,
     jws::{self, MAX_CHAIN},
-    sd_jwt::{ClaimPath, ConcealError, Frame, combine, conceal},
+    sd_jwt::{ClaimPath, ConcealError, Frame, MAX_DISCLOSURES, MAX_SD_JWT, SdJwtError, combine, conceal},
 };
 use serde_json::{Map, Value, json};
 use std::fmt;
@@ -35,6 +35,9 @@ use vidimus_core::{Algorithm, Digest, Entropy, Provider, PublicKey, encoding};
 pub const TYPE: &str = "dc+sd-jwt";
 /// Where a deployment serves the types of its certificates.
 pub const TYPES_PATH: &str = "/v1/types/";
+
+/// A full stop and a signature of 64 bytes.
+const SIGNATURE: usize = 87;
 
 /// Claims that are never disclosed by themselves: what §3.2.2.2 says, and what our own certificates have beside it.
 const IN_THE_CLEAR: [&str; 9] = [
@@ -104,15 +107,20 @@ impl fmt::Debug for Unsigned {
 }
 
 impl Unsigned {
-    /// From what an earlier [`Self::to_kept`] gave.
+    /// From what an earlier [`Self::to_kept`] gave. No larger, and with no more disclosures, than what comes of it may be.
     pub fn from_kept(kept: Vec<u8>) -> Result<Self, FormatError> {
+        if kept.len() + SIGNATURE > MAX_SD_JWT {
+            return Err(FormatError::TooLarge);
+        }
         let text = String::from_utf8(kept).map_err(|_| FormatError::Unknown)?;
         let mut parts = text.strip_suffix('~').ok_or(FormatError::Unknown)?.split('~');
         let message = parts.next().unwrap_or_default().as_bytes().to_vec();
-        Ok(Self {
-            token: jws::Unsigned::from_message(message).map_err(FormatError::Jws)?,
-            disclosures: parts.map(str::to_owned).collect(),
-        })
+        let token = jws::Unsigned::from_message(message).map_err(FormatError::Jws)?;
+        let disclosures: Vec<String> = parts.map(str::to_owned).collect();
+        if disclosures.len() > MAX_DISCLOSURES {
+            return Err(FormatError::Disclosures(SdJwtError::TooMany));
+        }
+        Ok(Self { token, disclosures })
     }
     /// The bytes to keep while the signature is made elsewhere: those to sign, and the disclosures. Personal.
     pub fn to_kept(&self) -> Vec<u8> {
