@@ -114,6 +114,7 @@ reasons! {
     Suspended = "suspended", Status, Failed;
     StatusInvalid = "status_invalid", Status, Failed;
     StatusMissing = "status_missing", Status, Missing;
+    StatusAbsent = "status_absent", Status, Missing;
     StatusStale = "status_stale", Status, Stale;
     StatusNotApplicable = "status_not_applicable", Status, NotApplicable;
     ValidityOk = "validity_ok", Validity, Passed;

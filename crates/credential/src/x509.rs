@@ -298,6 +298,16 @@ pub fn leaf_of_path(
     now: Timestamp,
     provider: &dyn Provider,
 ) -> Result<Certificate, CertificateError> {
+    path_to_anchor(x5c, roots, now, provider).map(|(leaf, _)| leaf)
+}
+
+/// [`leaf_of_path`], and the root that the path leads to.
+pub fn path_to_anchor<'a>(
+    x5c: &[Vec<u8>],
+    roots: &'a [Certificate],
+    now: Timestamp,
+    provider: &dyn Provider,
+) -> Result<(Certificate, &'a Certificate), CertificateError> {
     let path: Vec<Certificate> = x5c
         .iter()
         .map(|der| Certificate::from_der(der))
@@ -323,7 +333,7 @@ pub fn leaf_of_path(
     for root in roots {
         match last.verify_signed_by(root, provider) {
             Ok(()) if !has_room(root, authorities.len()) => refused = CertificateError::Chain,
-            Ok(()) if root.is_valid_at(now) => return Ok(leaf.clone()),
+            Ok(()) if root.is_valid_at(now) => return Ok((leaf.clone(), root)),
             Ok(()) => refused = CertificateError::Validity,
             Err(CertificateError::Issuer) => {}
             Err(error) => refused = error,

@@ -3,7 +3,7 @@
 use super::{
     Ages, Certificate, Context, Input, IssuerSummary, Report, Signer, TestResult, Verdict,
     input::status_of,
-    lists::Answer,
+    lists::{Answer, Time},
     reading::{Holder, Named, Reading},
     registry::Standing,
     signer::{self, Times, Who},
@@ -71,11 +71,12 @@ impl<'a> Check<'a> {
             Content::Hcert(_) => signer::of_hcert(&input.copy, &self.digest, self.reading.usage, times, context),
             Content::SdJwtVc(content) => signer::of_sd_jwt_vc(&input.copy, content, &self.digest, times, context),
         };
-        let foreign = matches!(who, Who::Foreign(_) | Who::Certified(_) | Who::Known(_));
-        let (status, status_age) = self.status();
+        let foreign = who.is_foreign();
+        let (status, status_age) = self.status(&who);
+        let has_status = status_of(&input.copy).is_some();
         let (integrity, receipt) = match foreign {
             true if input.receipt.is_none() => (Reason::IntegrityNotApplicable, Reason::ReceiptNotApplicable),
-            false if input.is_bare_paper() => self.without_evidence(integrity, status),
+            false if input.is_bare_paper() => self.without_evidence(integrity, has_status),
             _ => (integrity, receipt),
         };
         let waived = receipt == Reason::ReceiptWaived;
@@ -110,8 +111,8 @@ impl<'a> Check<'a> {
             Test::Syntax | Test::Signature | Test::Issuer | Test::Validity => true,
             Test::Nonce | Test::HolderBinding if context.expected.is_some() => true,
             Test::Status if waived => true,
-            // What no category speaks for is good only where its own status says so.
-            Test::Status if self.reading.category.is_none() => status != Reason::StatusNotApplicable,
+            // What no category speaks for, and what is not ours, is good only where its own status says so.
+            Test::Status if has_status && (foreign || self.reading.category.is_none()) => true,
             _ => required.as_ref().is_some_and(|required| required.contains(&test)),
         };
         let tests: Vec<TestResult> = reasons
@@ -141,9 +142,9 @@ impl<'a> Check<'a> {
     }
 
     /// What is said of integrity and receipt of paper that came alone.
-    fn without_evidence(&self, integrity: Reason, status: Reason) -> (Reason, Reason) {
+    fn without_evidence(&self, integrity: Reason, has_status: bool) -> (Reason, Reason) {
         // What is accepted on its status has to have one.
-        if self.context.policy.paper_without_evidence && status != Reason::StatusNotApplicable {
+        if self.context.policy.paper_without_evidence && has_status {
             (Reason::IntegrityWaived, Reason::ReceiptWaived)
         } else {
             (integrity, Reason::EvidenceMissing)
@@ -155,7 +156,7 @@ impl<'a> Check<'a> {
         let stale = |read_at: Timestamp, max_age: i64| context.now.since(read_at) > max_age;
         let (registry, issuer) = match who {
             Who::Own(registry, issuer) => (*registry, *issuer),
-            Who::Foreign(_) | Who::Certified(_) | Who::Known(_) => {
+            Who::Foreign(_) | Who::Certified(..) | Who::Known(..) => {
                 let old = context
                     .trust
                     .is_none_or(|trust| stale(trust.read_at(), policy.trust_max_age));
@@ -246,15 +247,12 @@ impl<'a> Check<'a> {
             };
         };
         let soon = now.plus(policy.clock_skew);
-        let end = match (shown.issued_at, shown.expires_at) {
-            (Some(made), Some(end)) => Some(end.min(made.plus(policy.presentation_max_age))),
-            (Some(made), None) => Some(made.plus(policy.presentation_max_age)),
-            // Without a time of making, nothing bounds how long it may have been about.
-            (None, _) => None,
-        };
+        // One that says no time of making (OpenID4VP 1.0 asks for none) is as old as the nonce of its request, which is the caller's to bound.
+        let made = shown.issued_at.map(|made| made.plus(policy.presentation_max_age));
+        let end = [made, shown.expires_at].into_iter().flatten().min();
         let future =
             shown.issued_at.is_some_and(|made| made > soon) || shown.not_before.is_some_and(|from| from > soon);
-        if future || end.is_none_or(|end| now > end) {
+        if future || end.is_some_and(|end| now > end) {
             return Reason::PresentationExpired;
         }
         let Some(expected) = self.context.expected else {
@@ -308,15 +306,30 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn status(&self) -> (Reason, Option<i64>) {
+    fn status(&self, who: &Who<'_>) -> (Reason, Option<i64>) {
         let Some(reference) = status_of(&self.input.copy) else {
-            return (Reason::StatusNotApplicable, None);
+            return (self.no_status(who), None);
         };
         let policy = &self.context.policy;
-        let answer =
-            self.context
-                .status
-                .status(reference, self.context.now, policy.status_max_age, policy.status_grace);
+        let time = Time {
+            now: self.context.now,
+            max_age: policy.status_max_age,
+            grace: policy.status_grace,
+        };
+        let answer = match self.context.trust {
+            Some(trust) if who.is_foreign() => {
+                let above = match &self.input.copy.content {
+                    Content::SdJwtVc(content) => content.chain.get(1..).unwrap_or_default(),
+                    Content::Statement(_) | Content::Hcert(_) => &[],
+                };
+                match trust.status_list(&reference.token_list) {
+                    None => Answer::None,
+                    Some(None) => Answer::Refused,
+                    Some(Some(list)) => list.answer(reference.index, who, above, trust, &time, self.context.provider),
+                }
+            }
+            _ => self.context.status.status(reference, &time),
+        };
         match answer {
             Answer::None => (Reason::StatusMissing, None),
             Answer::Refused => (Reason::StatusInvalid, None),
@@ -331,6 +344,20 @@ impl<'a> Check<'a> {
                 };
                 (reason, Some(age))
             }
+        }
+    }
+
+    /// What it means that a certificate refers to no status: health certificates of other countries have none, whatever is required of ours.
+    fn no_status(&self, who: &Who<'_>) -> Reason {
+        let format = self.input.copy.format;
+        let required = self
+            .reading
+            .category
+            .is_some_and(|category| category.requires(Test::Status, format));
+        if required && (format != Format::Hcert || matches!(who, Who::Own(..))) {
+            Reason::StatusAbsent
+        } else {
+            Reason::StatusNotApplicable
         }
     }
 
@@ -441,8 +468,8 @@ impl<'a> Check<'a> {
                 }
             }
             Who::Foreign(signer) => certified(signer),
-            Who::Certified(signer) => certified(&signer),
-            Who::Known(issuer) => IssuerSummary {
+            Who::Certified(signer, _) => certified(&signer),
+            Who::Known(issuer, _) => IssuerSummary {
                 id: issuer.to_owned(),
                 name: None,
                 country: None,

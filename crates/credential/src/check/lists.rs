@@ -178,9 +178,9 @@ impl StatusLists {
     }
 
     /// What is known of a copy's entry: by the token list, or else by the two bitstring lists together.
-    pub(super) fn status(&self, reference: &StatusReference, now: Timestamp, max_age: i64, grace: i64) -> Answer {
+    pub(super) fn status(&self, reference: &StatusReference, time: &Time) -> Answer {
         let index = reference.index;
-        let token = self.entry(&reference.token_list, now, max_age, grace, |kind| match kind {
+        let token = self.entry(&reference.token_list, time, |kind| match kind {
             Kind::Token(list) => list.status(index).ok(),
             Kind::Bitstring(_) => None,
         });
@@ -188,7 +188,7 @@ impl StatusLists {
             return token;
         };
         let bit = |uri: &str, purpose: Purpose| {
-            self.entry(uri, now, max_age, grace, |kind| match kind {
+            self.entry(uri, time, |kind| match kind {
                 Kind::Bitstring(list) if list.purpose == purpose => list.status(index).ok(),
                 Kind::Bitstring(_) | Kind::Token(_) => None,
             })
@@ -226,31 +226,52 @@ impl StatusLists {
         }
     }
 
-    /// What one list says. The age counts from when the list was made, not fetched: who replays an old list gains nothing.
-    fn entry(
-        &self,
-        uri: &str,
-        now: Timestamp,
-        max_age: i64,
-        grace: i64,
-        status: impl FnOnce(&Kind) -> Option<Status>,
-    ) -> Answer {
+    /// What one list says.
+    fn entry(&self, uri: &str, time: &Time, status: impl FnOnce(&Kind) -> Option<Status>) -> Answer {
         let listed = match self.lists.get(uri) {
             None => return Answer::None,
             Some(Entry::Refused) => return Answer::Refused,
             Some(Entry::Good(listed)) => listed,
         };
-        let Some(status) = status(&listed.kind) else {
-            return Answer::Refused;
-        };
-        let age = now.since(listed.issued_at).max(0);
-        let past = |end: Timestamp| now > end.plus(grace);
-        let ttl = listed
-            .ttl
-            .and_then(|ttl| i64::try_from(ttl).ok())
-            .map(|ttl| listed.read_at.plus(ttl));
-        let stale = age > max_age || listed.expires_at.is_some_and(past) || ttl.is_some_and(past);
+        match status(&listed.kind) {
+            Some(status) => time.answer(status, listed.issued_at, listed.expires_at, listed.ttl, listed.read_at),
+            None => Answer::Refused,
+        }
+    }
+}
+
+/// The time of a check, and how old a list may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Time {
+    pub(super) now: Timestamp,
+    pub(super) max_age: i64,
+    pub(super) grace: i64,
+}
+
+impl Time {
+    /// The age counts from when the list was made, not fetched: who replays an old list gains nothing.
+    pub(super) fn answer(
+        &self,
+        status: Status,
+        issued_at: Timestamp,
+        expires_at: Option<Timestamp>,
+        ttl: Option<u64>,
+        read_at: Timestamp,
+    ) -> Answer {
+        let age = self.now.since(issued_at).max(0);
+        let past = |end: Timestamp| self.now > end.plus(self.grace);
+        let ttl = ttl.and_then(|ttl| i64::try_from(ttl).ok()).map(|ttl| read_at.plus(ttl));
+        let stale = age > self.max_age || expires_at.is_some_and(past) || ttl.is_some_and(past);
         Answer::Status { status, age, stale }
+    }
+}
+
+/// A list may not be dated in the future.
+pub(super) fn refuse_future(issued_at: Timestamp, now: Timestamp) -> Result<(), ListError> {
+    if issued_at > now.plus(CLOCK_SKEW) {
+        Err(ListError::Future)
+    } else {
+        Ok(())
     }
 }
 
@@ -281,9 +302,5 @@ fn verify(
     signed
         .verify(provider, Algorithm::Es256, &signer.public_key)
         .map_err(|_| ListError::Signature)?;
-    if issued_at > now.plus(CLOCK_SKEW) {
-        Err(ListError::Future)
-    } else {
-        Ok(())
-    }
+    refuse_future(issued_at, now)
 }

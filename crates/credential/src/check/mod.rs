@@ -11,6 +11,8 @@
 //!   before, it holds; anchored later, it is revoked; without a proven anchor it is revoked if it says so itself, and otherwise undetermined.
 //! - **Suspended now** fails whatever was signed when: a suspension is a doubt about everything the issuer did. Revoked now fails for good.
 //!   A category that was withdrawn leaves what was signed before it in force.
+//! - **Lists of others** count for certificates of others alone, and where their signer is trusted for it or belongs to the issuer ([`ForeignList`]). What a
+//!   certificate of others refers to has to be known: its status is required whatever its category requires.
 //! - **Absence** in a list that is older than the policy allows proves nothing; presence of a revocation does.
 //! - **Paper** (an HCERT) carries neither salt nor receipt. Offline they come as the text of a second code ([`Evidence`]); without it the check
 //!   is undetermined, unless the verifier's policy waives it: *waived* is an outcome of its own, so that nobody takes it for *passed*.
@@ -20,6 +22,7 @@ pub mod bundle;
 mod context;
 mod envelope;
 mod evaluate;
+mod foreign_list;
 mod input;
 mod lists;
 mod reading;
@@ -34,12 +37,13 @@ pub use bundle::Bundle;
 pub use context::{Context, Expected, Policy};
 pub use envelope::Envelope;
 pub use evaluate::check;
+pub use foreign_list::ForeignList;
 pub use input::{Input, MAX_INPUT};
 pub use lists::{ListError, StatusLists};
 pub use registry::{Head, Registry};
 pub use report::{Ages, Certificate, IssuerSummary, Report, TestResult, Verdict, Verified};
 pub use roots::{Root, Roots};
-pub use trust::{MAX_TRUST_LIST, Signer, TrustList, TrustListError, Usage};
+pub use trust::{MAX_TRUST_LIST, Signer, TrustAnchors, TrustList, TrustListError, Usage};
 
 /// Reads `bytes` and checks what they are ([`Input::parse`], [`check`]).
 pub fn check_bytes(bytes: &[u8], context: &Context<'_>) -> Report {

@@ -7,7 +7,10 @@ use super::{
 };
 use crate::{
     Format,
-    format::{KeyHint, Parsed, sd_jwt_vc},
+    format::{
+        KeyHint, Parsed,
+        sd_jwt_vc::{self, issuer_metadata::Key},
+    },
     x509::{self, CertificateError},
 };
 use vidimus_core::{Algorithm, Digest, PublicKey, Timestamp, reason::Reason};
@@ -19,12 +22,19 @@ pub(super) enum Who<'a> {
     Own(&'a Registry, &'a Participant),
     /// A document signer of the caller's trust list.
     Foreign(&'a Signer),
-    /// An issuer with a certificate that leads to an authority of the caller's trust list.
-    Certified(Box<Signer>),
+    /// An issuer with a certificate that leads to this authority of the caller's trust list, or, without one, that stands in the list itself.
+    Certified(Box<Signer>, Option<&'a x509::Certificate>),
     /// An issuer whose keys the caller's trust list has under this `iss`.
-    Known(&'a str),
+    Known(&'a str, &'a [Key]),
     /// Nobody that is known.
     Unknown,
+}
+
+impl Who<'_> {
+    /// Whether it is somebody whom the trust list has and the registry does not.
+    pub(super) const fn is_foreign(&self) -> bool {
+        matches!(self, Self::Foreign(_) | Self::Certified(..) | Self::Known(..))
+    }
 }
 
 /// When a copy was signed, as far as that can be told.
@@ -185,17 +195,14 @@ pub(super) fn of_sd_jwt_vc<'a>(
         .as_deref()
         .and_then(|issuer| context.trust?.issuer(issuer));
     if let Some((issuer, keys)) = known {
-        let named = keys
-            .iter()
-            .filter(|key| content.kid.is_none() || key.id.is_none() || key.id == content.kid);
         let mut reason = Reason::KeyUnknown;
-        for key in named {
+        for key in named(keys, content.kid.as_deref()) {
             reason = verify(copy, digest, &key.key, context);
             if reason == Reason::SignatureOk {
                 break;
             }
         }
-        return (reason, Who::Known(issuer));
+        return (reason, Who::Known(issuer, keys));
     }
     refused.unwrap_or_else(|| match (context.registry, context.trust) {
         (None, None) => (Reason::KeyUnavailable, Who::Unknown),
@@ -234,26 +241,32 @@ fn registered<'a>(
     best
 }
 
-/// An issuer that an authority of the trust list certified, now.
+/// An issuer that an authority of the trust list certified, or whose certificate stands there, now.
 fn certified<'a>(
     copy: &Parsed,
     content: &sd_jwt_vc::Content,
     digest: &Digest,
     context: &Context<'a>,
 ) -> Option<(Reason, Who<'a>)> {
-    let authorities = context.trust?.authorities();
-    if authorities.is_empty() {
+    let anchors = context.trust?.anchors();
+    if anchors.is_empty() {
         return None;
     }
-    let leaf = match x509::leaf_of_path(&content.chain, authorities, context.now, context.provider) {
-        Ok(leaf) => leaf,
-        Err(CertificateError::Validity) => return Some((Reason::KeyExpired, Who::Unknown)),
-        Err(_) => return Some((Reason::KeyUnknown, Who::Unknown)),
+    let (leaf, anchor, fits) = match anchors.listed(&content.chain) {
+        // Who listed it said that it issues.
+        Some(leaf) if !leaf.is_valid_at(context.now) => return Some((Reason::KeyExpired, Who::Unknown)),
+        Some(leaf) => (leaf.clone(), None, !names_another_use(leaf)),
+        None => match x509::path_to_anchor(&content.chain, &anchors.authorities, context.now, context.provider) {
+            Ok((leaf, anchor)) => {
+                let fits = !names_another_use(&leaf) && !signs_status_lists_alone(&leaf);
+                (leaf, Some(anchor), fits)
+            }
+            Err(CertificateError::Validity) => return Some((Reason::KeyExpired, Who::Unknown)),
+            Err(_) => return Some((Reason::KeyUnknown, Who::Unknown)),
+        },
     };
     let reason = match verify(copy, digest, &leaf.public_key, context) {
-        Reason::SignatureOk if leaf.digital_signature == Some(false) || is_for_something_else(&leaf) => {
-            Reason::KeyUsage
-        }
+        Reason::SignatureOk if leaf.digital_signature == Some(false) || !fits => Reason::KeyUsage,
         other => other,
     };
     let signer = Signer {
@@ -261,17 +274,30 @@ fn certified<'a>(
         certificate: leaf,
         country: None,
     };
-    Some((reason, Who::Certified(Box::new(signer))))
+    Some((reason, Who::Certified(Box::new(signer), anchor)))
 }
 
 /// Whether a certificate says that its key does something else than issuing: an authority also certifies those who ask, serve or attest.
-fn is_for_something_else(leaf: &x509::Certificate) -> bool {
-    // Relying parties (ISO/IEC 18013-5 annex B.1.7), TLS servers and clients (RFC 5280 §4.2.1.12), and with these those who attest wallets. Signing
-    // tokens (RFC 9509 §3) is what an issuer does too.
+fn names_another_use(leaf: &x509::Certificate) -> bool {
+    // Relying parties (ISO/IEC 18013-5 annex B.1.7), TLS servers and clients (RFC 5280 §4.2.1.12), and with these those who attest wallets.
     const OTHERS: [&str; 3] = ["1.0.18013.5.1.6", "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"];
     leaf.extended_key_usage
         .iter()
         .any(|usage| OTHERS.contains(&usage.as_str()))
+}
+
+/// Whether all that a certificate is for is signing tokens (RFC 9509 §3): what signers of status lists have, and would otherwise issue with.
+fn signs_status_lists_alone(leaf: &x509::Certificate) -> bool {
+    let usages = &leaf.extended_key_usage;
+    !usages.is_empty() && usages.iter().all(|usage| usage == x509::usage::STATUS_LIST)
+}
+
+/// The keys that a `kid` may mean.
+pub(super) fn named<'a>(keys: &'a [Key], kid: Option<&'a str>) -> impl Iterator<Item = &'a Key> {
+    keys.iter().filter(move |key| match (kid, key.id.as_deref()) {
+        (Some(kid), Some(id)) => kid == id,
+        _ => true,
+    })
 }
 
 /// What it means that a registry does not hold a key: nothing, when the registry is too old.
@@ -284,17 +310,23 @@ fn absent(registry: &Registry, context: &Context<'_>) -> Reason {
     }
 }
 
+/// The one algorithm that goes with this kind of key, among those that issuers by certificate and their signers of lists use.
+pub(super) const fn algorithm_of(key: &PublicKey) -> Option<Algorithm> {
+    match key {
+        PublicKey::P256(_) => Some(Algorithm::Es256),
+        PublicKey::Rsa(_) => Some(Algorithm::Ps256),
+        PublicKey::Ed25519(_) => Some(Algorithm::EdDsa),
+        PublicKey::Secp256k1(_) => None,
+    }
+}
+
 /// With the one algorithm that goes with this kind of key.
 fn verify(copy: &Parsed, digest: &Digest, key: &PublicKey, context: &Context<'_>) -> Reason {
-    let algorithm = match key {
-        PublicKey::P256(_) => Algorithm::Es256,
-        PublicKey::Rsa(_) => Algorithm::Ps256,
-        PublicKey::Ed25519(_) if copy.format == Format::SdJwtVc => Algorithm::EdDsa,
-        PublicKey::Secp256k1(_) | PublicKey::Ed25519(_) => return Reason::AlgorithmNotAllowed,
+    let algorithm = match algorithm_of(key) {
+        Some(Algorithm::EdDsa) if copy.format != Format::SdJwtVc => return Reason::AlgorithmNotAllowed,
+        Some(algorithm) if copy.algorithm == algorithm => algorithm,
+        _ => return Reason::AlgorithmNotAllowed,
     };
-    if copy.algorithm != algorithm {
-        return Reason::AlgorithmNotAllowed;
-    }
     let verified = match algorithm {
         // Signs messages and no digests of them.
         Algorithm::EdDsa => context.provider.verify(algorithm, key, &copy.message, &copy.signature),

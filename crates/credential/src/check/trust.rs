@@ -1,9 +1,12 @@
 //! Foreign issuers that a caller trusts: document signers of HCERTs, as a national or EU trust list holds them, and issuers of SD-JWT VCs, by who
-//! certifies them or by their keys.
+//! certifies them or by their keys; and who signs status lists of theirs.
 
+mod vidimus;
+
+use super::ForeignList;
 use crate::{format::sd_jwt_vc::issuer_metadata::Key, x509};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 use vidimus_core::{Digest, Provider, Timestamp, encoding};
 
 /// The most bytes a trust list may have; the EU's holds some thousand certificates of a kilobyte each.
@@ -23,7 +26,40 @@ pub struct Signer {
     pub country: Option<String>,
 }
 
-/// Document signers by `kid`; authorities over issuers of SD-JWT VCs, and keys of such issuers by their `iss`.
+/// Certificates that are trusted in one role.
+#[derive(Debug, Clone, Default)]
+pub struct TrustAnchors {
+    /// Authorities: whoever they certify for it is trusted.
+    pub authorities: Vec<x509::Certificate>,
+    /// Those who sign themselves; they certify nobody.
+    pub signers: Vec<x509::Certificate>,
+}
+
+impl TrustAnchors {
+    /// Trusts this certificate: as an authority where it is one, else for what it signs itself.
+    pub fn add(&mut self, certificate: x509::Certificate) {
+        if certificate.is_authority {
+            self.authorities.push(certificate);
+        } else {
+            self.signers.push(certificate);
+        }
+    }
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.authorities.is_empty() && self.signers.is_empty()
+    }
+    /// The listed signer that is the leaf of an `x5c`.
+    pub fn listed(&self, x5c: &[Vec<u8>]) -> Option<&x509::Certificate> {
+        let leaf = x5c.first()?;
+        self.signers.iter().find(|signer| signer.der() == leaf)
+    }
+    fn len(&self) -> usize {
+        self.authorities.len() + self.signers.len()
+    }
+}
+
+/// Document signers by `kid`; authorities over issuers of SD-JWT VCs, and keys of such issuers by their `iss`; signers of status lists, and the lists
+/// that were fetched.
 ///
 /// The list gives trust as it stands: who fetched it verified its own signature, or chose to trust its source.
 #[derive(Debug, Clone)]
@@ -31,8 +67,11 @@ pub struct TrustList {
     read_at: Timestamp,
     signers: HashMap<Vec<u8>, Vec<Signer>>,
     count: usize,
-    authorities: Vec<x509::Certificate>,
+    anchors: TrustAnchors,
     issuers: HashMap<String, Vec<Key>>,
+    status: TrustAnchors,
+    status_keys: Vec<Key>,
+    status_lists: HashMap<String, Option<Arc<ForeignList>>>,
 }
 
 /// Why a trust list is not taken.
@@ -44,6 +83,9 @@ pub enum TrustListError {
     /// Not one of the forms that [`TrustList::parse`] reads.
     #[error("not a trust list: expected PEM, or JSON with X.509 certificates in base64")]
     Malformed,
+    /// `sd_jwt_vc` or `status_signers` has a member that does not read, or too many.
+    #[error("the trust list's member {0} does not read")]
+    Member(&'static str),
     /// It reads, but holds no certificate that can be used.
     #[error("the trust list holds no certificate that can be used")]
     Empty,
@@ -56,14 +98,17 @@ impl TrustList {
             read_at,
             signers: HashMap::new(),
             count: 0,
-            authorities: Vec::new(),
+            anchors: TrustAnchors::default(),
             issuers: HashMap::new(),
+            status: TrustAnchors::default(),
+            status_keys: Vec::new(),
+            status_lists: HashMap::new(),
         }
     }
 
-    /// Trusts whoever this authority certifies to issue SD-JWT VCs (`x5c`).
+    /// Trusts whoever this authority certifies to issue SD-JWT VCs (`x5c`); one that is no authority issues itself.
     pub fn add_authority(&mut self, authority: x509::Certificate) {
-        self.authorities.push(authority);
+        self.anchors.add(authority);
     }
 
     /// Trusts these keys to sign SD-JWT VCs of the issuer whose `iss` this is, as its metadata have them
@@ -72,9 +117,47 @@ impl TrustList {
         self.issuers.insert(issuer.into(), keys);
     }
 
-    /// The authorities over issuers of SD-JWT VCs.
-    pub fn authorities(&self) -> &[x509::Certificate] {
-        &self.authorities
+    /// Trusts this certificate with status lists of all foreign issuers: whoever it certifies for signing them, or, where it is no authority, itself. An
+    /// issuer's own lists need none ([`ForeignList`]).
+    pub fn add_status_signer(&mut self, certificate: x509::Certificate) {
+        self.status.add(certificate);
+    }
+
+    /// Trusts these keys with status lists of all foreign issuers.
+    pub fn add_status_keys(&mut self, keys: Vec<Key>) {
+        self.status_keys.extend(keys);
+    }
+
+    /// Trusts whom another list trusts with status lists.
+    pub fn add_status_signers_of(&mut self, other: &Self) {
+        self.status.authorities.extend_from_slice(&other.status.authorities);
+        self.status.signers.extend_from_slice(&other.status.signers);
+        self.status_keys.extend_from_slice(&other.status_keys);
+    }
+
+    /// Has what was fetched at `uri` at hand; `None`: what came is no status list. Whether it counts is judged by each check.
+    pub fn add_status_list(&mut self, uri: impl Into<String>, list: Option<Arc<ForeignList>>) {
+        self.status_lists.insert(uri.into(), list);
+    }
+
+    /// The authorities over issuers of SD-JWT VCs, and issuers by certificate.
+    pub fn anchors(&self) -> &TrustAnchors {
+        &self.anchors
+    }
+
+    /// Who signs status lists of foreign issuers, by certificate.
+    pub fn status_signers(&self) -> &TrustAnchors {
+        &self.status
+    }
+
+    /// Who signs status lists of foreign issuers, by key.
+    pub fn status_keys(&self) -> &[Key] {
+        &self.status_keys
+    }
+
+    /// What is at hand of this status list: nothing, something that is none, or the list.
+    pub fn status_list(&self, uri: &str) -> Option<Option<&ForeignList>> {
+        self.status_lists.get(uri).map(Option::as_deref)
     }
 
     /// The trusted keys of the issuer with this `iss`, and its name as it is kept here.
@@ -85,7 +168,7 @@ impl TrustList {
 
     /// Whether any issuer of SD-JWT VCs is trusted.
     pub fn has_issuers(&self) -> bool {
-        !self.authorities.is_empty() || !self.issuers.is_empty()
+        !self.anchors.is_empty() || !self.issuers.is_empty()
     }
 
     /// Takes in a certificate under the `kid` that the HCERT specification gives it, the first 8 bytes of SHA-256 of its DER, and under `kid` if the
@@ -114,6 +197,12 @@ impl TrustList {
     /// Reads a trust list in any of the forms in use: PEM; a JSON array of base64 DER, or of `{kid, rawData, country, …}` as the EU gateway
     /// gives them; `{"certificates": […]}` as several national backends wrap it; `{"dsc_trust_list": {"AT": {"keys": [{"kid", "x5c"}]}}}` or a
     /// plain JWK set with `x5c`. Entries that are not document signers, or do not read, are left out.
+    ///
+    /// An object may say beside them who issues SD-JWT VCs and who signs status lists of such issuers. That form is ours, and read strictly:
+    /// ```json
+    /// { "sd_jwt_vc": { "authorities": ["MII…"], "issuers": [{ "issuer": "https://…", "jwks": { "keys": [] } }] },
+    ///   "status_signers": { "certificates": ["MII…"], "jwks": { "keys": [] } } }
+    /// ```
     pub fn parse(bytes: &[u8], read_at: Timestamp, provider: &dyn Provider) -> Result<Self, TrustListError> {
         if bytes.len() > MAX_TRUST_LIST {
             return Err(TrustListError::TooLarge);
@@ -128,10 +217,11 @@ impl TrustList {
                 list.add_base64(body, None, None, provider);
             }
         } else {
-            let value: Value = serde_json::from_str(text).map_err(|_| TrustListError::Malformed)?;
+            let mut value: Value = serde_json::from_str(text).map_err(|_| TrustListError::Malformed)?;
+            vidimus::take(&mut value, &mut list)?;
             list.read(&value, None, provider, 0);
         }
-        if list.count == 0 {
+        if list.is_empty() {
             Err(TrustListError::Empty)
         } else {
             Ok(list)
@@ -142,13 +232,13 @@ impl TrustList {
     pub fn read_at(&self) -> Timestamp {
         self.read_at
     }
-    /// Number of certificates taken in.
+    /// Number of issuers taken in: document signers, and authorities and issuers of SD-JWT VCs.
     pub fn len(&self) -> usize {
-        self.count
+        self.count + self.anchors.len() + self.issuers.len()
     }
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.len() == 0
     }
     /// Signers under a `kid`. Eight bytes can collide: each has to be tried.
     pub fn find(&self, kid: &[u8]) -> &[Signer] {

@@ -114,6 +114,10 @@ impl TokenList {
     pub fn entries(&self) -> u64 {
         (self.bytes.len() as u64).saturating_mul(u64::from(8 / self.bits))
     }
+    /// Bytes that it takes in memory.
+    pub fn size(&self) -> usize {
+        self.bytes.len() + self.signed.message.len()
+    }
     /// The status of entry `index`.
     pub fn status(&self, index: u64) -> Result<Status, StatusError> {
         least_significant_first(&self.bytes, self.bits, index).map(Status::from_value)

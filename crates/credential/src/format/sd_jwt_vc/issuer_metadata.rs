@@ -102,7 +102,7 @@ pub fn read_keys(document: &[u8]) -> Result<Vec<Key>, IssuerError> {
     keys(&Value::Object(set))
 }
 
-fn keys(set: &Value) -> Result<Vec<Key>, IssuerError> {
+pub(crate) fn keys(set: &Value) -> Result<Vec<Key>, IssuerError> {
     let all = set["keys"].as_array().ok_or(IssuerError::Member("jwks"))?;
     if all.len() > MAX_KEYS {
         return Err(IssuerError::Member("jwks"));

@@ -253,6 +253,125 @@ fn what_is_no_trust_list_is_refused() {
     }
 }
 
+/// A trust list that says who issues SD-JWT VCs and who signs status lists, changed.
+fn of_sd_jwts(change: impl FnOnce(&mut serde_json::Value)) -> String {
+    let (_, der, _) = foreign();
+    let jwks = serde_json::json!({"keys": [TRAVELLER.p256.public_key()]});
+    let mut list = serde_json::json!({
+        "certificates": [base64(&der)],
+        "sd_jwt_vc": {
+            "authorities": [base64(OTHER.authority.certificate()), base64(&der)],
+            "issuers": [{"issuer": "https://pid.example", "jwks": jwks}],
+        },
+        "status_signers": {"certificates": [base64(&OTHER.lists_certificate)], "jwks": jwks},
+    });
+    change(&mut list);
+    list.to_string()
+}
+
+#[test]
+fn a_trust_list_names_issuers_of_sd_jwt_vcs_and_signers_of_status_lists() {
+    let read =
+        |change: &dyn Fn(&mut serde_json::Value)| TrustList::parse(of_sd_jwts(change).as_bytes(), now(), &*PROVIDER);
+    let list = read(&|_| {}).unwrap();
+    assert_eq!(list.len(), 4, "one of HCERTs, two by certificate, one by key");
+    assert_eq!((list.anchors().authorities.len(), list.anchors().signers.len()), (1, 1));
+    assert_eq!(list.issuer("https://pid.example").unwrap().1.len(), 1);
+    assert_eq!((list.status_signers().signers.len(), list.status_keys().len()), (1, 1));
+    assert!(
+        list.find(&kid(OTHER.authority.certificate())).is_empty(),
+        "no document signer"
+    );
+    assert!(list.find(&kid(&OTHER.lists_certificate)).is_empty(), "nor this one");
+    let alone = read(&|list| drop(list.as_object_mut().unwrap().shift_remove("certificates"))).unwrap();
+    assert_eq!(alone.len(), 3);
+    type Change = dyn Fn(&mut serde_json::Value);
+    let (issuers, status) = (
+        TrustListError::Member("sd_jwt_vc"),
+        TrustListError::Member("status_signers"),
+    );
+    let changes: [(&Change, TrustListError); 15] = [
+        (&|list| list["sd_jwt_vc"] = serde_json::json!([]), issuers),
+        (&|list| list["sd_jwt_vc"]["others"] = serde_json::json!([]), issuers),
+        (
+            &|list| list["sd_jwt_vc"]["authorities"] = serde_json::json!("x"),
+            issuers,
+        ),
+        (
+            &|list| list["sd_jwt_vc"]["authorities"] = serde_json::json!(["AAAA"]),
+            issuers,
+        ),
+        (
+            &|list| list["sd_jwt_vc"]["authorities"] = serde_json::json!(["-"]),
+            issuers,
+        ),
+        (
+            &|list| list["sd_jwt_vc"]["authorities"] = serde_json::json!([1]),
+            issuers,
+        ),
+        (
+            &|list| list["sd_jwt_vc"]["authorities"] = vec![base64(OTHER.authority.certificate()); 17].into(),
+            issuers,
+        ),
+        (
+            &|list| list["sd_jwt_vc"]["issuers"][0]["jwks"] = serde_json::json!({"keys": []}),
+            issuers,
+        ),
+        (
+            &|list| {
+                drop(
+                    list["sd_jwt_vc"]["issuers"][0]
+                        .as_object_mut()
+                        .unwrap()
+                        .remove("issuer"),
+                )
+            },
+            issuers,
+        ),
+        (
+            &|list| {
+                let twice = list["sd_jwt_vc"]["issuers"][0].clone();
+                list["sd_jwt_vc"]["issuers"].as_array_mut().unwrap().push(twice);
+            },
+            issuers,
+        ),
+        (
+            &|list| list["sd_jwt_vc"]["issuers"][0]["jwks"]["keys"][0]["d"] = "AA".into(),
+            issuers,
+        ),
+        (&|list| list["status_signers"] = serde_json::json!("x"), status),
+        (&|list| list["status_signers"]["jwks"] = serde_json::json!({}), status),
+        (
+            &|list| list["status_signers"]["certificates"] = serde_json::json!(["AAAA"]),
+            status,
+        ),
+        (
+            &|list| {
+                let members = list.as_object_mut().unwrap();
+                members.retain(|name, _| name == "status_signers");
+            },
+            TrustListError::Empty,
+        ),
+    ];
+    for (place, (change, error)) in changes.iter().enumerate() {
+        assert_eq!(read(change).map(|list| list.len()), Err(*error), "change {place}");
+    }
+}
+
+#[test]
+fn a_foreign_list_is_due_when_it_says_so() {
+    let fetched = |expires_at, ttl| {
+        let list = token_list_of(&OTHER, now().plus(-600), expires_at, ttl);
+        let list = vidimus_credential::check::ForeignList::read(&list.uri, &list.token, now()).unwrap();
+        list.due().since(now())
+    };
+    assert_eq!(fetched(None, None), 300, "which says nothing");
+    assert_eq!(fetched(None, Some(60)), 60);
+    assert_eq!(fetched(Some(now().plus(20)), Some(60)), 20);
+    assert_eq!(fetched(Some(now().plus(-20)), Some(60)), -20);
+    assert_eq!(fetched(None, Some(u64::MAX)), 86_400);
+}
+
 #[test]
 fn a_category_without_rules_of_acceptance_says_so_instead_of_accepting() {
     let file =

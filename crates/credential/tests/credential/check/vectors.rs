@@ -13,12 +13,14 @@ use std::{
     collections::{BTreeMap, HashSet},
     fs,
     path::PathBuf,
+    sync::Arc,
 };
 use vidimus_core::{Timestamp, encoding, reason::Reason, reason::Test};
 use vidimus_credential::{
     category::Categories,
     check::{
-        self, Context, Expected, Head, ListError, Policy, Registry, Report, Roots, StatusLists, TrustList, Verdict,
+        self, Context, Expected, ForeignList, Head, ListError, Policy, Registry, Report, Roots, StatusLists, TrustList,
+        Verdict,
         bundle::{Anchors, ListKind},
         registry::Event,
     },
@@ -139,6 +141,60 @@ struct IssuersFile {
     authorities: Vec<String>,
     /// JWK sets by `iss`.
     keys: BTreeMap<String, Value>,
+    /// Who signs status lists of others: DER in base64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    status_signers: Vec<String>,
+    /// The same by key: a JWK set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status_keys: Option<Value>,
+    /// Status lists of others, as they were fetched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    status: Vec<StatusFile>,
+}
+
+fn jwks(keys: &[issuer_metadata::Key]) -> Value {
+    let document: Value = serde_json::from_slice(&issuer_metadata::document("", keys)).unwrap();
+    document["jwks"].clone()
+}
+
+impl IssuersFile {
+    fn add_to(&self, list: &mut TrustList) {
+        let read = |text: &String| x509::Certificate::from_der(&encoding::from_base64(text).unwrap()).unwrap();
+        for text in &self.authorities {
+            list.add_authority(read(text));
+        }
+        for (issuer, keys) in &self.keys {
+            let keys = issuer_metadata::read_keys(keys.to_string().as_bytes()).unwrap();
+            list.add_issuer(issuer, keys);
+        }
+        for text in &self.status_signers {
+            list.add_status_signer(read(text));
+        }
+        if let Some(keys) = &self.status_keys {
+            list.add_status_keys(issuer_metadata::read_keys(keys.to_string().as_bytes()).unwrap());
+        }
+        for file in &self.status {
+            list.add_status_list(&file.uri, file.fetched().ok().map(Arc::new));
+        }
+    }
+}
+
+impl StatusFile {
+    fn of_others((uri, token, read_at): (String, String, Timestamp)) -> Self {
+        let mut file = Self {
+            uri,
+            kind: ListKind::Token,
+            read_at,
+            token,
+            refused: None,
+        };
+        file.refused = file.fetched().err().map(|error| refusal(error).to_owned());
+        file
+    }
+
+    fn fetched(&self) -> Result<ForeignList, ListError> {
+        ForeignList::read(&self.uri, &self.token, self.read_at)
+    }
 }
 
 impl Vector {
@@ -194,12 +250,11 @@ impl Vector {
                 keys: issuers
                     .keys
                     .into_iter()
-                    .map(|(issuer, keys)| {
-                        let document = issuer_metadata::document(&issuer, &keys);
-                        let document: Value = serde_json::from_slice(&document).unwrap();
-                        (issuer, document["jwks"].clone())
-                    })
+                    .map(|(issuer, keys)| (issuer, jwks(&keys)))
                     .collect(),
+                status_signers: issuers.status_signers.iter().map(|der| encoding::base64(der)).collect(),
+                status_keys: Some(jwks(&issuers.status_keys)).filter(|_| !issuers.status_keys.is_empty()),
+                status: issuers.lists.into_iter().map(StatusFile::of_others).collect(),
             }),
         };
         let (_, refused) = vector.status_lists();
@@ -257,14 +312,7 @@ impl Vector {
         let mut trust = trust;
         if let Some(file) = &self.trusted_issuers {
             let list = trust.get_or_insert_with(|| TrustList::new(file.read_at));
-            for der in &file.authorities {
-                let der = encoding::from_base64(der).unwrap();
-                list.add_authority(x509::Certificate::from_der(&der).unwrap());
-            }
-            for (issuer, keys) in &file.keys {
-                let keys = issuer_metadata::read_keys(keys.to_string().as_bytes()).unwrap();
-                list.add_issuer(issuer, keys);
-            }
+            file.add_to(list);
         }
         let categories = Categories::built_in();
         let context = Context {
@@ -397,6 +445,10 @@ fn a_stranger_who_reads_only_the_files_finds_the_same() {
         assert_eq!(report.verdict, vector.verdict, "{path}");
         assert_eq!(reasons(&report), vector.reasons, "{path}");
         for (file, refused) in vector.status.iter().zip(vector.status_lists().1) {
+            assert_eq!(refused, file.refused.as_deref(), "{path}: {}", file.uri);
+        }
+        for file in vector.trusted_issuers.iter().flat_map(|issuers| &issuers.status) {
+            let refused = file.fetched().err().map(refusal);
             assert_eq!(refused, file.refused.as_deref(), "{path}: {}", file.uri);
         }
         assert!(path.starts_with(&format!("check/{}/", group(report.verdict))), "{path}");

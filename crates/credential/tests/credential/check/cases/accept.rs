@@ -267,3 +267,33 @@ fn other_s(token: &str, order: &str) -> String {
     }
     format!("{message}.{}", base64url(&signature))
 }
+
+/// Presentations that do not say when they were made.
+pub fn without_time(add: Add<'_>) {
+    let lab = &LABS.lab;
+    add(
+        "presentation-undated",
+        "Says neither when it was made nor when it ends, as OpenID4VP permits: its nonce answers the request.",
+        &[],
+        &|setup| {
+            let token = shown(setup, &simple(&statement(lab), lab));
+            resigned(&token, Algorithm::Es256k, &TRAVELLER.account, |_, payload| {
+                let claims = payload.as_object_mut().unwrap();
+                claims.remove("iat");
+                claims.remove("exp");
+            })
+        },
+    );
+    add(
+        "presentation-begun",
+        "Says from when it counts, and not when it was made.",
+        &[],
+        &|setup| {
+            let token = shown(setup, &simple(&statement(lab), lab));
+            resigned(&token, Algorithm::Es256k, &TRAVELLER.account, |_, payload| {
+                payload.as_object_mut().unwrap().remove("iat");
+                payload["nbf"] = serde_json::json!(now().plus(-20));
+            })
+        },
+    );
+}

@@ -97,7 +97,7 @@ pub fn cases() -> Vec<Case> {
     add(
         "paper-waived-and-no-status",
         "What carries no status cannot be accepted on its status.",
-        &[IntegrityMissing, EvidenceMissing],
+        &[StatusAbsent, IntegrityMissing, EvidenceMissing],
         &|setup| {
             setup.policy = Some(without());
             setup.labs = Some(vec![lab]);

@@ -18,6 +18,8 @@ use serde_json::json as object;
 use vidimus_core::{Address, encoding::base64};
 use vidimus_credential::check::{Policy, bundle::List};
 
+pub use holders::without_time;
+
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let mut add = |name, says, reasons: &[Reason], build: Build<'_>| {

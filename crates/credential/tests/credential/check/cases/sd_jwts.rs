@@ -4,11 +4,13 @@ mod bindings;
 mod content;
 mod disclosures;
 mod foreign;
+mod foreign_status;
 mod signatures;
 
 use super::*;
 use crate::check::world::{
-    Binding, Issuers, PROVIDER, REVOKED, SUSPENDED, at, countersign_by, now, sd_jwt, sd_jwt_of, showing, vaccination,
+    Binding, ISSUER_ELSEWHERE, Issuers, PROVIDER, REVOKED, SUSPENDED, THIRD, at, bits, countersign_by, now, sd_jwt,
+    sd_jwt_of, showing, vaccination,
 };
 use serde_json::json as object;
 use vidimus_core::{Provider, encoding::base64};
@@ -41,6 +43,13 @@ pub fn cases() -> Vec<Case> {
     content::cases(&mut add);
     foreign::cases(&mut add);
     cases
+}
+
+/// What signers and lists of others may say, and what names no status.
+pub fn of_others(add: Add<'_>) {
+    foreign::certificates(add);
+    foreign_status::cases(add);
+    without_status(add);
 }
 
 /// Anchored, and shown as `presented` with its key binding.
@@ -204,6 +213,29 @@ fn undetermined(add: Add<'_>) {
         &|setup| {
             setup.expected = None;
             shows(setup, &["result"])
+        },
+    );
+}
+
+fn without_status(add: Add<'_>) {
+    add(
+        "sd-jwt-without-status",
+        "One of ours that names no status.",
+        &[Reason::StatusAbsent],
+        &|setup| {
+            shows_changed(setup, |_, payload| {
+                payload.as_object_mut().unwrap().remove("status");
+            })
+        },
+    );
+    add(
+        "vc-without-status",
+        "A VC of ours that names no status.",
+        &[Reason::StatusAbsent],
+        &|setup| {
+            let mut statement = statement(&LABS.lab);
+            statement.status = None;
+            shown(setup, &simple(&statement, &LABS.lab))
         },
     );
 }

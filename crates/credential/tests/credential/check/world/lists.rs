@@ -4,7 +4,7 @@ use super::*;
 use std::io::Write;
 use vidimus_core::encoding::from_base64url;
 
-pub(super) fn bits() -> Bits {
+pub fn bits() -> Bits {
     let mut bits = Bits::new(131_072).unwrap();
     bits.set(REVOKED, Status::Revoked).unwrap();
     bits.set(SUSPENDED, Status::Suspended).unwrap();
@@ -121,4 +121,17 @@ pub fn foreign() -> (TestKey, Vec<u8>, Value) {
         "certificateType": "DSC", "country": "FR", "kid": base64(&kid(&der)), "rawData": base64(&der),
     }]});
     (key, der, list)
+}
+
+/// An HCERT of that document signer which names its place in a status list, and the trust list with the signer.
+pub fn foreign_with_status(list: &str, index: u64) -> (Value, String) {
+    let (key, der, trust_list) = foreign();
+    let mut content = hcert_content(&statement(&LABS.lab));
+    content.status = Some(StatusReference {
+        token_list: list.to_owned(),
+        bitstring_list: None,
+        suspension_list: None,
+        index,
+    });
+    (trust_list, hcert_of(&content, kid(&der), &key))
 }

@@ -35,6 +35,27 @@ impl Deployment {
         }
     }
 
+    /// The certificate of a relying party.
+    pub fn certify_verifier(&self, key: &TestKey) -> Vec<u8> {
+        let validity = Validity {
+            not_before: at("2026-01-01T00:00:00Z"),
+            not_after: at("2028-01-01T00:00:00Z"),
+        };
+        let hosts = ["verifier.example".to_owned()];
+        let entropy = &mut Seeded::new(&key.name);
+        self.authority
+            .issue_access(
+                key.public_key(),
+                &subject(&key.name),
+                &hosts,
+                &[],
+                validity,
+                now(),
+                entropy,
+            )
+            .unwrap()
+    }
+
     /// A document signer's certificate.
     pub fn certify(&self, key: &TestKey, groups: &[DocumentGroup], from: &str, until: &str) -> Vec<u8> {
         let validity = Validity {
@@ -53,6 +74,14 @@ impl Deployment {
             .unwrap()
     }
 }
+
+/// Somebody else's issuer, whom [`OTHER`] certified.
+pub static ISSUER_ELSEWHERE: LazyLock<(TestKey, Vec<u8>)> = LazyLock::new(|| {
+    let (key, der, _) = foreign();
+    (key, der)
+});
+/// A third deployment.
+pub static THIRD: LazyLock<Deployment> = LazyLock::new(|| Deployment::new("third"));
 
 pub(super) fn subject(name: &str) -> Subject {
     Subject {

@@ -10,13 +10,19 @@ use vidimus_credential::{
 pub const PUBLIC: &str = "https://health.example";
 pub const ISSUER: &str = "https://health.example/issuers/lab";
 
-/// Issuers of somebody else's SD-JWT VCs that a check trusts.
+/// Issuers of somebody else's SD-JWT VCs that a check trusts, and what is known of their status.
 #[derive(Clone, Default)]
 pub struct Issuers {
-    /// Authorities, as DER.
+    /// Authorities, and issuers by certificate, as DER.
     pub authorities: Vec<Vec<u8>>,
     /// Keys by `iss`.
     pub keys: Vec<(String, Vec<Key>)>,
+    /// Certificates of who signs status lists, as DER.
+    pub status_signers: Vec<Vec<u8>>,
+    /// Keys of who signs status lists.
+    pub status_keys: Vec<Key>,
+    /// What was fetched where, when.
+    pub lists: Vec<(String, String, Timestamp)>,
 }
 
 pub fn category_of(statement: &Statement) -> std::sync::Arc<Category> {

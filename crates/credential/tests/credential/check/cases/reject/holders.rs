@@ -195,15 +195,10 @@ pub fn cases(add: Add<'_>) {
         },
     );
     add(
-        "presentation-undated",
-        "Does not say when it was made.",
+        "presentation-undated-and-ended",
+        "Does not say when it was made, and that it ended a moment ago.",
         &[PresentationExpired],
-        &|setup| {
-            let token = show(setup, Show::default());
-            resigned(&token, Algorithm::Es256k, &TRAVELLER.account, |_, payload| {
-                payload.as_object_mut().unwrap().remove("iat");
-            })
-        },
+        &|setup| undated(setup, &|payload| payload["exp"] = serde_json::json!(now().plus(-1))),
     );
     add(
         "presentation-expired-for-offline-policy",
@@ -269,5 +264,45 @@ pub fn cases(add: Add<'_>) {
             statement.holder = None;
             json(&setup.anchor(&simple(&statement, lab)))
         },
+    );
+}
+
+/// A presentation that does not say when it was made, changed.
+fn undated(setup: &mut Setup, change: &dyn Fn(&mut Value)) -> String {
+    let token = shown(setup, &simple(&statement(&LABS.lab), &LABS.lab));
+    resigned(&token, Algorithm::Es256k, &TRAVELLER.account, |_, payload| {
+        let claims = payload.as_object_mut().unwrap();
+        claims.remove("iat");
+        claims.remove("exp");
+        change(payload);
+    })
+}
+
+/// Presentations whose age only the nonce of their request tells.
+pub fn without_time(add: Add<'_>) {
+    use Reason::*;
+    add(
+        "presentation-undated-and-to-come",
+        "Does not say when it was made, and that it begins in two minutes.",
+        &[PresentationExpired],
+        &|setup| undated(setup, &|payload| payload["nbf"] = serde_json::json!(now().plus(120))),
+    );
+    add(
+        "presentation-undated-for-another-request",
+        "Nothing but its nonce says how old it is, and that is another's.",
+        &[NonceMismatch],
+        &|setup| undated(setup, &|payload| payload["nonce"] = "x3J9mQ2xTz7Lk0Wv".into()),
+    );
+    add(
+        "presentation-undated-without-nonce",
+        "Nothing says how old it is.",
+        &[NonceMismatch],
+        &|setup| undated(setup, &|payload| drop(payload.as_object_mut().unwrap().remove("nonce"))),
+    );
+    add(
+        "presentation-undated-for-another-verifier",
+        "Made for somebody else, at no time.",
+        &[AudienceMismatch],
+        &|setup| undated(setup, &|payload| payload["aud"] = "https://elsewhere.example".into()),
     );
 }
