@@ -50,7 +50,7 @@ port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", (
 # By name: access certificates and `x509_san_dns` are about host names.
 base=http://localhost:$port
 "$vidimus" --config "$work/vidimus.toml" init --country AT --listen "127.0.0.1:$port" --public-url "$base" >/dev/null || exit 1
-printf '\n[anchor]\ninterval_seconds = 1\n\n[trust]\ndirectory = "%s"\n' "$work/trust" >>"$work/vidimus.toml"
+printf '\n[anchor]\ninterval_seconds = 1\n\n[trust]\ndirectory = "%s"\n\n[outside]\nloopback = true\n' "$work/trust" >>"$work/vidimus.toml"
 "$vidimus" --config "$work/vidimus.toml" --json serve >"$work/serve.out" 2>"$work/serve.log" &
 server=$!
 for _ in $(seq 300); do [ -s "$work/serve.out" ] && break; kill -0 "$server" 2>/dev/null || break; sleep 0.1; done
@@ -73,7 +73,7 @@ if [ -s "$work/facts.json" ]; then
   if [ -s "$work/claimed.json" ]; then
     run 14 node sd-jwt.mjs "$base" "$work/facts.json" "$work"
     if [ -s "$work/others.json" ]; then
-      run 39 node present.mjs "$base" "$work/facts.json" "$work"
+      run 42 node present.mjs "$base" "$work/facts.json" "$work"
       run 26 node holder.mjs "$base" "$work" "$vidimus"
     fi
   else

@@ -3,6 +3,7 @@
 // Usage: node present.mjs BASE-URL FACTS.json DIRECTORY
 import { createHash, createPublicKey, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { ES256Signer, verifyJWS } from 'did-jwt'
 import { createVerifiablePresentationJwt } from 'did-jwt-vc'
@@ -11,6 +12,7 @@ import { getResolver } from 'ethr-did-resolver'
 import * as jose from 'jose'
 import { oid4vp } from '@digitalbazaar/oid4-client'
 import { Openid4vpClient } from '@openid4vc/openid4vp'
+import { createHeaderAndPayload, StatusList } from '@sd-jwt/jwt-status-list'
 import { SDJwtVcInstance } from '@sd-jwt/sd-jwt-vc'
 import { base64url, client, end, report, until } from './lib.mjs'
 import { callbacks, certificate } from './oid4vc.mjs'
@@ -235,9 +237,9 @@ report(/: 403 /.test(nosy), 'what the verifier is not registered for is not aske
 const now = Math.floor(Date.now() / 1000)
 const kept = await jose.generateKeyPair('ES256', { extractable: true })
 const key = await jose.exportJWK(kept.privateKey)
-const issue = (issuer, header) =>
+const issue = (issuer, header, more = {}) =>
   new SDJwtVcInstance({ hasher, hashAlg: 'sha-256', saltGenerator: (length) => randomBytes(length).toString('base64url'), signAlg: 'ES256', signer: kbSigner(issuer.key) }).issue(
-    { iss: 'https://office.example', iat: now, exp: now + 3600, vct: 'https://office.example/types/badge', cnf: { jwk: publicOf(key) }, family_name: 'Gößinger', level: 3 },
+    { iss: 'https://office.example', iat: now, exp: now + 3600, vct: 'https://office.example/types/badge', cnf: { jwk: publicOf(key) }, family_name: 'Gößinger', level: 3, ...more },
     { _sd: ['family_name', 'level'], _sdDecoy: 2 },
     { header },
   )
@@ -261,6 +263,23 @@ for (const [what, copy] of [['signed by somebody else', forged], ['of an issuer 
   const answered = await foreign(copy)
   report(answered.answer?.verdict === 'invalid' && attributes(answered) === '{}', `one ${what}: ${answered.answer?.verdict ?? answered.state}`)
 }
+
+// ── Their status, by a list that @sd-jwt makes and the office signs ──
+const lists = createServer((asked, answer) => (asked.url === '/1' ? answer.writeHead(200, { 'content-type': 'application/statuslist+jwt' }).end(list) : answer.writeHead(404).end()))
+await new Promise((done) => lists.listen(0, '127.0.0.1', done))
+const uri = `http://127.0.0.1:${lists.address().port}/1`
+const made = createHeaderAndPayload(
+  new StatusList(Array.from({ length: 1000 }, (_, place) => Number(place === 8)), 1),
+  { iss: 'https://office.example', sub: uri, iat: now, exp: now + 3600, ttl: 300 },
+  { alg: 'ES256', x5c: others.office.chain },
+)
+const list = await new jose.SignJWT(made.payload).setProtectedHeader(made.header).sign(await jose.importJWK(others.office.key, 'ES256'))
+for (const [what, place, verdict] of [['in force', { idx: 7, uri }, 'valid'], ['revoked', { idx: 8, uri }, 'invalid'], ['in a list that does not come', { idx: 7, uri: `${uri}0` }, 'undetermined']]) {
+  const copy = { ...badge, credential: await issue(others.office, { x5c: others.office.chain }, { status: { status_list: place } }) }
+  const answered = await foreign(copy)
+  report(answered.answer?.verdict === verdict, `one that is ${what} by @sd-jwt's status list: ${answered.answer?.verdict ?? answered.state}`)
+}
+lists.close()
 
 // ── Suspended ──
 const lastly = await border.post('/v1/presentations', { purpose: 'entry', dcql_query: whole })

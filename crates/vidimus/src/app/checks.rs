@@ -5,11 +5,12 @@
 use crate::app::{
     App, Problem, copies,
     error::Error,
+    foreign_lists,
     once::Once,
     participants,
     principal::Principal,
     requests::{CheckAnswer, CheckRequest, NewPresentationRequest, PresentationRequestView, TrustListView},
-    status, trusted,
+    status,
 };
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
@@ -17,7 +18,7 @@ use vidimus_core::{
     Digest, Provider, Timestamp,
     encoding::base64url,
     id::{CheckId, RequestId},
-    reason::Outcome,
+    reason::{Outcome, Reason, Test},
     receipt::Anchor,
 };
 use vidimus_credential::{
@@ -124,6 +125,11 @@ pub async fn check(app: &App, caller: &Principal, request: CheckRequest) -> Resu
         Some(text) => Some(trust_list(app, text, request.trust_list_read_at.as_deref(), now).await?),
         None => None,
     };
+    let told = trust.as_ref().map(|list| TrustListView {
+        signers: list.len(),
+        read_at: list.read_at().to_rfc3339(),
+        age: now.since(list.read_at()),
+    });
     let policy = Policy {
         paper_without_evidence: request.accept_without_evidence,
         ..policy(app)
@@ -133,17 +139,16 @@ pub async fn check(app: &App, caller: &Principal, request: CheckRequest) -> Resu
         Ok(input) => {
             let shown = nonce_shown(&input, &request.input);
             let expected = expected(app, caller, shown, &admitted.did, &request.purpose, now).await?;
-            // Whom the operator trusts counts where the caller brings no list.
-            let known = trusted::issuers(app);
-            evaluate(
-                app,
-                input,
-                expected.as_ref(),
-                trust.as_ref().or(known.as_ref()),
-                policy,
-                now,
-            )
-            .await?
+            // Whom the operator trusts counts where the caller brings no list; with status lists, also where it does.
+            let known = app.trusted.list(now);
+            let trust = match (trust, known) {
+                (Some(mut own), Some(known)) => {
+                    own.add_status_signers_of(&known);
+                    Some(own)
+                }
+                (own, known) => own.or(known),
+            };
+            evaluate(app, input, expected.as_ref(), trust, policy, now).await?
         }
     };
     let id = CheckId::generate(&mut *app.entropy());
@@ -163,11 +168,7 @@ pub async fn check(app: &App, caller: &Principal, request: CheckRequest) -> Resu
     let scope = caller.scope();
     app.store.write(move |tx| rows::insert(tx, &scope, &row)).await?;
     Ok(CheckAnswer {
-        trust_list: trust.map(|list| TrustListView {
-            signers: list.len(),
-            read_at: list.read_at().to_rfc3339(),
-            age: now.since(list.read_at()),
-        }),
+        trust_list: told,
         ..answer(app, id, &report, &wanted)
     })
 }
@@ -206,12 +207,13 @@ async fn trust_list(app: &App, text: String, read_at: Option<&str>, now: Timesta
 }
 
 /// One check on this server's own evidence: the registry and anchors as read from the chain, the status table, and, for copies that carry
-/// none, the receipt by digest. `trust` holds signers of others whom the caller trusts.
+/// none, the receipt by digest. `trust` holds signers of others whom the caller trusts; a status list of theirs is fetched where nothing else
+/// speaks against what refers to it.
 pub async fn evaluate(
     app: &App,
     mut input: Input,
     expected: Option<&Expected>,
-    trust: Option<&TrustList>,
+    mut trust: Option<TrustList>,
     policy: Policy,
     now: Timestamp,
 ) -> Result<Report, Error> {
@@ -231,11 +233,40 @@ pub async fn evaluate(
         registry: Some(&registries.issuers),
         status: &lists,
         roots: Some(&roots),
-        trust,
+        trust: None,
         policy,
         expected,
     };
-    Ok(check::check(&input, &context))
+    let with = |trust: Option<&TrustList>| check::check(&input, &Context { trust, ..context });
+    let uri = input.status().map(|reference| reference.token_list.clone());
+    if let (Some(trust), Some(uri)) = (&mut trust, &uri)
+        && let Some(list) = app.foreign_lists.fresh(uri, now)
+    {
+        trust.add_status_list(uri.as_str(), Some(list));
+    }
+    let report = with(trust.as_ref());
+    let (Some(mut trust), Some(uri)) = (trust, uri) else {
+        return Ok(report);
+    };
+    if !hangs_on_its_status(&report) {
+        return Ok(report);
+    }
+    Ok(match foreign_lists::fetch(app, &uri).await {
+        Some(found) => {
+            trust.add_status_list(uri, found);
+            with(Some(&trust))
+        }
+        None => report,
+    })
+}
+
+/// Whether a trusted issuer of others signed what was checked, and nothing speaks against it as far as its status is not known.
+fn hangs_on_its_status(report: &Report) -> bool {
+    let says = |test, wanted| report.test(test).is_some_and(|result| result.reason == wanted);
+    report.verdict != Verdict::Invalid
+        && says(Test::Signature, Reason::SignatureOk)
+        && says(Test::Issuer, Reason::IssuerTrusted)
+        && says(Test::Status, Reason::StatusMissing)
 }
 
 /// The policy that the configuration sets.

@@ -12,6 +12,7 @@ pub mod deployment;
 pub mod dids;
 pub mod error;
 pub mod events;
+pub mod foreign_lists;
 pub mod issue;
 pub mod keys;
 pub mod once;
@@ -128,6 +129,8 @@ pub struct App {
     pub added: Added,
     /// Whom the operator trusts beside the deployment's own participants.
     pub trusted: trusted::Trusted,
+    /// Status lists of others.
+    pub foreign_lists: foreign_lists::ForeignLists,
     /// The deployment's facts.
     pub facts: deployment::Facts,
     /// Addresses of the contracts.
@@ -239,6 +242,7 @@ impl App {
             tally: tally::Tally::new(clock.now()),
             readiness: readiness::Recent::default(),
             trusted: trusted::Trusted::new(config.trust.directory.clone()),
+            foreign_lists: foreign_lists::ForeignLists::default(),
             config,
             clock,
             provider,

@@ -345,8 +345,9 @@ pub struct CheckRequest {
     /// `accepted_without_evidence` and names the tests that were waived.
     #[serde(default)]
     pub accept_without_evidence: bool,
-    /// Health certificates of others: the signers that the caller trusts, as the text of a trust list: PEM, or JSON as the EU gateway and
-    /// national backends give it. At most `server.limits.trust_list_bytes`, and never more than 16 MiB.
+    /// Certificates of others: the issuers that the caller trusts, in place of those that the operator trusts, as the text of a trust list: PEM, or
+    /// JSON as the EU gateway and national backends give it, whose members `sd_jwt_vc` and `status_signers` name issuers of SD-JWT VCs and who signs
+    /// their status lists. At most `server.limits.trust_list_bytes`, and never more than 16 MiB.
     #[serde(default)]
     pub trust_list: Option<String>,
     /// When that list was fetched, RFC 3339; default now. After a week it is too old to say *valid*.

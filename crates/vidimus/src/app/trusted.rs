@@ -3,7 +3,6 @@
 //!
 //! Whoever can write there decides whose wallets, issuers and verifiers are believed.
 
-use crate::app::App;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -11,7 +10,7 @@ use std::{
     time::Duration,
 };
 use vidimus_core::{PublicKey, Timestamp};
-use vidimus_credential::{check::TrustList, format::sd_jwt_vc::issuer_metadata, json, x509::Certificate};
+use vidimus_credential::{check::TrustList, format::sd_jwt_vc::issuer_metadata::Key, json, x509::Certificate};
 
 /// The largest file that is read.
 const MAX_FILE: u64 = 4 << 20;
@@ -29,9 +28,9 @@ pub enum Role {
     Identity,
     /// Issues certificates of other deployments.
     Issuer,
-    /// Signs status lists of other deployments.
+    /// Signs status lists of other deployments and issuers.
     Status,
-    /// Asks for presentations.
+    /// Asks for presentations. A server asks none of others; wallets do.
     Verifier,
 }
 
@@ -56,31 +55,6 @@ impl Role {
     }
 }
 
-/// Issuers of other deployments whose SD-JWT VCs are believed: authorities by certificate, and issuers by key. None where there are none.
-pub fn issuers(app: &App) -> Option<TrustList> {
-    let now = app.now();
-    let anchors = app.trusted.anchors(Role::Issuer, now);
-    if anchors.certificates.is_empty() && anchors.keys.is_empty() {
-        return None;
-    }
-    let mut list = TrustList::new(now);
-    for certificate in &anchors.certificates {
-        list.add_authority(certificate.clone());
-    }
-    let mut issuers: BTreeMap<&str, Vec<issuer_metadata::Key>> = BTreeMap::new();
-    for trusted in &anchors.keys {
-        let key = issuer_metadata::Key {
-            id: trusted.kid.clone(),
-            key: trusted.key.clone(),
-        };
-        issuers.entry(&trusted.owner).or_default().push(key);
-    }
-    for (issuer, keys) in issuers {
-        list.add_issuer(issuer, keys);
-    }
-    Some(list)
-}
-
 /// Who is trusted in one role.
 #[derive(Debug, Clone, Default)]
 pub struct Anchors {
@@ -88,6 +62,13 @@ pub struct Anchors {
     pub certificates: Vec<Certificate>,
     /// Keys, each with its `kid` and whose it is.
     pub keys: Vec<TrustedKey>,
+}
+
+impl Anchors {
+    /// Whether nobody is trusted.
+    pub fn is_empty(&self) -> bool {
+        self.certificates.is_empty() && self.keys.is_empty()
+    }
 }
 
 /// A key that is trusted as such.
@@ -101,9 +82,18 @@ pub struct TrustedKey {
     pub key: PublicKey,
 }
 
+impl TrustedKey {
+    fn as_key(&self) -> Key {
+        Key {
+            id: self.kid.clone(),
+            key: self.key.clone(),
+        }
+    }
+}
+
 /// Why a file is not used. It names the file and no content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: {cause}; the file is not used until it is mended")]
+#[error("{path} is not used until it is mended: {cause}")]
 pub struct TrustError {
     /// The file.
     pub path: String,
@@ -145,6 +135,54 @@ impl Trusted {
         }
         kept.anchors[role as usize].clone()
     }
+
+    /// Issuers of others whose SD-JWT VCs are believed, and who signs status lists of theirs: by certificate and by key. None where there are none.
+    pub fn list(&self, now: Timestamp) -> Option<TrustList> {
+        let (issuers, status) = (self.anchors(Role::Issuer, now), self.anchors(Role::Status, now));
+        if issuers.is_empty() && status.is_empty() {
+            return None;
+        }
+        let mut list = TrustList::new(now);
+        add_to(&mut list, &issuers, &status);
+        Some(list)
+    }
+
+    /// Adds whom a directory has to a list, once. A file that cannot be used is an error here, and so is a directory without issuers.
+    pub fn add_all(directory: &Path, list: &mut TrustList) -> Result<(), TrustError> {
+        let read_all = |role: Role| {
+            let mut anchors = Anchors::default();
+            for (path, size, _) in files(&directory.join(role.directory())) {
+                read(&path, size, &mut anchors)?;
+            }
+            Ok(anchors)
+        };
+        let (issuers, status) = (read_all(Role::Issuer)?, read_all(Role::Status)?);
+        if issuers.is_empty() && status.is_empty() {
+            return Err(TrustError {
+                path: directory.display().to_string(),
+                cause: "it has nobody: certificates and JWK sets belong into `issuers` and `status` in it",
+            });
+        }
+        add_to(list, &issuers, &status);
+        Ok(())
+    }
+}
+
+fn add_to(list: &mut TrustList, issuers: &Anchors, status: &Anchors) {
+    for certificate in &issuers.certificates {
+        list.add_authority(certificate.clone());
+    }
+    let mut keys: BTreeMap<&str, Vec<Key>> = BTreeMap::new();
+    for trusted in &issuers.keys {
+        keys.entry(&trusted.owner).or_default().push(trusted.as_key());
+    }
+    for (issuer, keys) in keys {
+        list.add_issuer(issuer, keys);
+    }
+    for certificate in &status.certificates {
+        list.add_status_signer(certificate.clone());
+    }
+    list.add_status_keys(status.keys.iter().map(TrustedKey::as_key).collect());
 }
 
 impl Kept {

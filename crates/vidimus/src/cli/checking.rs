@@ -2,10 +2,12 @@
 
 mod bundle;
 mod describe;
+mod others;
 
 pub(super) use bundle::bundle;
 pub use bundle::{BundleArguments, fetch_bundle, fetch_root};
 pub use describe::{describe, words};
+pub use others::OthersArguments;
 
 use super::{
     Exit, Failure, Output,
@@ -15,22 +17,23 @@ use super::{
 };
 use crate::app::checks;
 use bundle::{beside, open_bundle};
+use others::fetched_at;
 use serde_json::{Map, Value, json};
 use std::{
     io::IsTerminal as _,
     path::{Path, PathBuf},
 };
-use vidimus_core::{Entropy as _, Timestamp, encoding::base64url};
+use vidimus_core::{Entropy as _, encoding::base64url};
 use vidimus_credential::{
     category::Categories,
-    check::{self, Context, Expected, Input, Policy, Report, StatusLists, TrustList},
+    check::{self, Certificate, Context, Expected, Input, Policy, Report, StatusLists, TrustList},
 };
 use vidimus_crypto::{Native, OsEntropy};
 
 /// Check a certificate, an envelope or a presentation.
 ///
 /// Three ways: on a server, with a verifier's API key; offline, with a bundle (`vidimus bundle`) and the deployment's root certificate; or, for
-/// health certificates of others, against a trust list. Every test is told with its reason. Exit code 0: valid, 1: invalid, 3: undetermined.
+/// certificates of others, against whom you trust. Every test is told with its reason. Exit code 0: valid, 1: invalid, 3: undetermined.
 ///
 /// Paper has two codes: the certificate (`HC1:…`) and its evidence (`VE1:…`). Give both, in one file, a line each, or the second with
 /// --evidence; `vidimus evidence` fetches it where the second code is missing.
@@ -40,7 +43,8 @@ Examples:
   vidimus check presentation.jwt --purpose boarding --api-key-file airline.key
   vidimus check presentation.jwt --bundle bundle.jwt --root root.pem --request request.json
   vidimus check paper.txt --evidence evidence.txt --bundle bundle.jwt --root root.pem
-  vidimus check - --trust-list eu.json < qr.txt")]
+  vidimus check - --trust-list eu.json < qr.txt
+  vidimus check pid.txt --trust trusted --status-list list.jwt")]
 pub struct CheckArguments {
     #[command(flatten)]
     server: ServerArguments,
@@ -65,12 +69,10 @@ pub struct CheckArguments {
     #[arg(long, value_name = "FILE", requires = "bundle")]
     root: Option<PathBuf>,
     /// Offline: the request that a presentation answers; it is used once.
-    #[arg(long, value_name = "FILE", requires = "bundle")]
+    #[arg(long, value_name = "FILE", conflicts_with = "purpose")]
     request: Option<PathBuf>,
-    /// Health certificates of others: their signers, PEM or JSON. Its age is that of the file. With --purpose the server checks, and knows
-    /// the deployment's own categories; without, nobody is asked.
-    #[arg(long, value_name = "FILE")]
-    trust_list: Option<PathBuf>,
+    #[command(flatten)]
+    others: OthersArguments,
 }
 
 /// Make a request for a holder to answer with a presentation.
@@ -96,19 +98,23 @@ pub struct RequestArguments {
 pub(super) async fn check(arguments: CheckArguments, output: Output) -> Result<Exit, Failure> {
     let input = read(&arguments.input)?;
     let evidence = arguments.evidence.as_deref().map(read_text).transpose()?;
-    let answer = match (&arguments.bundle, &arguments.root, &arguments.trust_list) {
-        (Some(bundle), Some(root), _) => {
+    let request = arguments.request.as_deref();
+    let answer = match (&arguments.bundle, &arguments.root) {
+        (Some(bundle), Some(root)) => {
             let shown = Shown {
                 input: &input,
                 evidence: evidence.as_deref(),
                 accept_without_evidence: arguments.accept_without_evidence,
             };
-            offline(&shown, bundle, root, arguments.request.as_deref(), &arguments.attribute)?
+            let others = arguments.others.read(clock().now())?;
+            with_bundle(&shown, bundle, root, others.as_ref(), request, &arguments.attribute)?
         }
-        (_, _, Some(list)) if arguments.purpose.is_none() => foreign(&input, list, &arguments.attribute)?,
+        _ if arguments.purpose.is_none() && arguments.others.is_given() => {
+            foreign(&input, &arguments.others, request, &arguments.attribute)?
+        }
         _ => {
             let purpose = arguments.purpose.ok_or_else(|| {
-                let text = "say how to check: --purpose on a server, --bundle and --root offline, or --trust-list";
+                let text = "say how to check: --purpose on a server, --bundle and --root offline, or whom you trust: --trust, --trust-list";
                 Failure::new(Exit::Usage, text)
             })?;
             let server = arguments.server.authenticated()?;
@@ -118,7 +124,7 @@ pub(super) async fn check(arguments: CheckArguments, output: Output) -> Result<E
                 "input": input.trim(), "purpose": purpose, "evidence": evidence,
                 "accept_without_evidence": arguments.accept_without_evidence,
             });
-            if let Some(list) = &arguments.trust_list {
+            if let Some(list) = &arguments.others.trust_list {
                 body["trust_list"] = json!(read_text(list)?);
                 body["trust_list_read_at"] = json!(fetched_at(list, clock().now()).to_rfc3339());
             }
@@ -183,12 +189,21 @@ pub fn offline(
     request: Option<&Path>,
     wanted: &[String],
 ) -> Result<Value, Failure> {
+    with_bundle(shown, bundle, root, None, request, wanted)
+}
+
+/// [`offline`], where `others` are trusted beside the deployment's own issuers.
+fn with_bundle(
+    shown: &Shown<'_>,
+    bundle: &Path,
+    root: &Path,
+    others: Option<&TrustList>,
+    request: Option<&Path>,
+    wanted: &[String],
+) -> Result<Value, Failure> {
     let now = clock().now();
     let bundle = open_bundle(&read_text(bundle)?, bundle, root, now)?;
-    let expected = match (request, Input::parse(shown.input)) {
-        (Some(path), Ok(input)) if input.presentation().is_some() => Some(use_request(path)?),
-        _ => None,
-    };
+    let expected = answered(shown.input, request)?;
     let context = Context {
         now,
         provider: &Native::new(),
@@ -196,7 +211,7 @@ pub fn offline(
         registry: Some(&bundle.issuers),
         status: &bundle.status,
         roots: Some(&bundle.roots),
-        trust: None,
+        trust: others,
         policy: Policy {
             paper_without_evidence: shown.accept_without_evidence,
             ..OFFLINE
@@ -223,35 +238,42 @@ const OFFLINE: Policy = Policy {
     paper_without_evidence: false,
 };
 
-/// When a list was fetched: what its file says.
-fn fetched_at(list: &Path, now: Timestamp) -> Timestamp {
-    std::fs::metadata(list)
-        .and_then(|file| file.modified())
-        .ok()
-        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
-        .map_or(now, |since| Timestamp(i64::try_from(since.as_secs()).unwrap_or(now.0)))
+/// The request that is answered by a presentation, or by the key binding of an SD-JWT VC.
+fn answered(input: &[u8], request: Option<&Path>) -> Result<Option<Expected>, Failure> {
+    let bound = |input: &Input| {
+        let binding = input.sd_jwt_vc().and_then(|content| content.binding.as_ref());
+        input.presentation().is_some() || binding.is_some()
+    };
+    match (request, Input::parse(input)) {
+        (Some(path), Ok(input)) if bound(&input) => use_request(path).map(Some),
+        _ => Ok(None),
+    }
 }
 
-/// A check of somebody else's health certificate, with a list of signers that the caller trusts.
-fn foreign(input: &[u8], list: &Path, wanted: &[String]) -> Result<Value, Failure> {
+/// A check of somebody else's certificate, with issuers whom the caller trusts.
+fn foreign(
+    input: &[u8],
+    others: &OthersArguments,
+    request: Option<&Path>,
+    wanted: &[String],
+) -> Result<Value, Failure> {
     let now = clock().now();
-    let provider = Native::new();
-    let read_at = fetched_at(list, now);
-    let trust = TrustList::parse(&read(list)?, read_at, &provider)
-        .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", list.display())))?;
+    let trust = others.read(now)?.unwrap_or_else(|| TrustList::new(now));
+    let expected = answered(input, request)?;
     let categories = Categories::built_in();
     let context = Context {
         now,
-        provider: &provider,
+        provider: &Native::new(),
         categories: &categories,
         registry: None,
         status: &StatusLists::new(),
         roots: None,
         trust: Some(&trust),
-        policy: Policy::default(),
-        expected: None,
+        policy: OFFLINE,
+        expected: expected.as_ref(),
     };
     let mut answer = answer(&check::check_bytes(input, &context), &categories, wanted);
+    let read_at = trust.read_at();
     answer["trust_list"] = json!({"signers": trust.len(), "read_at": read_at.to_rfc3339(), "age": now.0 - read_at.0});
     Ok(answer)
 }
@@ -271,7 +293,8 @@ fn answer(report: &Report, categories: &Categories, wanted: &[String]) -> Value 
             let wanted: Vec<_> = if wanted.is_empty() { all() } else { wanted.to_vec() };
             checks::attributes(category, certificate, &wanted)
         }
-        _ => Map::new(),
+        (None, Some(certificate)) => shown(certificate, wanted),
+        (_, None) => Map::new(),
     };
     let issuer = report.certificate.as_ref().map(|certificate| &certificate.issuer);
     json!({
@@ -284,6 +307,15 @@ fn answer(report: &Report, categories: &Categories, wanted: &[String]) -> Value 
         "accepted_without_evidence": checks::waived(report),
         "checked_at": report.checked_at.to_rfc3339(),
     })
+}
+
+/// What a certificate says that no category here describes.
+fn shown(certificate: &Certificate, wanted: &[String]) -> Map<String, Value> {
+    let person = json!(certificate.person);
+    let person = person.as_object().into_iter().flatten();
+    let all = person.chain(&certificate.claims);
+    let picked = all.filter(|(name, _)| wanted.is_empty() || wanted.contains(name));
+    picked.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// A request that is made here, for a check with a bundle.

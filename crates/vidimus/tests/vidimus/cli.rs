@@ -5,6 +5,7 @@ mod asking;
 mod claiming;
 mod hand_over;
 mod mistakes;
+mod others;
 mod own_keys;
 mod place;
 mod renewal;

@@ -16,6 +16,8 @@ mod documents;
 mod drawable;
 mod events;
 mod fixture;
+mod foreign;
+mod foreign_status;
 mod harness;
 mod holder;
 mod hostile;

@@ -288,16 +288,8 @@ async fn check(app: &App, session: &Session, id: &str, presentation: &Presented)
         audience: session.client_id.to_string(),
         purpose: None,
     };
-    let trust = crate::app::trusted::issuers(app);
-    checked.report = checks::evaluate(
-        app,
-        input,
-        Some(&expected),
-        trust.as_ref(),
-        checks::policy(app),
-        app.now(),
-    )
-    .await?;
+    let (now, policy) = (app.now(), checks::policy(app));
+    checked.report = checks::evaluate(app, input, Some(&expected), app.trusted.list(now), policy, now).await?;
     let passed = |test| {
         let result = checked.report.test(test);
         result.is_some_and(|result| result.outcome == Outcome::Passed)
