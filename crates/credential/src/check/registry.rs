@@ -450,6 +450,11 @@ impl Registry {
         Ok(digest)
     }
 
+    /// A document signer's certificate that was taken in, by the SHA-256 of its DER.
+    pub fn certificate_by(&self, fingerprint: &Digest) -> Option<&x509::Certificate> {
+        self.certificates.get(fingerprint)
+    }
+
     /// Takes in a public profile, as the bytes that are served. `false`: not a profile.
     pub fn add_profile(&mut self, bytes: &[u8], provider: &dyn Provider) -> bool {
         let Ok(profile) = serde_json::from_slice(bytes) else {

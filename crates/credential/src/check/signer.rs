@@ -178,10 +178,23 @@ pub(super) fn of_sd_jwt_vc<'a>(
 ) -> (Reason, Who<'a>) {
     let mut refused = None;
     if let Some(der) = content.chain.first() {
-        let Ok(leaf) = x509::Certificate::from_der(der) else {
-            return (Reason::KeyUnknown, Who::Unknown);
+        let fingerprint = context.provider.sha256(&[der]);
+        let read;
+        // The registry's are read already.
+        let leaf = match context
+            .registry
+            .and_then(|registry| registry.certificate_by(&fingerprint))
+        {
+            Some(leaf) => leaf,
+            None => match x509::Certificate::from_der(der) {
+                Ok(leaf) => {
+                    read = leaf;
+                    &read
+                }
+                Err(_) => return (Reason::KeyUnknown, Who::Unknown),
+            },
         };
-        if let Some(found) = registered(copy, &leaf, digest, times, context) {
+        if let Some(found) = registered(copy, (leaf, fingerprint), digest, times, context) {
             return found;
         }
         match certified(copy, content, digest, context) {
@@ -214,13 +227,12 @@ pub(super) fn of_sd_jwt_vc<'a>(
 /// The participant that registered exactly this certificate; several may, and one whose key is good comes first.
 fn registered<'a>(
     copy: &Parsed,
-    leaf: &x509::Certificate,
+    (leaf, fingerprint): (&x509::Certificate, Digest),
     digest: &Digest,
     times: Times,
     context: &Context<'a>,
 ) -> Option<(Reason, Who<'a>)> {
     let registry = context.registry?;
-    let fingerprint = leaf.fingerprint(context.provider);
     let mut best = None;
     for (participant, record) in registry.by_kid(&fingerprint.0[..8]) {
         if record.keys.certificate != Some(fingerprint) || record.keys.p256.as_ref() != Some(&leaf.public_key) {
