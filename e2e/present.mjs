@@ -133,8 +133,8 @@ const wholly = async (dcql_query, key) => {
   const request = await open(view, { jwt_vc_json: {} })
   const { nonce, client_id } = request.authorizationRequestPayload
   const signer = { did: holder, signer: ES256Signer(Buffer.from(key.d, 'base64url')), alg: 'ES256' }
-  // The time is ours to give: did-jwt-vc leaves it out, and without one we take no presentation.
-  const payload = { nonce, iat: Math.floor(Date.now() / 1000), vp: { '@context': ['https://www.w3.org/2018/credentials/v1'], type: ['VerifiablePresentation'], verifiableCredential: [w3c.credential] } }
+  // did-jwt-vc writes no time: the nonce says which request it answers.
+  const payload = { nonce, vp: { '@context': ['https://www.w3.org/2018/credentials/v1'], type: ['VerifiablePresentation'], verifiableCredential: [w3c.credential] } }
   const presentation = await createVerifiablePresentationJwt(payload, signer, { challenge: nonce, domain: client_id, header: { kid: `${holder}#0` } })
   await answer(request, { [only(request)]: [presentation] })
   return border.get(`/v1/presentations/${view.id}`)

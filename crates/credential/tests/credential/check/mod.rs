@@ -5,6 +5,7 @@
 mod cases;
 mod flip;
 mod holder;
+mod levels;
 mod offline;
 mod registry;
 mod vectors;

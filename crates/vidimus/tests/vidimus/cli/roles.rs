@@ -1,6 +1,7 @@
 //! Authority, laboratory, traveller, airline and a gate without a network, with keys that the deployment keeps.
 
 use super::place::{CATEGORY, Deployment, content_id, fhir, text, until};
+use crate::foreign::Country;
 use serde_json::json;
 use vidimus_core::encoding;
 
@@ -203,6 +204,17 @@ fn each_role_does_its_part_from_the_command_line() {
     server
         .ask(&[&["check", "both.txt"], &gate[2..]].concat())
         .checked(0, "receipt_ok");
+
+    // Others beside the deployment's own: each is judged by those whom it is of.
+    let country = Country::new();
+    std::fs::create_dir_all(server.path("trusted/issuers")).unwrap();
+    server.write("trusted/issuers/country.pem", &country.root_pem());
+    server.write("permit.txt", &country.permit_with(|_| {}));
+    let at_gate =
+        |file: &'static str, more: &[&'static str]| server.ask(&[&["check", file], &gate[2..], more].concat());
+    at_gate("permit.txt", &["--trust", "trusted"]).checked(0, "issuer_trusted");
+    at_gate("permit.txt", &[]).checked(1, "key_unknown");
+    at_gate("both.txt", &["--trust", "trusted"]).checked(0, "receipt_ok");
 
     // Paper: drawn, and checked online and against the laboratory's certificate as a foreigner would.
     let result = text(&issued, "/result");
