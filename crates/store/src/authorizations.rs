@@ -47,6 +47,8 @@ pub struct Authorization {
     pub person: Option<PersonIndex>,
     /// The code that was sent to the person, under a key of the deployment.
     pub proof_code: Option<[u8; 32]>,
+    /// The address that was named for it, as [`crate::contacts`] has it.
+    pub contact: Option<Digest>,
     /// Wrong codes so far.
     pub tries: u32,
     /// Where it stands.
@@ -68,7 +70,7 @@ impl std::fmt::Debug for Authorization {
 
 macro_rules! columns {
     () => {
-        "id, participant_id, offer_id, request_hash, request_ciphertext, person, proof_code, tries, state, created, expires"
+        "id, participant_id, offer_id, request_hash, request_ciphertext, person, proof_code, contact_hash, tries, state, created, expires"
     };
 }
 
@@ -81,10 +83,11 @@ fn read(mut row: Row) -> Result<Authorization, Error> {
         request: row.take(4)?,
         person: row.take(5)?,
         proof_code: row.take(6)?,
-        tries: row.take(7)?,
-        state: row.take(8)?,
-        created: row.take(9)?,
-        expires: row.take(10)?,
+        contact: row.take(7)?,
+        tries: row.take(8)?,
+        state: row.take(9)?,
+        created: row.take(10)?,
+        expires: row.take(11)?,
     })
 }
 
@@ -136,15 +139,47 @@ pub fn find_by_page(
     )
 }
 
-/// Notes whom it may be about and the code that was sent to them. `false` where it is not under way any more.
-pub fn ask(
+/// Notes what the person said of who they are, sealed, and the address among it: a code is on its way, or not. `false` where it is not under
+/// way any more, or was asked before.
+pub fn ask(tx: &mut Tx<'_>, id: AuthorizationId, said: &[u8], contact: &Digest) -> Result<bool, Error> {
+    let rows = tx.execute(
+        "UPDATE authorizations SET state = 'asked', proof_ciphertext = $1, contact_hash = $2 WHERE id = $3 AND state = 'shown'",
+        params![*said, contact, id],
+    )?;
+    Ok(rows == 1)
+}
+
+/// Those for which nobody has looked yet who was meant, oldest first, each with what was said. Bind it with
+/// `binding("authorizations", id, "proof")`.
+pub fn unproved(tx: &mut Tx<'_>, now: Timestamp, limit: u32) -> Result<Vec<(Authorization, Vec<u8>)>, Error> {
+    let ids = tx.list(
+        "SELECT id, proof_ciphertext FROM authorizations WHERE proof_ciphertext IS NOT NULL AND state = 'asked' AND expires > $1 \
+         ORDER BY created LIMIT $2",
+        params![now, limit],
+        |mut row| Ok((row.take::<AuthorizationId>(0)?, row.take::<Vec<u8>>(1)?)),
+    )?;
+    let mut found = Vec::with_capacity(ids.len());
+    for (id, said) in ids {
+        let row = tx.find(
+            concat!("SELECT ", columns!(), " FROM authorizations WHERE id = $1"),
+            params![id],
+            read,
+        )?;
+        found.extend(row.map(|row| (row, said)));
+    }
+    Ok(found)
+}
+
+/// Notes whom it is about and the code that they are sent; neither where nobody is meant. Once: `false` where another did it.
+pub fn look_up(
     tx: &mut Tx<'_>,
     id: AuthorizationId,
     person: Option<&PersonIndex>,
     code: Option<&[u8; 32]>,
 ) -> Result<bool, Error> {
     let rows = tx.execute(
-        "UPDATE authorizations SET state = 'asked', person = $1, proof_code = $2 WHERE id = $3 AND state IN ('shown', 'asked')",
+        "UPDATE authorizations SET person = $1, proof_code = $2, proof_ciphertext = NULL \
+         WHERE id = $3 AND state = 'asked' AND proof_ciphertext IS NOT NULL",
         params![person, code, id],
     )?;
     Ok(rows == 1)
@@ -179,7 +214,7 @@ pub fn grant(
 /// Ends it: the person declined.
 pub fn refuse(tx: &mut Tx<'_>, id: AuthorizationId) -> Result<bool, Error> {
     let rows = tx.execute(
-        "UPDATE authorizations SET state = 'refused', proof_code = NULL WHERE id = $1 AND state IN ('shown', 'asked')",
+        "UPDATE authorizations SET state = 'refused', proof_code = NULL, proof_ciphertext = NULL WHERE id = $1 AND state IN ('shown', 'asked')",
         params![id],
     )?;
     Ok(rows == 1)

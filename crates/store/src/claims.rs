@@ -180,5 +180,9 @@ pub fn of_result(
 
 /// Removes requests that are over.
 pub fn sweep(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, Error> {
+    tx.execute(
+        "DELETE FROM waiting_copies WHERE claim_id IN (SELECT id FROM claims WHERE expires <= $1)",
+        params![now],
+    )?;
     tx.execute("DELETE FROM claims WHERE expires <= $1", params![now])
 }

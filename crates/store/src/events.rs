@@ -34,6 +34,8 @@ names! {
         PresentationExpired = "presentation.expired",
         /// A holder has signed receipt. Object: the copy.
         CounterSigned = "copy.counter-signed",
+        /// A wallet waits for a copy that the issuer signs with its own key. Object: the copy.
+        CopyToSign = "copy.to-sign",
         /// The participant is suspended. Object: the participant, as for the next two.
         RegistrationSuspended = "registration.suspended",
         /// The participant is not suspended any more.
@@ -45,7 +47,7 @@ names! {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::OfferClaimed,
         Self::CredentialIssued,
         Self::CredentialReady,
@@ -56,6 +58,7 @@ impl Kind {
         Self::PresentationDeclined,
         Self::PresentationExpired,
         Self::CounterSigned,
+        Self::CopyToSign,
         Self::RegistrationSuspended,
         Self::RegistrationResumed,
         Self::RegistrationRevoked,

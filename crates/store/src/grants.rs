@@ -7,7 +7,7 @@ use crate::{
 };
 use vidimus_core::{
     Digest, Timestamp,
-    id::{GrantId, OfferId, ParticipantId},
+    id::{GrantId, OfferId, ParticipantId, ResultId},
 };
 
 names! {
@@ -22,7 +22,7 @@ names! {
     pub enum Kind {
         /// Claiming credentials (RFC 6750, RFC 9449).
         Access = "access",
-        /// Another access token (RFC 6749 §6); used once, and followed by another.
+        /// Other access tokens (RFC 6749 §6), for as long as it holds.
         Refresh = "refresh",
     }
 }
@@ -38,6 +38,8 @@ pub struct Grant {
     pub offer: Option<OfferId>,
     /// The person who said who they are, where there was no offer.
     pub person: Option<PersonIndex>,
+    /// The address that they proved it by, as [`crate::contacts`] has it: what was recorded with another is not theirs to claim.
+    pub contact: Option<Digest>,
     /// Ids of the credential configurations, separated by spaces.
     pub configurations: String,
     /// The wallet's client id.
@@ -72,11 +74,11 @@ pub struct Token {
 /// Records a grant.
 pub fn insert(tx: &mut Tx<'_>, new: &Grant) -> Result<(), Error> {
     tx.execute(
-        "INSERT INTO wallet_grants (id, participant_id, offer_id, person, configurations, client, client_key, dpop_key, claimed, state, \
-         created, expires) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 'live', $9, $10)",
+        "INSERT INTO wallet_grants (id, participant_id, offer_id, person, contact_hash, configurations, client, client_key, dpop_key, claimed, \
+         state, created, expires) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 'live', $10, $11)",
         params![
-            new.id, new.participant, new.offer, new.person, new.configurations, new.client, new.client_key, new.dpop_key,
-            new.created, new.expires
+            new.id, new.participant, new.offer, new.person, new.contact, new.configurations, new.client, new.client_key,
+            new.dpop_key, new.created, new.expires
         ],
     )
     .map(drop)
@@ -101,7 +103,7 @@ pub fn insert_token(
 /// A token of this issuer, with its grant, whatever its state.
 pub fn find_token(tx: &mut Tx<'_>, issuer: ParticipantId, hash: &Digest) -> Result<Option<Token>, Error> {
     tx.find(
-        "SELECT t.kind, t.expires, t.used, g.id, g.participant_id, g.offer_id, g.person, g.configurations, g.client, g.client_key, \
+        "SELECT t.kind, t.expires, t.used, g.id, g.participant_id, g.offer_id, g.person, g.contact_hash, g.configurations, g.client, g.client_key, \
          g.dpop_key, g.claimed, g.state, g.created, g.expires FROM tokens t JOIN wallet_grants g ON g.id = t.grant_id \
          WHERE t.token_hash = $1 AND g.participant_id = $2",
         params![hash, issuer],
@@ -115,25 +117,28 @@ pub fn find_token(tx: &mut Tx<'_>, issuer: ParticipantId, hash: &Digest) -> Resu
                     participant: row.take(4)?,
                     offer: row.take(5)?,
                     person: row.take(6)?,
-                    configurations: row.take(7)?,
-                    client: row.take(8)?,
-                    client_key: row.take(9)?,
-                    dpop_key: row.take(10)?,
-                    claimed: row.take(11)?,
-                    state: row.take(12)?,
-                    created: row.take(13)?,
-                    expires: row.take(14)?,
+                    contact: row.take(7)?,
+                    configurations: row.take(8)?,
+                    client: row.take(9)?,
+                    client_key: row.take(10)?,
+                    dpop_key: row.take(11)?,
+                    claimed: row.take(12)?,
+                    state: row.take(13)?,
+                    created: row.take(14)?,
+                    expires: row.take(15)?,
                 },
             })
         },
     )
 }
 
-/// Uses a refresh token: once, before it expires.
-pub fn use_refresh(tx: &mut Tx<'_>, hash: &Digest, now: Timestamp) -> Result<bool, Error> {
+/// Lets a refresh token that is used hold until `until`: it is bound to a key, so it goes on as it is (FAPI 2.0 §5.3.2.1). `false` where it has
+/// expired, or was exchanged for another.
+pub fn use_refresh(tx: &mut Tx<'_>, hash: &Digest, now: Timestamp, until: Timestamp) -> Result<bool, Error> {
     let rows = tx.execute(
-        "UPDATE tokens SET used = $1 WHERE token_hash = $2 AND kind = 'refresh' AND used IS NULL AND expires > $1",
-        params![now, hash],
+        "UPDATE tokens SET expires = $1 WHERE token_hash = $2 AND kind = 'refresh' AND used IS NULL AND expires > $3 \
+         AND EXISTS (SELECT 1 FROM wallet_grants g WHERE g.id = tokens.grant_id AND g.state = 'live')",
+        params![until, hash, now],
     )?;
     Ok(rows == 1)
 }
@@ -170,6 +175,20 @@ pub fn end_of_offer(tx: &mut Tx<'_>, offer: OfferId) -> Result<u64, Error> {
     tx.execute(
         "UPDATE wallet_grants SET state = 'ended' WHERE offer_id = $1 AND state = 'live'",
         params![offer],
+    )
+}
+
+/// Ends every grant of an issuer that leads to a result or, where its person is known, to that person.
+pub fn end_of_result(
+    tx: &mut Tx<'_>,
+    issuer: ParticipantId,
+    result: ResultId,
+    person: &PersonIndex,
+) -> Result<u64, Error> {
+    tx.execute(
+        "UPDATE wallet_grants SET state = 'ended' WHERE participant_id = $1 AND state = 'live' \
+         AND (person = $2 OR offer_id IN (SELECT id FROM offers WHERE result_id = $3))",
+        params![issuer, person, result],
     )
 }
 

@@ -56,6 +56,7 @@ pub mod testing;
 pub mod transactions;
 mod tx;
 pub mod value;
+pub mod waiting;
 pub mod webhooks;
 mod wrapped;
 

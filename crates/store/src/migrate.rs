@@ -59,6 +59,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "tries",
         text: include_str!("../migrations/0008_tries.sql"),
     },
+    Migration {
+        number: 9,
+        name: "again",
+        text: include_str!("../migrations/0009_again.sql"),
+    },
 ];
 
 impl Migration {

@@ -109,6 +109,34 @@ pub fn find_live(
     )
 }
 
+/// The newest live result of the scope about a person in a category; `contact`: only of those that were recorded with this address.
+pub fn newest(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    person: &PersonIndex,
+    category: &str,
+    contact: Option<&Digest>,
+) -> Result<Option<ResultRecord>, Error> {
+    match contact {
+        None => tx.find(
+            columns!(
+                "WHERE person = $1 AND category = $2 AND state = 'live' AND (participant_id = $3 OR $3 IS NULL) \
+                 ORDER BY created DESC, id DESC LIMIT 1"
+            ),
+            params![person, *category, scope.participant()],
+            read,
+        ),
+        Some(contact) => tx.find(
+            columns!(
+                "WHERE person = $1 AND category = $2 AND state = 'live' AND (participant_id = $3 OR $3 IS NULL) \
+                 AND id IN (SELECT result_id FROM contacts WHERE contact_hash = $4) ORDER BY created DESC, id DESC LIMIT 1"
+            ),
+            params![person, *category, scope.participant(), contact],
+            read,
+        ),
+    }
+}
+
 /// Results of the scope after a place in the order (created, id), oldest first.
 pub fn list(
     tx: &mut Tx<'_>,

@@ -191,6 +191,16 @@ pub fn set_of_certificate(
     raise_revisions(tx, &mut changed)
 }
 
+/// Revokes the copies of a certificate that wallets hold, and says how many: paper and the certificate itself stay as they are.
+pub fn revoke_held(tx: &mut Tx<'_>, certificate: CertificateId, reason: &str, now: Timestamp) -> Result<u64, Error> {
+    let mut changed = tx.query(
+        "UPDATE status_entries SET status = 1, reason = $1, updated = $2 \
+         WHERE copy_id IN (SELECT id FROM copies WHERE certificate_id = $3 AND holder IS NOT NULL) AND status <> 1 RETURNING list",
+        params![*reason, now, certificate],
+    )?;
+    raise_revisions(tx, &mut changed)
+}
+
 /// Revokes the places of copies whose certificate is revoked, or was replaced before its end, where they are not: earlier versions could leave
 /// some. How many there were.
 pub fn repair(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, Error> {

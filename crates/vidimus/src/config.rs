@@ -163,6 +163,8 @@ pub struct Limits {
     pub key_requests_per_minute: u32,
     /// Requests a minute from one client address.
     pub address_requests_per_minute: u32,
+    /// Keys that one client address has attested in a minute, as it is a wallet of this deployment.
+    pub attested_keys_per_minute: u32,
     /// Free space below which the instance is not ready.
     pub disk_headroom_mib: u64,
 }
@@ -181,6 +183,7 @@ impl Default for Limits {
             streams: 256,
             key_requests_per_minute: 60_000,
             address_requests_per_minute: 60_000,
+            attested_keys_per_minute: 6_000,
             disk_headroom_mib: 64,
         }
     }
@@ -427,6 +430,48 @@ pub struct Wallets {
     pub token_seconds: u64,
     /// For how long after it was last used a refresh token gets new copies.
     pub refresh_days: u64,
+    /// For how long after the first ones it gets new copies at all (HAIP 1.0 §4.4: less than a year).
+    pub refresh_end_days: u64,
+    /// Whether HAIP 1.0 is all there is: no pre-authorized codes, no wallets that are not attested, no tokens without a key, no requests for
+    /// presentations beside it.
+    pub haip_only: bool,
+    /// Whether proofs need a nonce or challenge of ours, beside being taken once.
+    pub require_nonces: bool,
+    /// Where wallets may be answered from the authorization page: a client id and an address each. Empty: anywhere, unless `haip_only`.
+    pub redirects: Vec<String>,
+}
+
+impl Wallets {
+    /// Whether a wallet may be answered at an address. One of this deployment's may be at a port of its own machine (RFC 8252 §7.3).
+    pub fn may_redirect(&self, client: &str, address: &str) -> bool {
+        if self.redirects.is_empty() && !self.haip_only {
+            return true;
+        }
+        let own = client == crate::app::wallets::attest::CLIENT && loopback_port(address).is_some();
+        own || self
+            .redirects
+            .iter()
+            .filter_map(|entry| entry.split_once(' '))
+            .filter(|(registered, _)| *registered == client)
+            .any(
+                |(_, registered)| match (loopback_port(registered), loopback_port(address)) {
+                    (Some(registered), Some(address)) => registered == address,
+                    _ => registered == address,
+                },
+            )
+    }
+}
+
+/// An address of this machine without its port: `http` on a literal loopback address. None where it is another address.
+fn loopback_port(address: &str) -> Option<(&str, &str)> {
+    let rest = address.strip_prefix("http://")?;
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let host = ["127.0.0.1", "[::1]"].into_iter().find(|host| {
+        authority.strip_prefix(host).is_some_and(|port| {
+            port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
+        })
+    })?;
+    Some((host, path))
 }
 
 impl Default for Wallets {
@@ -439,6 +484,10 @@ impl Default for Wallets {
             copies_per_grant: 200,
             token_seconds: 300,
             refresh_days: 90,
+            refresh_end_days: 364,
+            haip_only: false,
+            require_nonces: false,
+            redirects: Vec::new(),
         }
     }
 }

@@ -339,7 +339,8 @@ impl<'a> Headers<'a> {
         if named {
             return Err(AttestationError::Client);
         }
-        if !wire::is_audience(claims, expected.audience.as_str()) {
+        // The identifier as a text, not a list of it alone (FAPI 2.0 §5.3.2.1).
+        if claims.get("aud").and_then(Value::as_str) != Some(expected.audience.as_str()) {
             return Err(AttestationError::Audience);
         }
         let challenge = wire::text(claims, "challenge").map_err(malformed)?;

@@ -17,6 +17,7 @@ mod opaque;
 pub mod pkce;
 mod scope;
 pub(crate) mod signed;
+pub mod standing;
 pub(crate) mod strict;
 pub mod token;
 mod uri;

@@ -3,5 +3,6 @@
 mod attestation;
 mod dpop;
 mod forms;
+mod standing;
 mod tokens;
 pub mod world;

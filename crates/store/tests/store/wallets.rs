@@ -7,7 +7,7 @@ use vidimus_core::{
 };
 use vidimus_store::{
     Error, Scope, Store, authorizations, certificates, claims, contacts, copies, grants, left_presentations, offers,
-    presentations, seen,
+    presentations, results, seen, waiting,
 };
 
 fn offer(participant: ParticipantId) -> offers::Offer {
@@ -35,6 +35,7 @@ fn grant(participant: ParticipantId, offer: Option<OfferId>) -> grants::Grant {
         participant,
         offer,
         person: None,
+        contact: None,
         configurations: "a".into(),
         client: Some("wallet".into()),
         client_key: None,
@@ -169,13 +170,24 @@ on_both! {
         let offered = setting.store.read(move |tx| offers::find(tx, &scope, id)).await.unwrap().unwrap().category;
         assert!(settle(scope, offered.clone()).await);
         assert!(!settle(scope, offered).await, "once");
-        let sealed = setting.store.write(move |tx| {
-            contacts::set(tx, result, b"first")?;
-            contacts::set(tx, result, b"second")?;
-            contacts::find(tx, result)
+        let first = contacts::Contact { sealed: b"first".to_vec(), hash: digest() };
+        let second = contacts::Contact { sealed: b"second".to_vec(), hash: digest() };
+        let (person, kept) = (found.person, second.clone());
+        setting.store.write(move |tx| {
+            contacts::set(tx, result, &first)?;
+            contacts::set(tx, result, &kept)?;
+            assert_eq!(contacts::find(tx, result)?.as_ref(), Some(&kept));
+            assert_eq!(contacts::live_results(tx, &scope, &first.hash)?, [], "another took its place");
+            assert_eq!(contacts::live_results(tx, &stranger(), &kept.hash)?, []);
+            let by_contact = contacts::live_results(tx, &scope, &kept.hash)?;
+            assert_eq!(by_contact.iter().map(|(row, kept)| (row.id, kept.clone())).collect::<Vec<_>>(), [(result, kept.clone())]);
+            let newest = |tx: &mut _, scope: &_, contact| Ok::<_, Error>(results::newest(tx, scope, &person, &by_contact[0].0.category, contact)?.map(|row| row.id));
+            assert_eq!(newest(tx, &scope, None)?, Some(result));
+            assert_eq!(newest(tx, &scope, Some(&kept.hash))?, Some(result));
+            assert_eq!(newest(tx, &scope, Some(&first.hash))?, None);
+            assert_eq!(newest(tx, &stranger(), None)?, None);
+            Ok::<_, Error>(())
         }).await.unwrap();
-        assert_eq!(sealed.as_deref(), Some(b"second".as_slice()));
-        let person = found.person;
         assert_eq!(setting.store.write(move |tx| contacts::erase(tx, &person)).await.unwrap(), 1);
         assert_eq!(setting.store.read(move |tx| contacts::find(tx, result)).await.unwrap(), None);
     }
@@ -183,7 +195,7 @@ on_both! {
     async fn an_authorization_goes_its_way_once(setting: Setting) {
         let new = authorizations::Authorization {
             id: AuthorizationId::from_bytes(random()), participant: setting.laboratory, offer: None, request_hash: digest(),
-            request: vec![9], person: None, proof_code: None, tries: 0, state: authorizations::State::Pushed,
+            request: vec![9], person: None, proof_code: None, contact: None, tries: 0, state: authorizations::State::Pushed,
             created: NOW, expires: NOW.plus(60),
         };
         let (row, id, issuer, request) = (new.clone(), new.id, new.participant, new.request_hash);
@@ -205,7 +217,16 @@ on_both! {
             assert_eq!(authorizations::find_by_page(tx, elsewhere, &page, NOW)?, None);
             assert_eq!(authorizations::find_by_page(tx, issuer, &digest(), NOW)?, None);
             assert!(authorizations::find_by_page(tx, issuer, &page, NOW)?.is_some());
-            assert!(authorizations::ask(tx, id, None, Some(&proof))?);
+            let contact = digest();
+            assert!(!authorizations::look_up(tx, id, None, None)?, "nobody has said anything");
+            assert!(authorizations::ask(tx, id, b"said", &contact)?);
+            assert!(!authorizations::ask(tx, id, b"more", &digest())?, "once");
+            assert_eq!(authorizations::unproved(tx, NOW.plus(900), 9)?, []);
+            let unproved = authorizations::unproved(tx, NOW, 9)?;
+            assert_eq!(unproved.iter().map(|(row, said)| (row.id, row.contact, said.as_slice())).collect::<Vec<_>>(), [(id, Some(contact), b"said".as_slice())]);
+            assert!(authorizations::look_up(tx, id, None, Some(&proof))?);
+            assert!(!authorizations::look_up(tx, id, None, None)?, "once");
+            assert_eq!(authorizations::unproved(tx, NOW, 9)?, []);
             let asked = authorizations::find_by_page(tx, issuer, &page, NOW)?.unwrap();
             assert_eq!((asked.state, asked.proof_code), (authorizations::State::Asked, Some(proof)));
             assert_eq!(authorizations::miss(tx, id, 5)?, Some(1));
@@ -229,7 +250,7 @@ on_both! {
     async fn too_many_wrong_codes_end_an_authorization(setting: Setting) {
         let new = authorizations::Authorization {
             id: AuthorizationId::from_bytes(random()), participant: setting.laboratory, offer: None, request_hash: digest(),
-            request: vec![9], person: None, proof_code: None, tries: 0, state: authorizations::State::Pushed,
+            request: vec![9], person: None, proof_code: None, contact: None, tries: 0, state: authorizations::State::Pushed,
             created: NOW, expires: NOW.plus(60),
         };
         setting.store.write(move |tx| {
@@ -256,10 +277,11 @@ on_both! {
             assert_eq!(found, grants::Token { kind: grants::Kind::Access, expires: NOW.plus(300), used: None, grant: new.clone() });
             assert_eq!(grants::find_token(tx, ParticipantId::from_bytes(random()), &access)?, None, "at another issuer");
             assert_eq!(grants::find_token(tx, issuer, &digest())?, None);
-            assert!(!grants::use_refresh(tx, &access, NOW)?, "an access token is no refresh token");
-            assert!(!grants::use_refresh(tx, &refresh, NOW.plus(900))?);
-            assert!(grants::use_refresh(tx, &refresh, NOW.plus(1))?);
-            assert!(!grants::use_refresh(tx, &refresh, NOW.plus(1))?);
+            assert!(!grants::use_refresh(tx, &access, NOW, NOW.plus(901))?, "an access token is no refresh token");
+            assert!(!grants::use_refresh(tx, &refresh, NOW.plus(900), NOW.plus(1800))?, "too late");
+            assert!(grants::use_refresh(tx, &refresh, NOW.plus(1), NOW.plus(901))?);
+            assert!(grants::use_refresh(tx, &refresh, NOW.plus(900), NOW.plus(901))?, "it goes on, and holds longer");
+            assert!(!grants::use_refresh(tx, &refresh, NOW.plus(901), NOW.plus(1900))?);
             assert_eq!(grants::find_token(tx, issuer, &refresh)?.unwrap().used, Some(NOW.plus(1)));
             assert!(grants::count(tx, id, 3, 5)?);
             assert!(!grants::count(tx, id, 3, 5)?, "beyond what is allowed");
@@ -279,27 +301,6 @@ on_both! {
         }).await.unwrap();
     }
 
-    async fn a_refresh_token_is_used_by_one_of_two_instances(setting: Setting) {
-        let new = grant(setting.laboratory, None);
-        let (token, id) = (digest(), new.id);
-        setting.store.write(move |tx| {
-            grants::insert(tx, &new)?;
-            grants::insert_token(tx, &token, id, grants::Kind::Refresh, NOW, NOW.plus(900))
-        }).await.unwrap();
-        let other = setting.again().await;
-        let tries: Vec<_> = (0..8)
-            .map(|n| {
-                let store = if n % 2 == 0 { setting.store.clone() } else { other.clone() };
-                tokio::spawn(async move { store.write(move |tx| grants::use_refresh(tx, &token, NOW)).await.unwrap() })
-            })
-            .collect();
-        let mut won = 0;
-        for attempt in tries {
-            won += usize::from(attempt.await.unwrap());
-        }
-        assert_eq!(won, 1);
-    }
-
     async fn a_deferred_claim_is_made_delivered_and_answered(setting: Setting) {
         let (scope, offer) = (setting.scope(), insert_offer(&setting).await);
         let parent = grant(setting.laboratory, Some(offer.id));
@@ -309,9 +310,18 @@ on_both! {
             state: claims::State::Pending, created: NOW, expires: NOW.plus(900),
         };
         let certificate = setting.certificate().await;
+        let intent = setting.intent(certificate);
         setting.store.write(move |tx| {
             grants::insert(tx, &parent)?;
             claims::insert(tx, &new)?;
+            copies::intend(tx, &scope, &intent)?;
+            assert_eq!(waiting::fill(tx, intent.id, b"text")?, None, "nobody waits for it");
+            waiting::insert(tx, new.id, &[intent.id])?;
+            assert_eq!(waiting::of_claim(tx, new.id)?, [waiting::Waiting { copy: intent.id, text: None }]);
+            assert_eq!(waiting::fill(tx, intent.id, b"text")?, Some((new.id, parent.id)));
+            assert_eq!(waiting::of_claim(tx, new.id)?[0].text.as_deref(), Some(b"text".as_slice()));
+            assert_eq!(waiting::remove(tx, new.id)?, 1);
+            waiting::insert(tx, new.id, &[intent.id])?;
             let (transaction, notification) = (new.transaction_hash.unwrap(), digest());
             assert_eq!(claims::find_by_transaction(tx, ParticipantId::from_bytes(random()), &transaction)?, None);
             assert_eq!(claims::find_by_transaction(tx, new.participant, &transaction)?, Some(new.clone()));
@@ -331,6 +341,7 @@ on_both! {
             assert_eq!(said, [(claims::State::Delivered, Some(claims::Notified::Accepted), NOW)]);
             assert_eq!(claims::of_result(tx, &stranger(), result, 10)?, []);
             assert_eq!(claims::sweep(tx, NOW.plus(900))?, 1);
+            assert_eq!(waiting::of_claim(tx, new.id)?, [], "what nobody fetched goes with it");
             Ok::<_, Error>(())
         }).await.unwrap();
     }

@@ -185,6 +185,18 @@ pub async fn reaches(app: &App, caller: &Principal, contact: &Contact) -> Result
     way(app, caller.scope(), caller.participant, contact).await.map(drop)
 }
 
+/// Whether an issuer has any way to send codes.
+pub async fn is_there(app: &App, scope: Scope, issuer: ParticipantId) -> Result<bool, Error> {
+    if app.mailer.is_some() {
+        return Ok(true);
+    }
+    let gateway = app
+        .store
+        .read(move |tx| webhooks::for_codes(tx, &scope, issuer))
+        .await?;
+    Ok(gateway.is_some())
+}
+
 /// Prepares a code for its person. `scope` is the issuer's.
 pub async fn prepare(app: &App, scope: Scope, code: &Code<'_>) -> Result<Prepared, Error> {
     let (channel, target) = way(app, scope, code.issuer, code.contact).await?;

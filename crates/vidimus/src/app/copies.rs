@@ -17,7 +17,7 @@ use crate::app::{
     principal::Principal,
     render::{self, CopyTerms, Subject},
     requests::{CertificateView, CopySignature},
-    wallets,
+    wallets::{self, own_keys},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -325,8 +325,10 @@ pub async fn sign_all(app: &App, scope: Scope, id: CertificateId, key: Option<St
     for copy in loaded.copies.iter().filter(|copy| copy.state == State::Intent) {
         let plan = plan_of(&loaded, copy)?;
         if plan.wallet.is_some() {
-            // A wallet that was cut off asks again, for other copies. One that is just being answered is let be.
-            if app.now().since(copy.created) > LEFT {
+            // A wallet that was cut off asks again, for other copies. One that is just being answered is let be, and so is one that waits for
+            // an issuer's own signature.
+            let own = loaded.issuer.custody == participants::Custody::Own;
+            if !own && app.now().since(copy.created) > LEFT {
                 waited_for.push(copy.id);
             }
         } else {
@@ -530,7 +532,11 @@ pub async fn commit_signature(
     };
     let signature = from_base64url(&request.signature).map_err(|_| refused())?;
     keys::verify(app, &key, plan.algorithm, unsigned.message(), &signature).map_err(|_| refused())?;
-    let signed = finish(app, &loaded, id, &plan, unsigned, &signature)?.row;
+    let Finished { row: signed, text } = finish(app, &loaded, id, &plan, unsigned, &signature)?;
+    let for_wallet = plan
+        .wallet
+        .is_some()
+        .then(|| own_keys::Signed::new(app, copy.participant, id, &loaded.data_key, &text));
     let (chain, now) = (app.facts.chain, app.now());
     let entry = app.audit_entry(Some(caller.participant), "sign-copy", id.as_bytes());
     app.store
@@ -539,10 +545,15 @@ pub async fn commit_signature(
             if !rows::complete(tx, &scope, &signed, chain, now)? {
                 return Err(signed_already());
             }
+            if let Some(signed) = &for_wallet {
+                signed.keep(tx)?;
+            }
             audit::append(tx, &entry)?;
             Ok(())
         })
         .await?;
     app.wake.outbox.notify_one();
+    app.wake.events.notify_one();
+    app.wake.deliveries.notify_one();
     view(app, &scope, copy.certificate).await
 }

@@ -13,12 +13,15 @@ mod wallet;
 mod wanted;
 
 use crate::app::{
-    App, copies,
+    App,
+    channel::{self, Contact},
+    copies,
     error::Error,
     participants,
     principal::Principal,
     push,
     requests::{CertificateView, NewCopies, Report},
+    wallets::again,
 };
 use first::First;
 use input::{known, person_key};
@@ -30,7 +33,7 @@ use serde_json::{Map, Value};
 use vidimus_core::id::{OfferId, ResultId};
 use vidimus_credential::{CategoryId, Person};
 use vidimus_store::{Scope, audit, certificates, participants::Custody};
-pub use wallet::{ForWallet, for_wallet};
+pub use wallet::{ForWallet, for_wallet, to_be_signed};
 use wanted::{Terms, Wanted};
 
 /// What is kept of a result, under the person's data key.
@@ -104,11 +107,19 @@ pub async fn report(
     let (data_key, wrapped) = person_key(app, &reported.person, kept)?;
     let (result, certificate) = reported.rows(app, &data_key)?;
     let (new, issuer) = (certificate.id, certificate.participant);
+    let contact = match &report.contact {
+        Some(contact) => {
+            channel::reaches(app, caller, &Contact::parse(&contact.to)?).await?;
+            Some(again::sealed(app, issuer, &data_key, result.id, contact)?)
+        }
+        None => None,
+    };
     let first = First {
         intents: intents(app, new, issuer, &plans, &data_key, now)?,
         result,
         certificate: certificate.clone(),
         wrapped,
+        contact,
         offer: offer(&report)?,
         notice: push::notice(app),
         replace: report.replace,

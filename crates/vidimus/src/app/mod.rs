@@ -103,6 +103,8 @@ pub struct Wake {
     pub numbered: Notify,
     /// There is something to send to an address of others.
     pub deliveries: Notify,
+    /// Somebody has said who they are, to claim again.
+    pub proofs: Notify,
 }
 
 /// One running instance.

@@ -1,6 +1,9 @@
 //! What callers send to application functions and what they get back: the shapes of the HTTP API and of `--json` output alike.
 
-use crate::app::principal::{Permission, Role};
+use crate::app::{
+    principal::{Permission, Role},
+    wallets::views::SendCode,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -238,6 +241,9 @@ pub struct Report {
     /// The offer that waited for this result: its wallet can claim the certificate now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offer: Option<String>,
+    /// Where the person is reached, so that who lost the wallet can claim the certificate again with a code that is sent there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<SendCode>,
     /// Waits for the anchor, at most 20 seconds.
     #[serde(default)]
     pub wait: bool,
@@ -314,6 +320,9 @@ pub struct ToSign {
     /// The account whose key signs, where the algorithm is ES256K or ES256K-R.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub account: Option<String>,
+    /// For a copy that a wallet asked for: what salts and decoys of an SD-JWT VC are drawn from (base64url), so that who signs can make it again.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub wallet_seed: Option<String>,
 }
 
 /// Signatures brought back by an issuer with its own keys.

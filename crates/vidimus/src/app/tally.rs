@@ -26,6 +26,8 @@ pub enum Job {
     LapsePresentations,
     /// Sends to webhooks, people and wallets.
     Deliver,
+    /// Looks up who wants to claim again.
+    ProvePersons,
     /// Removes what has expired.
     Sweep,
     /// Mends status lists.
@@ -36,7 +38,7 @@ pub enum Job {
 
 impl Job {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Index,
         Self::Delegates,
         Self::Transactions,
@@ -47,6 +49,7 @@ impl Job {
         Self::Events,
         Self::LapsePresentations,
         Self::Deliver,
+        Self::ProvePersons,
         Self::Sweep,
         Self::RepairStatuses,
         Self::RepairBlobs,
@@ -65,6 +68,7 @@ impl Job {
             Self::Events => "events",
             Self::LapsePresentations => "lapse-presentations",
             Self::Deliver => "deliver",
+            Self::ProvePersons => "prove-persons",
             Self::Sweep => "sweep",
             Self::RepairStatuses => "repair-statuses",
             Self::RepairBlobs => "repair-blobs",

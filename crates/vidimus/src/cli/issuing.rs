@@ -51,6 +51,12 @@ pub struct IssueArguments {
     /// Replace a valid certificate of the same kind; that one is revoked with reason `replaced`.
     #[arg(long)]
     replace: bool,
+    /// File with the mail address or telephone number of the person, who can then claim again with a code that is sent there.
+    #[arg(long, value_name = "FILE")]
+    contact: Option<PathBuf>,
+    /// Language of that message: `en` or `de`.
+    #[arg(long, value_name = "CODE", requires = "contact")]
+    language: Option<String>,
     /// Wait until the copies are anchored, at most 20 seconds.
     #[arg(long)]
     wait: bool,
@@ -173,6 +179,12 @@ pub(super) async fn issue(arguments: IssueArguments, output: Output) -> Result<(
         Some(path) => read_json(path)?,
         None => json!(arguments.document),
     };
+    if let Some(contact) = &arguments.contact {
+        body["contact"] = json!({"to": read_text(contact)?.trim()});
+        if let Some(language) = &arguments.language {
+            body["contact"]["language"] = json!(language);
+        }
+    }
     arguments.rendering.put_into(&mut body)?;
     let key = arguments.idempotency_key.unwrap_or_else(idempotency_key);
     let waiting = arguments.wait.then(|| output.waiting("waiting for the anchor"));

@@ -3,6 +3,7 @@
 
 mod calls;
 mod copies;
+mod wallets;
 
 use super::{
     Exit, Failure, Output,

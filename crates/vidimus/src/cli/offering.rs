@@ -63,6 +63,9 @@ struct Create {
     /// File with the mail address or telephone number that the code is sent to; without it the answer shows the code.
     #[arg(long, value_name = "FILE")]
     contact: Option<PathBuf>,
+    /// Record the contact with the result, so that who loses the wallet can claim again with a code that is sent there.
+    #[arg(long, requires = "contact", requires = "result")]
+    keep_contact: bool,
     /// Language of that message: `en` or `de`.
     #[arg(long, value_name = "CODE", requires = "contact")]
     language: Option<String>,
@@ -100,8 +103,8 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
 
 async fn create(server: &Server, new: Create, output: Output) -> Result<(), Failure> {
     let mut body = json!({
-        "result": new.result, "category": new.category, "formats": new.format, "pre_authorized": !new.haip,
-        "expires_in": new.expires_in,
+        "result": new.result, "category": new.category, "formats": new.format,
+        "pre_authorized": new.haip.then_some(false), "expires_in": new.expires_in, "keep_contact": new.keep_contact,
     });
     if let Some(contact) = &new.contact {
         body["send_code"] = json!({"to": read_text(contact)?.trim()});

@@ -1,8 +1,8 @@
 //! The file as it is written, and how its values are held against each other before they become a [`Config`].
 
 use super::{
-    Anchor, Blobs, Checks, Config, Database, Error, Ledger, LedgerMode, Limits, Log, Mail, MailTls, NetworkRules,
-    Outside, PublicUrl, Server, Status, Tls, Trust, Wallets, wrong,
+    Anchor, Blobs, Checks, ClientAttestation, Config, Database, Error, Ledger, LedgerMode, Limits, Log, Mail, MailTls,
+    NetworkRules, Outside, PublicUrl, Server, Status, Tls, Trust, Wallets, wrong,
 };
 use crate::outside::NetworkError;
 use serde::Deserialize;
@@ -13,6 +13,7 @@ use std::{
 use toml::{Table, Value};
 use vidimus_core::Secret;
 use vidimus_credential::check::MAX_TRUST_LIST;
+use vidimus_openid4vc::oauth::Endpoint;
 
 /// The file as it is written, before the values are held against each other.
 #[derive(Default, Deserialize)]
@@ -235,6 +236,7 @@ impl Wallets {
             ("wallets.copies_per_grant", u64::from(self.copies_per_grant), 10_000),
             ("wallets.token_seconds", self.token_seconds, 86_400),
             ("wallets.refresh_days", self.refresh_days, 365),
+            ("wallets.refresh_end_days", self.refresh_end_days, 364),
         ] {
             if at_least_one(key, value)? > most {
                 return Err(wrong(key, format!("may be at most {most}")));
@@ -245,6 +247,21 @@ impl Wallets {
                 "wallets.copies_per_grant",
                 "must not be less than wallets.batch_size",
             ));
+        }
+        if self.haip_only && self.client_attestation == ClientAttestation::Optional {
+            return Err(wrong(
+                "wallets.client_attestation",
+                "is \"optional\" where wallets.haip_only asks for it always: drop one of them",
+            ));
+        }
+        for entry in &self.redirects {
+            let address = entry.split_once(' ').map(|(_, address)| address);
+            if address.is_none_or(|address| Endpoint::new(address).is_err()) {
+                return Err(wrong(
+                    "wallets.redirects",
+                    "each is a client id and an https address, \"wallet https://wallet.example/back\"; http on this machine itself",
+                ));
+            }
         }
         for (key, link) in [
             ("wallets.offer_link", &self.offer_link),

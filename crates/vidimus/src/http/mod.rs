@@ -24,6 +24,7 @@ pub mod log;
 pub mod metrics;
 mod offers;
 pub mod operation;
+mod page;
 mod participants;
 mod presentations;
 mod public;

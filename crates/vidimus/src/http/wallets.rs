@@ -1,8 +1,10 @@
 //! What wallets speak to: OpenID4VCI 1.0 and the OAuth endpoints it takes. Requests are read, and refusals written, as those specifications say.
 
 use super::{
+    edge::Client,
     error::{Failure, Told},
     extract::{Json, Path},
+    page::{cookie, show},
 };
 use crate::app::{
     App,
@@ -10,8 +12,7 @@ use crate::app::{
     wallets::{
         self, Incoming, Refusal, Site,
         attest::{AttestationRequest, Attestations},
-        authorize::{self, Shown},
-        credential, metadata, nonces, offers, token,
+        authorize, credential, metadata, nonces, offers, token,
     },
 };
 use axum::{
@@ -21,7 +22,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use std::sync::Arc;
-use vidimus_core::{Provider as _, encoding::base64, id::ParticipantId};
+use vidimus_core::id::ParticipantId;
 use vidimus_credential::CategoryId;
 use vidimus_openid4vc::oauth::{ErrorCode, Form, challenge};
 
@@ -29,8 +30,6 @@ use vidimus_openid4vc::oauth::{ErrorCode, Form, challenge};
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 /// The same for proofs of client attestations (attestation-based client authentication §8).
 const CHALLENGE: HeaderName = HeaderName::from_static("oauth-client-attestation-challenge");
-/// The page's cookie: this host's alone, over TLS alone, and never from another site.
-const COOKIE: &str = "__Host-vidimus-authorize";
 
 /// What a wallet sends to an issuer's endpoint.
 pub(super) struct Sent {
@@ -77,7 +76,7 @@ fn incoming(method: &str, headers: &HeaderMap) -> Incoming {
     }
 }
 
-fn document(kind: &'static str, body: impl Into<Body>) -> Response {
+pub(super) fn document(kind: &'static str, body: impl Into<Body>) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body.into()).into_response()
 }
 
@@ -293,90 +292,6 @@ pub(super) async fn answer_authorization(
     show(&app, &site, shown)
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let all = headers.get_all(header::COOKIE).iter();
-    all.filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
-}
-
-fn show(app: &App, site: &Site, shown: Shown) -> Result<Response, Failure> {
-    match shown {
-        Shown::Back(location) => {
-            let location = HeaderValue::from_str(&location).map_err(|_| Failure::internal())?;
-            Ok((StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response())
-        }
-        Shown::Over(text) => {
-            let mut response = page(app, &format!("<p>{}</p>", escape(text)));
-            *response.status_mut() = StatusCode::BAD_REQUEST;
-            response.extensions_mut().insert(Told("authorization-over"));
-            Ok(response)
-        }
-        Shown::Ask(asked) => {
-            let titles: String = asked
-                .titles
-                .iter()
-                .map(|title| format!("<li>{}</li>", escape(title)))
-                .collect();
-            let wrong = if asked.wrong {
-                "<p role=\"alert\"><strong>The code is not right.</strong> Check it and try again.</p>"
-            } else {
-                ""
-            };
-            let body = format!(
-                "<h1>{issuer}</h1><p>The wallet <strong>{wallet}</strong> asks to keep:</p><ul>{titles}</ul>{wrong}\
-                 <form method=\"post\" action=\"{action}\">\
-                 <p><label for=\"code\">The code that you were given or sent</label></p>\
-                 <p><input id=\"code\" name=\"code\" inputmode=\"numeric\" autocomplete=\"one-time-code\" maxlength=\"20\" autofocus></p>\
-                 <p><button>Allow</button> <button name=\"decline\" value=\"yes\">Decline</button></p></form>",
-                issuer = escape(&asked.issuer),
-                wallet = escape(&asked.wallet),
-                action = escape(site.endpoint(metadata::endpoints::AUTHORIZE).as_str()),
-            );
-            let mut response = page(app, &body);
-            if let Some(value) = asked.cookie {
-                let cookie = format!("{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Strict", value.expose());
-                let cookie = HeaderValue::from_str(&cookie).map_err(|_| Failure::internal())?;
-                response.headers_mut().insert(header::SET_COOKIE, cookie);
-            }
-            Ok(response)
-        }
-    }
-}
-
-const STYLE: &str = "body{font:1.1em/1.5 system-ui,sans-serif;max-width:32em;margin:2em auto;padding:0 1em}\
-    input{font-size:1.4em;width:8em}button{font-size:1.1em;padding:.4em 1em}";
-
-/// A page without scripts and without anything from elsewhere.
-fn page(app: &App, body: &str) -> Response {
-    let html = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>Vidimus</title><style>{STYLE}</style></head><body><main>{body}</main></body></html>"
-    );
-    let style = base64(app.provider.sha256(&[STYLE.as_bytes()]).as_bytes());
-    let policy = format!("default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; frame-ancestors 'none'");
-    let mut response = document("text/html; charset=utf-8", html);
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    response
-}
-
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
-
 /// Exchange a code for tokens
 ///
 /// RFC 6749 §3.2, OpenID4VCI 1.0 §6: pre-authorized codes with a transaction code, authorization codes with PKCE, refresh tokens; DPoP (RFC 9449).
@@ -527,14 +442,16 @@ pub(super) async fn unsubscribe(
 
 /// Get a wallet and its keys attested
 ///
-/// For instances of this deployment's wallet: client and key attestations (OpenID4VCI 1.0 appendices D and E). Nothing is kept.
+/// For instances of this deployment's wallet: client and key attestations (OpenID4VCI 1.0 appendices D and E). Nothing is kept; how many
+/// keys one network has had attested is counted for a minute.
 #[utoipa::path(
     post, path = "/v1/wallet-attestations", tag = "wallets", request_body = AttestationRequest,
     responses((status = 200, body = Attestations))
 )]
 pub(super) async fn attest(
     State(app): State<Arc<App>>,
+    Client(from): Client,
     Json(request): Json<AttestationRequest>,
 ) -> Result<Json<Attestations>, Failure> {
-    Ok(Json(wallets::attest::attest(&app, request).await?))
+    Ok(Json(wallets::attest::attest(&app, request, from).await?))
 }

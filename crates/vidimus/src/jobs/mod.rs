@@ -5,7 +5,7 @@ mod anchor;
 pub mod blobs;
 mod transactions;
 
-use crate::app::{App, Error, chain, copies, delivery, events, presenting, tally::Job};
+use crate::app::{App, Error, chain, copies, delivery, events, presenting, tally::Job, wallets};
 use futures::FutureExt as _;
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::JoinSet};
@@ -115,6 +115,12 @@ pub fn start(app: Arc<App>, stop: CancellationToken) -> Jobs {
             let stopped = ended.clone();
             async move { delivery::run(&app, &stopped).await }
         },
+    );
+    run.repeat(
+        Job::ProvePersons,
+        second,
+        |app| &app.wake.proofs,
+        |app| async move { wallets::again::send_codes(&app).await },
     );
     run.repeat(
         Job::Sweep,

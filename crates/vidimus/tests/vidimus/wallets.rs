@@ -1,13 +1,16 @@
 //! A laboratory offers, a traveller's wallet claims: OpenID4VCI through the real router.
 
+mod again;
+mod haip;
 pub mod traveller;
 
 use crate::harness::{TestApp, airline, configuration, initialise, laboratory, on_both, result};
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use traveller::{Traveller, Wallet};
+use traveller::{Page, Traveller, Wallet};
 use vidimus::clock::SystemClock;
+use vidimus_openid4vc::oauth::Form;
 
 /// A laboratory with a result, and the offer of its certificate.
 pub struct Offered {
@@ -48,7 +51,48 @@ on_both!(
     a_result_that_is_still_to_come_is_claimed_later,
     a_wallet_is_permitted_on_the_page,
     who_lost_the_wallet_claims_again_with_another_offer,
+    what_comes_back_belongs_to_the_page_that_was_shown,
 );
+
+/// Two tabs share the cookie of the newer one; the older one's form changes nothing, and neither does what another site sends.
+async fn what_comes_back_belongs_to_the_page_that_was_shown(app: TestApp) {
+    let offered = offered(&app, json!({"pre_authorized": false})).await;
+    let traveller = Traveller::new();
+    let wallet = Wallet::of_offer(&app, &offered.offer).await;
+    let mut tabs = Vec::new();
+    for _ in 0..2 {
+        let pushed = wallet
+            .push(&app, &traveller, &json!({}))
+            .await
+            .expect(StatusCode::CREATED);
+        let page = wallet.page(&app, pushed["request_uri"].as_str().unwrap()).await;
+        tabs.push(Page::of(&page));
+    }
+    let [older, newer] = [&tabs[0], &tabs[1]];
+    assert_ne!(older.form, newer.form);
+    let code = code(&offered.offer);
+    let crossed = Page {
+        cookie: newer.cookie.clone(),
+        form: older.form.clone(),
+    };
+    let foreign = Form::new().with("code", code);
+    let refusals = [
+        wallet.answer_page(&app, &crossed, &[("code", code)]).await,
+        wallet.answer_page(&app, &crossed, &[("decline", "yes")]).await,
+        wallet.post_page(&app, Some(&newer.cookie), &foreign).await,
+    ];
+    for refused in refusals {
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text());
+        assert!(refused.text().contains("Another page"), "{}", refused.text());
+    }
+    let back = wallet.answer_page(&app, newer, &[("code", code)]).await;
+    assert_eq!(
+        back.status,
+        StatusCode::SEE_OTHER,
+        "nothing was used up: {}",
+        back.text()
+    );
+}
 
 async fn a_traveller_claims_several_copies_with_the_code(app: TestApp) {
     let offered = offered(&app, json!({})).await;
@@ -260,14 +304,17 @@ async fn a_wallet_is_permitted_on_the_page(app: TestApp) {
         !page.headers.contains_key("access-control-allow-origin"),
         "no other page reads it"
     );
-    let cookie = traveller::cookie(&page);
+    let page = Page::of(&page);
     let second = wallet.page(&app, pushed["request_uri"].as_str().unwrap()).await;
     assert_eq!(second.status, StatusCode::BAD_REQUEST, "one browser");
-    let without = wallet.answer_page(&app, None, code(&offered.offer)).await;
+    let right = ("code", code(&offered.offer));
+    let form = Form::new().with("page", &page.form).with(right.0, right.1);
+    let without = wallet.post_page(&app, None, &form).await;
     assert_eq!(without.status, StatusCode::BAD_REQUEST);
-    let wrong = wallet.answer_page(&app, Some(&cookie), "00000000").await;
+    let wrong = wallet.answer_page(&app, &page, &[("code", "00000000")]).await;
     assert!(wrong.text().contains("not right"));
-    let back = wallet.answer_page(&app, Some(&cookie), code(&offered.offer)).await;
+    assert_eq!(traveller::form(&wrong), page.form);
+    let back = wallet.answer_page(&app, &page, &[right]).await;
     assert_eq!(back.status, StatusCode::SEE_OTHER, "{}", back.text());
     let location = back.headers["location"].to_str().unwrap();
     let tokens = wallet.redeem(&app, &traveller, location).await;
@@ -283,17 +330,36 @@ async fn a_wallet_is_permitted_on_the_page(app: TestApp) {
         .claim(&app, &traveller, &renewed, "sars-cov-2-naat.dc+sd-jwt", 2)
         .await;
     more.expect(StatusCode::OK);
-    let stolen = wallet.refresh(&app, &traveller, &tokens).await;
-    assert_eq!(stolen.json()["error"], "invalid_grant", "a refresh token counts once");
+    assert_eq!(
+        renewed.get("refresh_token"),
+        None,
+        "it is bound to keys, so it goes on as it is"
+    );
+    let again = wallet.refresh(&app, &traveller, &tokens).await.expect(StatusCode::OK);
+    let thief = Traveller::new();
+    let stolen = wallet.refresh(&app, &thief, &tokens).await;
+    assert_eq!(
+        stolen.json()["error"],
+        "invalid_grant",
+        "with other keys it is worth nothing"
+    );
+    for live in [&renewed, &again] {
+        let more = wallet
+            .claim(&app, &traveller, live, "sars-cov-2-naat.dc+sd-jwt", 1)
+            .await;
+        more.expect(StatusCode::OK);
+    }
+    let twice = wallet.redeem(&app, &traveller, location).await;
+    assert_eq!(twice.json()["error"], "invalid_grant");
     let ended = wallet
         .claim(&app, &traveller, &renewed, "sars-cov-2-naat.dc+sd-jwt", 1)
         .await;
     assert_eq!(
         (ended.status, ended.json()["error"].as_str()),
         (StatusCode::UNAUTHORIZED, Some("invalid_token")),
-        "and ends what it gave"
+        "a code that comes twice ends what it gave"
     );
-    let twice = wallet.redeem(&app, &traveller, location).await;
-    assert_eq!(twice.json()["error"], "invalid_grant");
+    let ended = wallet.refresh(&app, &traveller, &tokens).await;
+    assert_eq!(ended.json()["error"], "invalid_grant");
     let _ = (&offered.laboratory, &offered.authority, airline("x"), Method::GET);
 }

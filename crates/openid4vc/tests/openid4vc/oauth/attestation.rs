@@ -185,7 +185,12 @@ fn attestations_that_are_not_in_order_are_refused() {
 #[test]
 fn proofs_of_possession_that_are_not_in_order_are_refused() {
     use AttestationError as Why;
-    let cases: [(&str, Change, Why); 9] = [
+    let cases: [(&str, Change, Why); 10] = [
+        (
+            "this server in a list",
+            |_, claims| claims["aud"] = json!([issuer()]),
+            Why::Audience,
+        ),
         (
             "typ",
             |header, _| header["typ"] = json!("oauth-client-attestation+jwt"),

@@ -55,6 +55,7 @@ pub async fn view(app: &App, scope: &Scope, id: CertificateId) -> Result<Certifi
                 algorithm: plan.algorithm.name().to_owned(),
                 message: base64url(bytes.message()),
                 account: account.flatten().map(|account| account.to_string()),
+                wallet_seed: plan.wallet.map(|wallet| base64url(wallet.seed.as_bytes())),
             });
         }
         views.push(CopyView {

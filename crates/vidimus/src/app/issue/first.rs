@@ -7,7 +7,7 @@ use vidimus_core::{
     id::{CertificateId, OfferId},
 };
 use vidimus_store::{
-    Scope, Tx, Wrapped, certificates, claims, copies,
+    Scope, Tx, Wrapped, certificates, claims, contacts, copies,
     events::{self, Event},
     offers, persons, results, status,
 };
@@ -19,6 +19,8 @@ pub(super) struct First {
     /// The person's data key.
     pub(super) wrapped: Wrapped,
     pub(super) intents: Vec<Planned>,
+    /// Where the person is reached, to claim again.
+    pub(super) contact: Option<contacts::Contact>,
     /// The offer that waited for it.
     pub(super) offer: Option<OfferId>,
     /// Wakes the wallets that wait with it.
@@ -47,6 +49,9 @@ impl First {
         make_room(tx, result, certificate.id, self.replace, now)?;
         results::insert(tx, scope, result).map_err(doubled)?;
         certificates::insert(tx, scope, certificate).map_err(doubled)?;
+        if let Some(contact) = &self.contact {
+            contacts::set(tx, result.id, contact)?;
+        }
         if let Some(offer) = self.offer {
             if !offers::settle(tx, scope, offer, result.id, &result.category)? {
                 return Err(Error::conflict(

@@ -34,6 +34,46 @@ pub async fn for_wallet<B: Send + 'static>(
     first: impl Fn(&mut Tx<'_>) -> Result<Option<B>, Error> + Send + Sync + 'static,
     last: impl Fn(&mut Tx<'_>, &[CopyId]) -> Result<(), Error> + Send + Sync + 'static,
 ) -> Result<Result<Vec<String>, B>, Error> {
+    let begun = match begin(app, site, asked, first, |_, _| Ok(())).await? {
+        Ok(begun) => begun,
+        Err(blocked) => return Ok(Err(blocked)),
+    };
+    let wanted = begun.planned.len();
+    let signed = copies::sign_with(app, site.scope(), &begun.loaded, &begun.planned, last).await?;
+    if signed.len() != wanted {
+        return Err(Error::conflict(
+            "key-revoked",
+            "the issuer's signing key was revoked meanwhile",
+            "try again when the issuer has a new key",
+        ));
+    }
+    Ok(Ok(signed.into_iter().map(|finished| finished.text).collect()))
+}
+
+/// The same where the issuer keeps its keys: the copies are intended, and wait for its signature. `last` runs in the same transaction as `first`.
+pub async fn to_be_signed<B: Send + 'static>(
+    app: &App,
+    site: &Site,
+    asked: ForWallet,
+    first: impl Fn(&mut Tx<'_>) -> Result<Option<B>, Error> + Send + Sync + 'static,
+    last: impl Fn(&mut Tx<'_>, &[CopyId]) -> Result<(), Error> + Send + Sync + 'static,
+) -> Result<Result<(), B>, Error> {
+    Ok(begin(app, site, asked, first, last).await?.map(drop))
+}
+
+/// Copies that are intended.
+struct Begun {
+    loaded: copies::Loaded,
+    planned: Vec<(rows::Copy, Plan)>,
+}
+
+async fn begin<B: Send + 'static>(
+    app: &App,
+    site: &Site,
+    asked: ForWallet,
+    first: impl Fn(&mut Tx<'_>) -> Result<Option<B>, Error> + Send + Sync + 'static,
+    also: impl Fn(&mut Tx<'_>, &[CopyId]) -> Result<(), Error> + Send + Sync + 'static,
+) -> Result<Result<Begun, B>, Error> {
     let now = app.now();
     let scope = site.scope();
     let issuer = Issuer {
@@ -87,23 +127,17 @@ pub async fn for_wallet<B: Send + 'static>(
             if !certificates::set_state(tx, &scope, certificate, valid, valid, None, now)? {
                 return Err(super::not_valid());
             }
-            Ok::<_, Error>(Ok(intents::intend(tx, &scope, &planned)?))
+            let intents = intents::intend(tx, &scope, &planned)?;
+            let ids: Vec<_> = intents.iter().map(|intent| intent.id).collect();
+            also(tx, &ids)?;
+            Ok::<_, Error>(Ok(intents))
         })
         .await?;
     let intents: Vec<rows::Intent> = match begun {
         Ok(intents) => intents,
         Err(blocked) => return Ok(Err(blocked)),
     };
-    let wanted = intents.len();
     loaded.copies = intents.into_iter().map(intents::as_row).collect();
-    let planned: Vec<_> = loaded.copies.iter().cloned().zip(plans).collect();
-    let signed = copies::sign_with(app, scope, &loaded, &planned, last).await?;
-    if signed.len() != wanted {
-        return Err(Error::conflict(
-            "key-revoked",
-            "the issuer's signing key was revoked meanwhile",
-            "try again when the issuer has a new key",
-        ));
-    }
-    Ok(Ok(signed.into_iter().map(|finished| finished.text).collect()))
+    let planned = loaded.copies.iter().cloned().zip(plans).collect();
+    Ok(Ok(Begun { loaded, planned }))
 }

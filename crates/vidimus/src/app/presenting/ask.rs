@@ -48,6 +48,11 @@ pub enum Client {
     DecentralizedIdentifier,
 }
 
+/// What issuers of SD-JWT VCs may sign with: ours with ES256, others, where they are trusted, with the others too (HAIP 1.0 §7).
+const OF_ISSUERS: [Algorithm; 3] = [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Ps256];
+/// What key bindings may be signed with.
+const OF_HOLDERS: [Algorithm; 3] = [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Es256k];
+
 /// Seconds that a request is open where its maker does not say.
 const DEFAULT_SECONDS: u32 = 120;
 /// The longest text for a holder.
@@ -85,6 +90,9 @@ pub async fn create(
 ) -> Result<PresentationView, Error> {
     let admitted = checks::admitted(app, caller, &new.purpose).await?;
     let (query, attributes) = query(app, &admitted, &new)?;
+    if app.config.wallets.haip_only {
+        keep_to_haip(&new, &query)?;
+    }
     let asker = asker(app, &caller.row, new.client).await?;
     let (now, id) = (app.now(), PresentationId::generate(&mut *app.entropy()));
     let statement = statement(caller, &new)?;
@@ -99,11 +107,7 @@ pub async fn create(
         return_uri: return_uri(new.return_uri.as_deref())?,
         transaction_data: transaction_data(&new.transaction_data)?,
         verifier_info: vec![statement.to_info(asker.client.id())],
-        formats: Formats::of(
-            &[Algorithm::Es256],
-            &[Algorithm::Es256],
-            &[Algorithm::Es256, Algorithm::Es256k],
-        ),
+        formats: Formats::of(&OF_ISSUERS, &OF_HOLDERS, &[Algorithm::Es256, Algorithm::Es256k]),
         lifetime: new.expires_in.unwrap_or(DEFAULT_SECONDS).into(),
     };
     let (session, private) = Session::open(
@@ -187,6 +191,27 @@ fn link(app: &App, new: &NewPresentation, session: &Session, id: PresentationId)
     Ok(session
         .invocation(endpoint(app, id, "request"), method)
         .to_link(&address))
+}
+
+/// Refuses what a deployment that keeps to HAIP alone does not ask for (HAIP 1.0 §5, §5.1, §5.3).
+fn keep_to_haip(new: &NewPresentation, query: &Query) -> Result<(), Error> {
+    let other_format = |asked: &Credential| !matches!(asked.kind, Kind::SdJwtVc { .. });
+    let beside = if new.unencrypted {
+        "/unencrypted: the answer could be read on its way"
+    } else if new.client != Client::X509Hash {
+        "/client: not `x509_hash`"
+    } else if query.credentials().iter().any(other_format) {
+        "another format than `dc+sd-jwt` is asked for"
+    } else if new.return_uri.is_none() && !new.cross_device {
+        "/return_uri: there is none, nor is it said that the wallet is on another device (`cross_device`)"
+    } else {
+        return Ok(());
+    };
+    Err(Error::conflict(
+        "haip-only",
+        format!("{beside}, and this deployment keeps to HAIP"),
+        "leave out what HAIP does not have; name what it asks for",
+    ))
 }
 
 fn return_uri(text: Option<&str>) -> Result<Option<Endpoint>, Error> {

@@ -28,6 +28,10 @@ pub struct NewPresentation {
     /// in that address back together with `session`.
     #[serde(default)]
     pub return_uri: Option<String>,
+    /// That there is no `return_uri` because wallet and browser are on two devices. Said where the deployment keeps to HAIP alone, which
+    /// recommends one device.
+    #[serde(default)]
+    pub cross_device: bool,
     /// How the link begins: `openid4vp://`, `haip-vp://`, or an https address of a wallet; default as configured.
     #[serde(default)]
     pub link: Option<String>,

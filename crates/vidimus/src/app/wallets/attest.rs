@@ -2,13 +2,18 @@
 //!
 //! What is attested is that a key is held by a wallet that speaks this protocol, and no more: the keys of `vidimus wallet` are files, so no
 //! resistance to attack is claimed for them (`key_storage` stays out). Nothing is kept: no instance is known, and an attestation is for one issuer.
+//! Only how many keys one network has had attested is counted, for a minute and under a key.
 
-use crate::app::{App, error::Error};
+use crate::app::{App, copies::keys::signer as signer_of, error::Error};
 use serde::{Deserialize, Serialize};
+use std::{net::IpAddr, sync::Arc};
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 use vidimus_core::{Algorithm, PublicKey};
 use vidimus_credential::jws::Jws;
+use vidimus_crypto::SigningKey;
 use vidimus_openid4vc::{oauth::attestation, vci::key_attestation};
+use vidimus_store::limits;
 
 /// The client id that all instances share (HAIP 1.0 §4.4.1).
 pub const CLIENT: &str = "vidimus-wallet";
@@ -20,6 +25,7 @@ const SECONDS: i64 = 86_400;
 const WINDOW: i64 = 300;
 /// Keys in one key attestation.
 const MAX_KEYS: usize = 100;
+const MINUTE: i64 = 60;
 /// The longest proof.
 const MAX_PROOF: usize = 4 << 10;
 
@@ -58,8 +64,9 @@ impl std::fmt::Debug for Attestations {
     }
 }
 
-/// Makes attestations.
-pub async fn attest(app: &App, request: AttestationRequest) -> Result<Attestations, Error> {
+/// Makes attestations. `from` is the network that asks: nobody has to say who they are here, so keys are counted by it. What is verified is
+/// verified away from the threads that answer others.
+pub async fn attest(app: &Arc<App>, request: AttestationRequest, from: IpAddr) -> Result<Attestations, Error> {
     if request.keys.len() > MAX_KEYS {
         return Err(refused(&format!("/keys: at most {MAX_KEYS}")));
     }
@@ -70,8 +77,48 @@ pub async fn attest(app: &App, request: AttestationRequest) -> Result<Attestatio
     {
         return Err(refused("/nonce: 1 to 512 bytes"));
     }
+    let count = request.keys.len() + usize::from(request.client.is_some());
+    let from = app
+        .keys
+        .credential_hash("attestation-sender", from.to_string().as_bytes());
+    bound(app, from, count as u64).await?;
+    // A few at a time, so that what others wait for is not behind it.
+    static AT_ONCE: Semaphore = Semaphore::const_new(4);
+    let turn = AT_ONCE
+        .acquire()
+        .await
+        .map_err(|_| Error::Internal("a closed semaphore"))?;
     let row = app.key(app.facts.attester_key).await?;
-    let signer = crate::app::copies::keys::signer(app, &row)?;
+    let signer = signer_of(app, &row)?;
+    let app = app.clone();
+    let made = tokio::task::spawn_blocking(move || {
+        // Held until it is done, also where nobody waits for it any more.
+        let _turn = turn;
+        make(&app, &signer, &request)
+    });
+    made.await.map_err(|_| Error::Internal("attesting ended"))?
+}
+
+/// Counts the keys of one asker.
+async fn bound(app: &App, from: [u8; 32], keys: u64) -> Result<(), Error> {
+    let now = app.now();
+    let hits = app
+        .store
+        .write(move |tx| limits::hit_by(tx, "attested-keys", &from, keys, MINUTE, now))
+        .await?;
+    if hits <= app.config.server.limits.attested_keys_per_minute.into() {
+        return Ok(());
+    }
+    Err(Error::forbidden(
+        "too-many-attestations",
+        "as many keys of this sender were attested within a minute as may be",
+        "try again in a minute",
+    )
+    .retry_after(60))
+}
+
+/// Verifies the proofs and signs; nothing else.
+fn make(app: &App, signer: &SigningKey, request: &AttestationRequest) -> Result<Attestations, Error> {
     let chain = [app.facts.attester_certificate.clone()];
     let issuer = app.config.server.public_url.as_str();
     let (now, until) = (app.now(), app.now().plus(SECONDS));
@@ -89,7 +136,7 @@ pub async fn attest(app: &App, request: AttestationRequest) -> Result<Attestatio
                 wallet_link: None,
                 status: None,
             };
-            Some(draft.sign(&*signer, Algorithm::Es256, &chain).map_err(unsigned)?)
+            Some(draft.sign(signer, Algorithm::Es256, &chain).map_err(unsigned)?)
         }
     };
     let keys = request
@@ -111,7 +158,7 @@ pub async fn attest(app: &App, request: AttestationRequest) -> Result<Attestatio
             user_authentication: &[],
             status: None,
         };
-        Some(draft.sign(&*signer, Algorithm::Es256, &chain).map_err(unsigned)?)
+        Some(draft.sign(signer, Algorithm::Es256, &chain).map_err(unsigned)?)
     };
     Ok(Attestations {
         client_id: CLIENT.to_owned(),

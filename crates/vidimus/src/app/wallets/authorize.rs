@@ -1,11 +1,13 @@
 //! The authorization code grant up to the code: the pushed request (RFC 9126), the page on which a person shows who they are, and the way
 //! back to the wallet.
 //!
-//! A person shows who they are by the code that they were given or sent apart from the offer. Five wrong codes end the request, and lock the
-//! offer. The page belongs to one browser: its cookie is drawn when the pushed request is used, which is possible once.
+//! A person shows who they are by the code that they were given or sent apart from the offer; without an offer, as [`again`] asks. Five wrong
+//! codes end the request, and lock the offer. The page belongs to one browser: its cookie is drawn when the pushed request is used, which is
+//! possible once. What comes back is taken only from the page that the cookie is for: another tab has had the cookie replaced, another site
+//! knows nothing of what stands in the form.
 
 use super::{
-    Configuration, Incoming, Refusal, Site,
+    Configuration, Incoming, Refusal, Site, again,
     incoming::policy,
     metadata::{self, endpoints},
     offers::{self, TX_CODE_TRIES},
@@ -13,7 +15,7 @@ use super::{
 };
 use crate::app::{App, error::Error, keys::place};
 use subtle::ConstantTimeEq as _;
-use vidimus_core::{Digest, id::AuthorizationId};
+use vidimus_core::{Digest, encoding::base64url, id::AuthorizationId};
 use vidimus_openid4vc::{
     oauth::{
         ErrorCode, Form, Opaque,
@@ -33,7 +35,7 @@ const PUSHED_SECONDS: u32 = 90;
 /// How long the page is answered.
 const PAGE_SECONDS: i64 = 900;
 /// How long an authorization code counts (RFC 6749 §4.1.2 recommends at most ten minutes, FAPI 2.0 §5.3.2.1 one).
-const CODE_SECONDS: i64 = 60;
+pub const CODE_SECONDS: i64 = 60;
 
 /// Takes a pushed authorization request.
 pub async fn push(app: &App, site: &Site, incoming: &Incoming) -> Result<PushedResponse, Refusal> {
@@ -42,8 +44,9 @@ pub async fn push(app: &App, site: &Site, incoming: &Incoming) -> Result<PushedR
         AuthorizationRequest::parse(&form, &site.id, false).map_err(|error| Refusal::oauth(error.code(), error))?;
     let sender = incoming.sender(app, site, endpoints::PAR, None, Some(&request.client_id))?;
     let metadata = metadata::issuer(app, site).await?;
-    // Any address: a wallet that is attested is known by its key, to which the code is bound.
-    let granted = issuer::pushed(&request, sender.caller(), policy(app, false), &metadata, &|_, _| true)
+    // Where none are registered any will do: a wallet that is attested is known by its key, to which the code is bound.
+    let may_redirect = |client: &str, address: &str| app.config.wallets.may_redirect(client, address);
+    let granted = issuer::pushed(&request, sender.caller(), policy(app, false), &metadata, &may_redirect)
         .map_err(|error| Refusal::oauth(error.code(), error))?;
     let offer = match request.issuer_state.as_deref() {
         Some(state) => Some(offer_of(app, site, state, &granted.configurations).await?),
@@ -75,6 +78,7 @@ pub async fn push(app: &App, site: &Site, incoming: &Incoming) -> Result<PushedR
         ),
         person: None,
         proof_code: None,
+        contact: None,
         tries: 0,
         state: State::Pushed,
         created: now,
@@ -121,7 +125,7 @@ async fn offer_of(
 /// What a browser is shown.
 #[derive(Debug)]
 pub enum Shown {
-    /// The page that asks for the code.
+    /// The page that asks who the person is.
     Ask(Asked),
     /// Back to the wallet.
     Back(String),
@@ -129,7 +133,18 @@ pub enum Shown {
     Over(&'static str),
 }
 
-/// The page that asks for the code.
+/// What the page asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The code of an offer.
+    Offer,
+    /// Where the person is reached, and the date of birth.
+    Contact,
+    /// The code that was sent there.
+    Code,
+}
+
+/// The page that asks who the person is.
 #[derive(Debug)]
 pub struct Asked {
     /// Who issues.
@@ -140,14 +155,20 @@ pub struct Asked {
     pub titles: Vec<String>,
     /// The cookie's value, when it is first shown.
     pub cookie: Option<Opaque>,
-    /// Whether a wrong code was just given.
+    /// Stands in the form, and comes back with it.
+    pub form: String,
+    /// What is asked for.
+    pub step: Step,
+    /// Whether what was just given was wrong.
     pub wrong: bool,
 }
 
-/// What is shown where the wallet came without an offer.
+/// What is shown where the wallet came without an offer, and the issuer has no way to send codes.
 const NOTHING_OFFERED: &str =
     "There is no offer behind this request. Open the link of your offer, or scan its code, with your wallet.";
 const OVER: &str = "This page is no longer valid. Begin again in your wallet.";
+const OTHER_TAB: &str =
+    "Another page of this issuer was opened in this browser since. Go on there, or begin again in your wallet.";
 
 /// The browser comes with a pushed request (RFC 9126 §4).
 pub async fn start(app: &App, site: &Site, query: &str) -> Result<Shown, Error> {
@@ -165,39 +186,48 @@ pub async fn start(app: &App, site: &Site, query: &str) -> Result<Shown, Error> 
         return Ok(Shown::Over(OVER));
     };
     let kept = pushed(app, &authorization)?;
-    if kept.client != start.client_id {
-        let id = authorization.id;
-        app.store.write(move |tx| authorizations::refuse(tx, id)).await?;
-        return Ok(Shown::Over(OVER));
-    }
-    if authorization.offer.is_none() {
+    let over = if kept.client != start.client_id {
+        Some(OVER)
+    } else if authorization.offer.is_none() && !again::is_possible(app, site).await? {
         // Nobody is sent on to where an unknown wallet says without having done something here (RFC 9700 §4.11.2, FAPI 2.0 §5.3.2.1).
+        Some(NOTHING_OFFERED)
+    } else {
+        None
+    };
+    if let Some(text) = over {
         let id = authorization.id;
         app.store.write(move |tx| authorizations::refuse(tx, id)).await?;
-        return Ok(Shown::Over(NOTHING_OFFERED));
+        return Ok(Shown::Over(text));
     }
-    Ok(ask(app, site, &kept, Some(cookie), false))
+    let step = if authorization.offer.is_some() {
+        Step::Offer
+    } else {
+        Step::Contact
+    };
+    let answering = Answering {
+        app,
+        site,
+        authorization: &authorization,
+        kept: &kept,
+    };
+    Ok(Shown::Ask(Asked {
+        cookie: Some(cookie),
+        ..answering.asked(step, false)
+    }))
 }
 
-fn ask(app: &App, site: &Site, kept: &Pushed, cookie: Option<Opaque>, wrong: bool) -> Shown {
-    let known = site.configurations(app);
-    let mut titles: Vec<String> = kept
-        .configurations
-        .iter()
-        .filter_map(|id| Configuration::find(id, &known))
-        .filter_map(|one| Some(app.categories.category(&one.category)?.texts("en").title.clone()))
-        .collect();
-    titles.dedup();
-    Shown::Ask(Asked {
-        issuer: site.issuer.name.clone(),
-        wallet: kept.client.clone(),
-        titles,
-        cookie,
-        wrong,
-    })
+/// What stands in the form of an authorization, and in no other.
+fn form_of(app: &App, id: AuthorizationId) -> String {
+    base64url(&app.keys.credential_hash("authorization-form", id.as_bytes()))
 }
 
-/// What the person does on the page: gives the code, or declines.
+/// The digits of the code that was typed.
+pub fn digits_of(form: &Form) -> String {
+    let typed = form.get("code").unwrap_or_default();
+    typed.chars().filter(char::is_ascii_digit).collect()
+}
+
+/// What the person does on the page: gives what is asked for, or declines.
 pub async fn answer(app: &App, site: &Site, cookie: Option<&str>, form: &Form) -> Result<Shown, Error> {
     let Some(cookie) = cookie else {
         return Ok(Shown::Over(OVER));
@@ -220,38 +250,116 @@ pub async fn answer(app: &App, site: &Site, cookie: Option<&str>, form: &Form) -
     let Some((authorization, offer)) = found else {
         return Ok(Shown::Over(OVER));
     };
+    let shown = form_of(app, authorization.id);
+    let given = form.get("page").unwrap_or_default();
+    if !bool::from(shown.as_bytes().ct_eq(given.as_bytes())) {
+        return Ok(Shown::Over(OTHER_TAB));
+    }
     let kept = pushed(app, &authorization)?;
+    let answering = Answering {
+        app,
+        site,
+        authorization: &authorization,
+        kept: &kept,
+    };
     if form.get("decline").is_some() {
-        return refused(app, site, &authorization, &kept, ErrorCode::AccessDenied).await;
+        return answering.refused(ErrorCode::AccessDenied).await;
+    }
+    if authorization.offer.is_none() {
+        return again::answer(&answering, form).await;
     }
     let Some(offer) = offer.filter(|offer| offer.state == offer_rows::State::Open && offer.expires > now) else {
-        return refused(app, site, &authorization, &kept, ErrorCode::AccessDenied).await;
+        return answering.refused(ErrorCode::AccessDenied).await;
     };
-    let typed: String = form
-        .get("code")
-        .unwrap_or_default()
-        .chars()
-        .filter(char::is_ascii_digit)
-        .collect();
-    let given = offers::keyed(app, offer.id, &typed);
+    let given = offers::keyed(app, offer.id, &digits_of(form));
     let right = offer.tx_code.is_some_and(|code| code.ct_eq(&given).into());
     if right {
-        grant(app, site, &authorization, &kept, &offer).await
+        grant(&answering, &offer).await
     } else {
-        miss(app, site, &authorization, &kept, offer.id).await
+        miss(&answering, offer.id).await
     }
 }
 
-async fn grant(
-    app: &App,
-    site: &Site,
-    authorization: &Authorization,
-    kept: &Pushed,
-    offer: &offer_rows::Offer,
-) -> Result<Shown, Error> {
-    let code = Opaque::generate(&mut *app.entropy());
+/// An authorization that a browser is at.
+#[derive(Debug, Clone, Copy)]
+pub struct Answering<'a> {
+    /// This instance.
+    pub app: &'a App,
+    /// The issuer.
+    pub site: &'a Site,
+    /// Its row.
+    pub authorization: &'a Authorization,
+    /// What the wallet pushed.
+    pub kept: &'a Pushed,
+}
+
+impl Answering<'_> {
+    fn asked(&self, step: Step, wrong: bool) -> Asked {
+        let known = self.site.configurations(self.app);
+        let title = |one: Configuration| {
+            let category = self.app.categories.category(&one.category)?;
+            Some(category.texts("en").title.clone())
+        };
+        let mut titles: Vec<String> = self
+            .kept
+            .configurations
+            .iter()
+            .filter_map(|id| Configuration::find(id, &known))
+            .filter_map(title)
+            .collect();
+        titles.dedup();
+        Asked {
+            issuer: self.site.issuer.name.clone(),
+            wallet: self.kept.client.clone(),
+            titles,
+            cookie: None,
+            form: form_of(self.app, self.authorization.id),
+            step,
+            wrong,
+        }
+    }
+
+    /// The page, once more or with what it asks next.
+    pub fn ask(&self, step: Step, wrong: bool) -> Shown {
+        Shown::Ask(self.asked(step, wrong))
+    }
+
+    /// An authorization code, and the hash that it is kept as.
+    pub fn code(&self) -> (Opaque, Digest) {
+        let code = Opaque::generate(&mut *self.app.entropy());
+        let hash = offers::hash(self.app, &code);
+        (code, hash)
+    }
+
+    fn back(&self, response: &AuthorizationResponse) -> Shown {
+        Shown::Back(response.location(&self.kept.redirect_uri, self.kept.state.as_deref(), &self.site.id))
+    }
+
+    /// Back to the wallet with its code.
+    pub fn granted(&self, code: Opaque) -> Shown {
+        self.back(&AuthorizationResponse::Code(code))
+    }
+
+    /// Back to the wallet without.
+    pub async fn refused(&self, code: ErrorCode) -> Result<Shown, Error> {
+        let id = self.authorization.id;
+        self.app.store.write(move |tx| authorizations::refuse(tx, id)).await?;
+        Ok(self.back(&AuthorizationResponse::Refused {
+            error: code.name().to_owned(),
+            description: None,
+        }))
+    }
+}
+
+async fn grant(answering: &Answering<'_>, offer: &offer_rows::Offer) -> Result<Shown, Error> {
+    let Answering {
+        app,
+        site,
+        authorization,
+        ..
+    } = *answering;
+    let (code, hash) = answering.code();
     let (id, offer, now) = (authorization.id, offer.id, app.now());
-    let hash: Digest = offers::hash(app, &code);
     let entry = app.audit_entry(Some(site.issuer.id), "authorize-wallet", id.as_bytes());
     let event = Event::once(site.issuer.id, events::Kind::OfferClaimed, *offer.as_bytes(), now);
     let granted = app
@@ -269,27 +377,17 @@ async fn grant(
         .await;
     match granted {
         Ok(()) => app.wake.events.notify_one(),
-        Err(Error::Conflict(_)) => return refused(app, site, authorization, kept, ErrorCode::AccessDenied).await,
+        Err(Error::Conflict(_)) => return answering.refused(ErrorCode::AccessDenied).await,
         Err(error) => return Err(error),
     }
-    let response = AuthorizationResponse::Code(code);
-    Ok(Shown::Back(response.location(
-        &kept.redirect_uri,
-        kept.state.as_deref(),
-        &site.id,
-    )))
+    Ok(answering.granted(code))
 }
 
 /// A wrong code counts against the request and against the offer: neither another browser nor another wallet gets more tries.
-async fn miss(
-    app: &App,
-    site: &Site,
-    authorization: &Authorization,
-    kept: &Pushed,
-    offer: vidimus_core::id::OfferId,
-) -> Result<Shown, Error> {
-    let id = authorization.id;
-    let count = app
+async fn miss(answering: &Answering<'_>, offer: vidimus_core::id::OfferId) -> Result<Shown, Error> {
+    let id = answering.authorization.id;
+    let count = answering
+        .app
         .store
         .write(move |tx| {
             let of_offer = offer_rows::miss(tx, offer, TX_CODE_TRIES)?;
@@ -298,27 +396,7 @@ async fn miss(
         })
         .await?;
     match count {
-        Some(count) if count < TX_CODE_TRIES => Ok(ask(app, site, kept, None, true)),
-        _ => refused(app, site, authorization, kept, ErrorCode::AccessDenied).await,
+        Some(count) if count < TX_CODE_TRIES => Ok(answering.ask(Step::Offer, true)),
+        _ => answering.refused(ErrorCode::AccessDenied).await,
     }
-}
-
-async fn refused(
-    app: &App,
-    site: &Site,
-    authorization: &Authorization,
-    kept: &Pushed,
-    code: ErrorCode,
-) -> Result<Shown, Error> {
-    let id = authorization.id;
-    app.store.write(move |tx| authorizations::refuse(tx, id)).await?;
-    let response = AuthorizationResponse::Refused {
-        error: code.name().to_owned(),
-        description: None,
-    };
-    Ok(Shown::Back(response.location(
-        &kept.redirect_uri,
-        kept.state.as_deref(),
-        &site.id,
-    )))
 }

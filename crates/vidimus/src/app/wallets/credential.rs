@@ -8,7 +8,7 @@ use super::{
     incoming::Sender,
     metadata::{self, endpoints},
     nonces::{self, Kind},
-    offers, token,
+    offers, own_keys, token,
 };
 use crate::app::{
     App,
@@ -48,7 +48,7 @@ use vidimus_store::{
 /// How long a deferred request is answered: thirty days.
 const DEFERRED_SECONDS: i64 = 30 * 86_400;
 /// When a wallet is to ask again for what was not ready.
-const INTERVAL: u32 = 60;
+pub(super) const INTERVAL: u32 = 60;
 /// How long a notification about copies is taken: ninety days.
 const NOTIFICATION_SECONDS: i64 = 90 * 86_400;
 /// The largest encrypted request.
@@ -204,8 +204,10 @@ pub async fn request(app: &App, site: &Site, incoming: &Incoming) -> Result<Answ
         ..Sender::default()
     };
     let response = match claimable(app, site, &grant, &configuration).await? {
-        Some(certificate) => issue_now(app, site, &grant, &configuration, holders, sender, certificate).await?,
-        None => defer(app, site, &grant, &configuration, &holders, sender).await?,
+        Some(certificate) if !own_keys::are_kept(site) => {
+            issue_now(app, site, &grant, &configuration, holders, sender, certificate).await?
+        }
+        certificate => defer(app, site, &grant, &configuration, holders, sender, certificate).await?,
     };
     answer(app, &response, request.encrypt_to.as_ref())
 }
@@ -278,25 +280,38 @@ async fn claimable(
     grant: &Grant,
     configuration: &Configuration,
 ) -> Result<Option<CertificateId>, Refusal> {
-    let (scope, offer) = (site.scope(), grant.offer);
+    let (scope, offer, person, contact) = (site.scope(), grant.offer, grant.person, grant.contact);
     let category = configuration.category.to_string();
     let found = app
         .store
         .read(move |tx| {
-            let Some(offer) = offer else { return Ok(None) };
-            let Some(offer) = offer_rows::find(tx, &scope, offer)? else {
-                return Ok(None);
+            // Who proved who they are gets what is theirs now; an offer is of one result.
+            let result = match (offer, person) {
+                (Some(offer), _) => match offer_rows::find(tx, &scope, offer)? {
+                    Some(offer) if offer.category == category => match offer.result {
+                        Some(result) => results::find(tx, &scope, result)?,
+                        None => None,
+                    },
+                    _ => None,
+                },
+                (None, Some(person)) => results::newest(tx, &scope, &person, &category, contact.as_ref())?,
+                (None, None) => None,
             };
-            let Some(result) = offer.result.filter(|_| offer.category == category) else {
-                return Ok(None);
-            };
-            let certificate = certificates::find_by_result(tx, &scope, result)?;
-            let result = results::find(tx, &scope, result)?;
-            Ok::<_, vidimus_store::Error>(certificate.zip(result))
+            let Some(result) = result else { return Ok(None) };
+            let certificate = certificates::find_by_result(tx, &scope, result.id)?;
+            Ok::<_, vidimus_store::Error>(certificate.map(|certificate| (certificate, result)))
         })
         .await?;
     let Some((certificate, result)) = found else {
-        return Ok(None);
+        // Nothing is still to come where nothing was offered.
+        return if person.is_some() {
+            Err(Refusal::credential(
+                CredentialErrorCode::CredentialRequestDenied,
+                "there is no such certificate of this person",
+            ))
+        } else {
+            Ok(None)
+        };
     };
     let live = result.state == results::State::Live
         && certificate.state == certificates::State::Valid
@@ -320,7 +335,7 @@ pub enum Blocked {
     Exhausted,
 }
 
-fn blocked(what: Blocked) -> Refusal {
+pub(super) fn blocked(what: Blocked) -> Refusal {
     match what {
         Blocked::Replayed("credential-nonce") => {
             Refusal::credential(CredentialErrorCode::InvalidNonce, "the nonce was used before")
@@ -397,13 +412,15 @@ async fn issue_now(
     })
 }
 
+/// The answer comes later: with the result, or, where `certificate` is there, with its issuer's own signature.
 async fn defer(
     app: &App,
     site: &Site,
     grant: &Grant,
     configuration: &Configuration,
-    holders: &[Holder],
+    holders: Vec<Holder>,
     sender: Sender,
+    certificate: Option<CertificateId>,
 ) -> Result<CredentialResponse, Refusal> {
     let now = app.now();
     let transaction = Opaque::generate(&mut *app.entropy());
@@ -422,6 +439,19 @@ async fn defer(
         created: now,
         expires: now.plus(DEFERRED_SECONDS),
     };
+    let later = CredentialResponse::Deferred {
+        transaction_id: transaction.expose().to_owned(),
+        interval: INTERVAL,
+    };
+    if let Some(certificate) = certificate {
+        let asked = issue::ForWallet {
+            certificate,
+            format: configuration.format,
+            holders,
+        };
+        own_keys::ask(app, site, claim, asked, sender).await?;
+        return Ok(later);
+    }
     let most = app.config.wallets.copies_per_grant;
     let (count, spent) = (u32::try_from(holders.len()).unwrap_or(u32::MAX), sender.spent);
     let done = app
@@ -439,10 +469,7 @@ async fn defer(
         .await?;
     match done {
         Some(what) => Err(blocked(what)),
-        None => Ok(CredentialResponse::Deferred {
-            transaction_id: transaction.expose().to_owned(),
-            interval: INTERVAL,
-        }),
+        None => Ok(later),
     }
 }
 
@@ -484,9 +511,23 @@ pub async fn deferred(app: &App, site: &Site, incoming: &Incoming) -> Result<Ans
                 interval: INTERVAL,
             }
         }
+        Some(certificate) if own_keys::are_kept(site) => {
+            let (holders, asked) = (holders_of(&claim)?, (request.transaction_id.as_str(), certificate));
+            own_keys::deferred(app, site, &claim, &configuration, holders, sender, asked).await?
+        }
         Some(certificate) => issue_deferred(app, site, &claim, &configuration, sender, certificate).await?,
     };
     answer(app, &response, request.encrypt_to.as_ref())
+}
+
+fn holders_of(claim: &Claim) -> Result<Vec<Holder>, Error> {
+    let kept: Vec<KeptHolder> =
+        serde_json::from_str(&claim.holder_keys).map_err(|_| Error::Internal("a claim's keys do not read"))?;
+    let holder = |kept: KeptHolder| Holder {
+        did: kept.did,
+        key: kept.jwk,
+    };
+    Ok(kept.into_iter().map(holder).collect())
 }
 
 async fn issue_deferred(
@@ -497,15 +538,7 @@ async fn issue_deferred(
     sender: Sender,
     certificate: CertificateId,
 ) -> Result<CredentialResponse, Refusal> {
-    let kept: Vec<KeptHolder> =
-        serde_json::from_str(&claim.holder_keys).map_err(|_| Error::Internal("a claim's keys do not read"))?;
-    let holders = kept
-        .into_iter()
-        .map(|kept| Holder {
-            did: kept.did,
-            key: kept.jwk,
-        })
-        .collect();
+    let holders = holders_of(claim)?;
     let notification = Opaque::generate(&mut *app.entropy());
     let (issuer, now) = (site.issuer.id, app.now());
     let (id, hash): (ClaimId, Digest) = (claim.id, offers::hash(app, &notification));
@@ -547,7 +580,7 @@ async fn issue_deferred(
 }
 
 /// Tells the issuer of copies that a wallet is given.
-fn tell(tx: &mut Tx<'_>, issuer: ParticipantId, copies: &[CopyId], now: Timestamp) -> Result<(), Error> {
+pub(super) fn tell(tx: &mut Tx<'_>, issuer: ParticipantId, copies: &[CopyId], now: Timestamp) -> Result<(), Error> {
     for copy in copies {
         let event = Event::once(issuer, events::Kind::CredentialIssued, *copy.as_bytes(), now);
         events::append(tx, &event)?;
@@ -589,7 +622,7 @@ pub async fn unsubscribe(app: &App, site: &Site, incoming: &Incoming) -> Result<
     Ok(push::unsubscribe(app, push_owner(grant.id)).await?)
 }
 
-async fn spend(app: &App, sender: Sender) -> Result<(), Refusal> {
+pub(super) async fn spend(app: &App, sender: Sender) -> Result<(), Refusal> {
     let replayed = app
         .store
         .write(move |tx| Ok::<_, Error>(sender.spent.take(tx)?))

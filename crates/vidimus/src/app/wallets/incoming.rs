@@ -137,9 +137,9 @@ impl Incoming {
         let Some(proof) = dpop::Proof::from_headers(&headers).map_err(refused)? else {
             return Ok(());
         };
-        // A nonce is not asked for, since ids of proofs are remembered; one that is there has to be ours.
+        // A nonce need not be asked for, since ids of proofs are remembered; one that is there has to be ours.
         let known = |nonce: &str| nonces::is_known(app, site, Kind::Dpop, nonce);
-        let has_one = proof.nonce().is_some();
+        let has_one = proof.nonce().is_some() || app.config.wallets.require_nonces;
         let url = site.endpoint(endpoint);
         let expected = dpop::Expected {
             request: dpop::Request {
@@ -166,6 +166,10 @@ impl Incoming {
         let own = app.provider.sha256(&[&app.facts.attester_certificate]);
         let client = match self.attested(app, site, client_id, &app.roots) {
             Ok(client) if client.signer == own => client,
+            // Signed under our root, and something else is wrong with it.
+            Err(error) if !matches!(error, AttestationError::Signer(_)) => {
+                return Err(Refusal::oauth(error.code(), error));
+            }
             _ => {
                 let anchors = app.trusted.anchors(Role::Attester, app.now());
                 self.attested(app, site, client_id, &anchors.certificates)
@@ -187,9 +191,9 @@ impl Incoming {
     ) -> Result<attestation::Client, AttestationError> {
         let (attested, pop) = (borrowed(&self.attestation), borrowed(&self.attestation_pop));
         let headers = attestation::Headers::parse(&attested, &pop)?.ok_or(AttestationError::Count)?;
-        // Not asked for, since ids of proofs are remembered; one that is there has to be ours.
+        // Need not be asked for, since ids of proofs are remembered; one that is there has to be ours.
         let known = |challenge: &str| nonces::is_known(app, site, Kind::Attestation, challenge);
-        let has_one = headers.challenge().is_some();
+        let has_one = headers.challenge().is_some() || app.config.wallets.require_nonces;
         let expected = attestation::Expected {
             audience: &site.id,
             roots,
@@ -216,6 +220,9 @@ impl Sender {
 
 /// What is asked of wallets for a grant.
 pub fn policy(app: &App, pre_authorized: bool) -> Policy {
+    if app.config.wallets.haip_only {
+        return Policy::HAIP;
+    }
     let attested = match app.config.wallets.client_attestation {
         ClientAttestation::Required => true,
         ClientAttestation::Authorization => !pre_authorized,

@@ -61,6 +61,14 @@ fn algorithm_names(list: &[Algorithm]) -> Vec<String> {
 /// The authorization server's metadata (RFC 8414).
 pub fn server(app: &App, site: &Site) -> ServerMetadata {
     let scopes = site.configurations(app).iter().map(Configuration::id).collect();
+    let (grants, authentication): (&[&str], &[&str]) = if app.config.wallets.haip_only {
+        (&["authorization_code", "refresh_token"], &[ATTEST_JWT])
+    } else {
+        (
+            &["authorization_code", "refresh_token", PRE_AUTHORIZED],
+            &[ATTEST_JWT, "none"],
+        )
+    };
     ServerMetadata {
         authorization_endpoint: Some(site.endpoint(endpoints::AUTHORIZE)),
         pushed_authorization_request_endpoint: Some(site.endpoint(endpoints::PAR)),
@@ -69,15 +77,15 @@ pub fn server(app: &App, site: &Site) -> ServerMetadata {
         scopes_supported: Some(scopes),
         response_types_supported: names(&["code"]),
         response_modes_supported: Some(names(&["query"])),
-        grant_types_supported: Some(names(&["authorization_code", "refresh_token", PRE_AUTHORIZED])),
-        token_endpoint_auth_methods_supported: Some(names(&[ATTEST_JWT, "none"])),
+        grant_types_supported: Some(names(grants)),
+        token_endpoint_auth_methods_supported: Some(names(authentication)),
         client_attestation_signing_alg_values_supported: Some(algorithm_names(&ALGORITHMS)),
         client_attestation_pop_signing_alg_values_supported: Some(algorithm_names(&ALGORITHMS)),
         dpop_signing_alg_values_supported: Some(algorithm_names(&ALGORITHMS)),
         code_challenge_methods_supported: Some(names(&["S256"])),
         authorization_response_iss_parameter_supported: true,
         authorization_details_types_supported: Some(names(&["openid_credential"])),
-        anonymous_access: true,
+        anonymous_access: !app.config.wallets.haip_only,
         ..ServerMetadata::new(site.id.clone(), site.endpoint(endpoints::TOKEN))
     }
 }

@@ -4,6 +4,7 @@
 //! Codes, tokens and handles are 256 random bits, kept as hashes. Nonces and challenges cost the database nothing before they are used: they
 //! carry their own time, under a key of the deployment, and what was used is remembered until it could not be used again.
 
+pub mod again;
 pub mod attest;
 pub mod authorize;
 pub mod credential;
@@ -11,6 +12,7 @@ pub mod incoming;
 pub mod metadata;
 pub mod nonces;
 pub mod offers;
+pub mod own_keys;
 pub mod refusal;
 pub mod token;
 pub mod views;

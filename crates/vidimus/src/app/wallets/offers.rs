@@ -5,7 +5,7 @@
 //! hashes, cannot claim anything, and the offer can still be shown again to its issuer.
 
 use super::{
-    Configuration, Site,
+    Configuration, Site, again,
     views::{NewOffer, OfferPage, OfferView, TxCodeView},
 };
 use crate::app::{
@@ -32,9 +32,8 @@ use vidimus_openid4vc::{
     },
 };
 use vidimus_store::{
-    audit, grants, offers,
+    audit, contacts, grants, offers,
     offers::{Offer, State},
-    participants::Custody,
     results,
 };
 
@@ -96,11 +95,13 @@ pub fn digits(app: &App, count: u32) -> String {
 pub async fn create(app: &App, caller: &Principal, new: NewOffer, once: Once<'_>) -> Result<OfferView, Error> {
     let (category, result) = subject(app, caller, &new).await?;
     let issuer = Issuer::of(app, caller, Some(&category))?;
-    if issuer.row.custody == Custody::Own {
+    let haip_only = app.config.wallets.haip_only;
+    let pre_authorized = new.pre_authorized.unwrap_or(!haip_only);
+    if pre_authorized && haip_only {
         return Err(Error::conflict(
-            "own-keys",
-            "a wallet waits for the issuer's signature at once, and this issuer's key is not here",
-            "hand the certificate over as a copy that you sign: `POST /v1/results/{id}/copies` with the holder's card",
+            "haip-only",
+            "this deployment keeps to HAIP, which has no pre-authorized codes",
+            "leave `pre_authorized` out: the person gives the code on the issuer's page",
         ));
     }
     let site = Site::of(app, issuer.row.clone());
@@ -120,6 +121,20 @@ pub async fn create(app: &App, caller: &Principal, new: NewOffer, once: Once<'_>
             Some((contact, send.language))
         }
         None => None,
+    };
+    let kept = match (&new.send_code, result) {
+        _ if !new.keep_contact => None,
+        (Some(contact), Some(result)) => {
+            let kept = again::sealed_for(app, caller.scope(), result, contact).await?;
+            Some((result, kept))
+        }
+        _ => {
+            return Err(Error::invalid(
+                "keep-contact",
+                "/keep_contact: there is no contact, or no result to record it with",
+                "name `result` and `send_code`; a result that is still to come is reported with its `contact`",
+            ));
+        }
     };
     let (now, id) = (app.now(), OfferId::generate(&mut *app.entropy()));
     let expires = now.plus(seconds.into());
@@ -146,7 +161,7 @@ pub async fn create(app: &App, caller: &Principal, new: NewOffer, once: Once<'_>
         category: category.to_string(),
         configurations: ids(&configurations).join(" "),
         reference_hash: hash(app, &derive(app, id, Part::Reference)),
-        code_hash: new.pre_authorized.then(|| hash(app, &code)),
+        code_hash: pre_authorized.then(|| hash(app, &code)),
         state_hash: Some(hash(app, &state)),
         tx_code: Some(keyed(app, id, tx_code.expose())),
         tx_code_length: Some(TX_CODE_DIGITS),
@@ -167,6 +182,9 @@ pub async fn create(app: &App, caller: &Principal, new: NewOffer, once: Once<'_>
     app.store
         .write(move |tx| {
             offers::insert(tx, &scope, &row)?;
+            if let Some((result, contact)) = &kept {
+                contacts::set(tx, *result, contact)?;
+            }
             audit::append(tx, &entry)?;
             if let Some(message) = &message {
                 message.queue(tx)?;

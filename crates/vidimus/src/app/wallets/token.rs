@@ -1,6 +1,7 @@
 //! The token endpoint (RFC 6749 §3.2; OpenID4VCI §6): codes and refresh tokens become access tokens.
 //!
-//! A code or refresh token counts once. One that comes again ends everything that it gave: somebody else has it.
+//! A code counts once. One that comes again ends everything that it gave: somebody else has it. A refresh token is bound to the wallet's keys,
+//! so it goes on as it is (FAPI 2.0 §5.3.2.1), until [`refresh_end_days`](crate::config::Wallets::refresh_end_days) after the first copies.
 
 use super::{
     Incoming, Refusal, Site,
@@ -81,11 +82,27 @@ enum Found {
     Nothing,
 }
 
+impl Found {
+    /// When the grant was made that is refreshed.
+    fn refreshed(&self) -> Option<Timestamp> {
+        match self {
+            Self::Refresh(found) => Some(found.1.grant.created),
+            _ => None,
+        }
+    }
+}
+
 /// Answers a token request.
 pub async fn request(app: &App, site: &Site, incoming: &Incoming) -> Result<TokenResponse, Refusal> {
     let form = incoming.form()?;
     let mut request =
         TokenRequest::parse(&form, &site.id, false).map_err(|error| Refusal::oauth(error.code(), error))?;
+    if app.config.wallets.haip_only && matches!(request.grant, Given::PreAuthorized { .. }) {
+        return Err(Refusal::oauth(
+            ErrorCode::UnsupportedGrantType,
+            "pre-authorized codes are not taken here",
+        ));
+    }
     let sender = incoming.sender(app, site, endpoints::TOKEN, None, request.client_id.as_deref())?;
     let found = find(app, site, &request).await?;
     if let (Found::Offer(offer), Given::PreAuthorized { tx_code, .. }) = (&found, &mut request.grant) {
@@ -95,12 +112,10 @@ pub async fn request(app: &App, site: &Site, incoming: &Incoming) -> Result<Toke
             .map(|given| Opaque::new(hex(&offers::keyed(app, offer.id, given.expose()))));
     }
     let decision = decide(app, site, &request, &found, &sender).await?;
-    let tokens = Tokens::draw(
-        app,
-        decision
-            .as_ref()
-            .is_ok_and(|granted| granted.jkt.is_some() || granted.client_key.is_some()),
-    );
+    let bound = decision
+        .as_ref()
+        .is_ok_and(|granted| granted.jkt.is_some() || granted.client_key.is_some());
+    let tokens = Tokens::draw(app, bound, found.refreshed());
     settle(app, site, found, &decision, sender, &tokens).await?;
     crate::fault::point(crate::fault::AFTER_TOKEN);
     match decision {
@@ -236,22 +251,33 @@ struct Hashes {
     refresh: Option<Digest>,
     access_until: Timestamp,
     refresh_until: Timestamp,
+    /// Until when the last of them holds, the one that was refreshed among them.
+    last: Timestamp,
     now: Timestamp,
 }
 
 impl Tokens {
-    /// A refresh token only for who proves a key: whoever finds another could go on for months.
-    fn draw(app: &App, bound: bool) -> Self {
+    /// A refresh token only for who proves a key: whoever finds another could go on for months. `refreshed`: it has one, of a grant of that
+    /// time.
+    fn draw(app: &App, bound: bool, refreshed: Option<Timestamp>) -> Self {
         let (now, wallets) = (app.now(), &app.config.wallets);
         let access = Opaque::generate(&mut *app.entropy());
-        let refresh = bound.then(|| Opaque::generate(&mut *app.entropy()));
+        let refresh = (bound && refreshed.is_none()).then(|| Opaque::generate(&mut *app.entropy()));
         let seconds = u32::try_from(wallets.token_seconds).unwrap_or(u32::MAX);
-        let days = i64::try_from(wallets.refresh_days).unwrap_or(365);
+        let days = |days: u64| i64::try_from(days).unwrap_or(364) * 86_400;
+        let end = refreshed.unwrap_or(now).plus(days(wallets.refresh_end_days));
+        let access_until = now.plus(seconds.into());
+        let refresh_until = now.plus(days(wallets.refresh_days)).min(end);
         let hashes = Hashes {
             access: offers::hash(app, &access),
             refresh: refresh.as_ref().map(|token| offers::hash(app, token)),
-            access_until: now.plus(seconds.into()),
-            refresh_until: now.plus(days * 86_400),
+            access_until,
+            refresh_until,
+            last: if bound {
+                access_until.max(refresh_until)
+            } else {
+                access_until
+            },
             now,
         };
         Self {
@@ -290,14 +316,6 @@ impl Tokens {
 }
 
 impl Hashes {
-    fn last(&self) -> Timestamp {
-        if self.refresh.is_some() {
-            self.refresh_until
-        } else {
-            self.access_until
-        }
-    }
-
     fn record(&self, tx: &mut Tx<'_>, grant: GrantId) -> Result<(), vidimus_store::Error> {
         grants::insert_token(tx, &self.access, grant, Kind::Access, self.now, self.access_until)?;
         if let Some(refresh) = &self.refresh {
@@ -314,9 +332,14 @@ const fn grant_of_authorization(id: AuthorizationId) -> GrantId {
 
 /// The grant to record; none where one is renewed.
 fn grant(app: &App, site: &Site, found: &Found, granted: &Granted, hashes: &Hashes) -> Option<Grant> {
-    let (id, offer, person) = match found {
-        Found::Offer(offer) => (GrantId::generate(&mut *app.entropy()), Some(offer.id), None),
-        Found::Authorization(found) => (grant_of_authorization(found.0.id), found.0.offer, found.0.person),
+    let (id, offer, person, contact) = match found {
+        Found::Offer(offer) => (GrantId::generate(&mut *app.entropy()), Some(offer.id), None, None),
+        Found::Authorization(found) => (
+            grant_of_authorization(found.0.id),
+            found.0.offer,
+            found.0.person,
+            found.0.contact,
+        ),
         Found::Refresh(_) | Found::Nothing => return None,
     };
     Some(Grant {
@@ -324,6 +347,7 @@ fn grant(app: &App, site: &Site, found: &Found, granted: &Granted, hashes: &Hash
         participant: site.issuer.id,
         offer,
         person,
+        contact,
         configurations: granted.configurations.join(" "),
         client: granted.client_id.clone(),
         client_key: incoming::kept(granted.client_key.as_deref()),
@@ -331,7 +355,7 @@ fn grant(app: &App, site: &Site, found: &Found, granted: &Granted, hashes: &Hash
         claimed: 0,
         state: grants::State::Live,
         created: hashes.now,
-        expires: hashes.last(),
+        expires: hashes.last,
     })
 }
 
@@ -387,7 +411,7 @@ async fn settle(
                 (Found::Authorization(found), error) if error != Some(GrantError::Used) => {
                     authorizations::redeem(tx, found.0.id, hashes.now)?
                 }
-                (Found::Refresh(found), None) => grants::use_refresh(tx, &found.0, hashes.now)?,
+                (Found::Refresh(found), None) => grants::use_refresh(tx, &found.0, hashes.now, hashes.refresh_until)?,
                 (Found::Authorization(_) | Found::Refresh(_), Some(GrantError::Used)) => false,
                 _ => return Ok(None),
             };
@@ -415,7 +439,7 @@ async fn settle(
                     grant.id
                 }
                 (None, Found::Refresh(found)) => {
-                    grants::prolong(tx, found.1.grant.id, hashes.last())?;
+                    grants::prolong(tx, found.1.grant.id, hashes.last)?;
                     found.1.grant.id
                 }
                 (None, _) => return Ok(None),
@@ -451,6 +475,9 @@ pub async fn authenticate(
         .filter(|found| found.kind == Kind::Access && found.expires > now && found.grant.state == grants::State::Live)
         .map(|found| found.grant)
         .ok_or_else(|| about(AccessError::Unknown))?;
+    if app.config.wallets.haip_only && grant.dpop_key.is_none() {
+        return Err(about(AccessError::Unknown));
+    }
     let sender = request.sender(app, site, endpoint, Some(&presented.token), None)?;
     let proof = sender.dpop.as_ref().map(|proven| proven.thumbprint.as_str());
     presented

@@ -19,21 +19,22 @@ pub struct NewOffer {
     #[serde(default)]
     pub formats: Vec<String>,
     /// Whether the offer holds a pre-authorized code, so that who has it and the transaction code needs nothing more. Not part of HAIP.
-    #[serde(default = "yes")]
-    pub pre_authorized: bool,
+    /// Default: it does, unless this deployment keeps to HAIP alone.
+    #[serde(default)]
+    pub pre_authorized: Option<bool>,
     /// Seconds until it ends, 60 to 2 592 000; default three days.
     #[serde(default)]
     pub expires_in: Option<u32>,
     /// Where the transaction code is sent; without it the answer shows the code, and the issuer hands it over in another way than the offer.
     #[serde(default)]
     pub send_code: Option<SendCode>,
+    /// Whether the contact of `send_code` is recorded with `result`, in place of one before, so that who loses the wallet can claim again
+    /// with a code that is sent there.
+    #[serde(default)]
+    pub keep_contact: bool,
 }
 
-const fn yes() -> bool {
-    true
-}
-
-/// Where a person is reached. Personal: kept encrypted, until it was used.
+/// Where a person is reached. Personal: kept encrypted, and no longer than it is needed.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SendCode {

@@ -1,8 +1,9 @@
 //! What an issuer that keeps its own keys signs: each copy is decoded whole, held against what this issuer reported, and made again here from the
 //! report. Only where both are the same bytes it is signed: a server that is wrong, or lies, gets no signature.
 
+use super::wallets;
 use crate::{
-    app::render::{self, CopyTerms, Subject},
+    app::render::{self, CopyTerms, SdJwtTerms, Subject},
     cli::{Exit, Failure, client::read_text},
 };
 use serde_json::{Map, Value};
@@ -42,6 +43,9 @@ pub struct Reported {
     /// The category that was asked for.
     #[arg(long, value_name = "NAME")]
     category: Option<String>,
+    /// Sign also what wallets asked for that claimed an offer: for whose key a copy is, is then the server's word.
+    #[arg(long)]
+    wallets: bool,
     /// The holder's card that was given; none for paper.
     #[arg(long, value_name = "FILE")]
     card: Option<PathBuf>,
@@ -76,6 +80,8 @@ pub(super) struct Own {
     pub signers_before: Vec<[u8; 8]>,
     /// Public address of the deployment.
     pub public_url: String,
+    /// Its id there, which names it as credential issuer.
+    pub id: String,
 }
 
 impl Own {
@@ -107,6 +113,7 @@ impl Own {
             country: text(&reported.issuer_country, "country"),
             signers: signers_of(std::slice::from_ref(signing)),
             signers_before: signers_of(before),
+            id: profile["id"].as_str().unwrap_or_default().to_owned(),
             public_url: reported
                 .public_url
                 .as_deref()
@@ -124,6 +131,7 @@ pub(super) struct Asked {
     person: Person,
     claims: Map<String, Value>,
     holder: Option<String>,
+    wallets: bool,
 }
 
 impl Asked {
@@ -180,6 +188,7 @@ impl Asked {
             person: taken.person,
             claims,
             holder,
+            wallets: reported.wallets,
             categories,
         })
     }
@@ -204,25 +213,26 @@ pub(super) fn check(
         .categories
         .category(&asked.category)
         .ok_or("its category is not known")?;
-    let unsigned = Unsigned::from_message(format, message.to_vec()).map_err(|_| "it is no certificate")?;
-    let read = parse(unsigned, algorithm).map_err(|_| "it is no certificate")?;
-    if read.format != format || read.algorithm != algorithm {
-        return Err("it is in another format, or for another algorithm, than it says");
+    let seed = copy["to_sign"]["wallet_seed"].as_str();
+    if seed.is_some() && !asked.wallets {
+        return Err("a wallet asked for it: with --wallets it is signed");
     }
-    // What the server may choose, within bounds: when, until when, the place in the status list, and which of the issuer's keys.
-    let (issued_at, until, status) = match &read.content {
-        Content::Statement(statement) => {
-            differs(statement, asked, own, id)?;
-            (statement.issued_at, statement.valid_until, statement.status.clone())
-        }
-        Content::Hcert(content) => (content.issued_at, content.expires_at, content.status.clone()),
-        Content::SdJwtVc(_) => return Err("it is in a format that is not signed here"),
+    // What the server may choose, within bounds: when, until when, the place in the status list, which of the issuer's keys, and for a wallet whose.
+    let said = if format == Format::SdJwtVc {
+        wallets::said(message, category, seed, own)?
+    } else {
+        said(message, algorithm, format, seed.is_some(), asked, own, id)?
     };
+    let Said {
+        issued_at,
+        until,
+        status,
+        ..
+    } = said;
     if issued_at > now.plus(SKEW) || issued_at < now.plus(-WEEK) {
         return Err("its time of signing is not now, nor within the last week");
     }
     let (valid_from, valid_until) = validity(category, &asked.claims, issued_at, until)?;
-    let status = status.ok_or("it has no status")?;
     require_status_here(&status, own)?;
     let subject = Subject {
         category: asked.category.clone(),
@@ -237,12 +247,12 @@ pub(super) fn check(
         id,
         format,
         algorithm,
-        kid: own_kid(&read.key, format, algorithm, own)?,
-        signer: own_signer(&read.key, &own.signers),
-        holder: asked.holder.clone(),
+        kid: said.kid,
+        signer: said.signer,
+        holder: said.holder,
         issued_at,
         status,
-        sd_jwt: None,
+        sd_jwt: said.sd_jwt,
     };
     let not_rendered = "what was reported cannot be rendered in this format";
     let made = render::prepare(
@@ -256,8 +266,62 @@ pub(super) fn check(
     if made.message() == message {
         return Ok(());
     }
+    let Some(read) = said.content else {
+        return Err("it says something else than what was reported");
+    };
     let made = parse(made, algorithm).map_err(|_| not_rendered)?;
-    Err(difference(&made.content, &read.content))
+    Err(difference(&made.content, &read))
+}
+
+/// What a copy says that is not in the report.
+pub(super) struct Said {
+    pub issued_at: Timestamp,
+    pub until: Timestamp,
+    pub status: StatusReference,
+    pub kid: String,
+    pub signer: Option<[u8; 8]>,
+    pub holder: Option<String>,
+    pub sd_jwt: Option<SdJwtTerms>,
+    /// All of it, where nothing in it is concealed.
+    pub content: Option<Content>,
+}
+
+fn said(
+    message: &[u8],
+    algorithm: Algorithm,
+    format: Format,
+    for_wallet: bool,
+    asked: &Asked,
+    own: &Own,
+    id: CopyId,
+) -> Result<Said, &'static str> {
+    let unsigned = Unsigned::from_message(format, message.to_vec()).map_err(|_| "it is no certificate")?;
+    let read = parse(unsigned, algorithm).map_err(|_| "it is no certificate")?;
+    if read.format != format || read.algorithm != algorithm {
+        return Err("it is in another format, or for another algorithm, than it says");
+    }
+    let mut holder = asked.holder.clone();
+    let (issued_at, until, status) = match &read.content {
+        Content::Statement(statement) => {
+            if for_wallet {
+                holder.clone_from(&statement.holder);
+            }
+            differs(statement, asked, own, id, holder.as_ref())?;
+            (statement.issued_at, statement.valid_until, statement.status.clone())
+        }
+        Content::Hcert(content) => (content.issued_at, content.expires_at, content.status.clone()),
+        Content::SdJwtVc(_) => return Err("it is in another format than it says"),
+    };
+    Ok(Said {
+        issued_at,
+        until,
+        status: status.ok_or("it has no status")?,
+        kid: own_kid(&read.key, format, algorithm, own)?,
+        signer: own_signer(&read.key, &own.signers),
+        holder,
+        sd_jwt: None,
+        content: Some(read.content),
+    })
 }
 
 /// Reads a message as the certificate that it would be with a signature.
@@ -328,6 +392,7 @@ fn differs(
     asked: &Asked,
     own: &Own,
     id: CopyId,
+    holder: Option<&String>,
 ) -> Result<(), &'static str> {
     for (same, what) in [
         (statement.id == id, "it is another copy than it says"),
@@ -346,7 +411,7 @@ fn differs(
             "it says another result than was reported",
         ),
         (
-            statement.holder == asked.holder,
+            statement.holder.as_ref() == holder,
             "it is for another holder than the card's",
         ),
     ] {
@@ -416,6 +481,7 @@ mod tests {
             signers: vec![[6; 8], [7; 8]],
             signers_before: vec![[5; 8]],
             public_url: "https://vidimus.example".into(),
+            id: "01".into(),
         }
     }
 
@@ -436,6 +502,7 @@ mod tests {
             },
             claims: claims.as_object().unwrap().clone(),
             holder: holder.map(str::to_owned),
+            wallets: false,
         }
     }
 
@@ -590,6 +657,7 @@ mod tests {
         let signing = PublicKey::P256([4; 65]);
         let profile = json!({"name": "Another", "country": "DE", "keys": [{"certificate": "AAAA"}]});
         let mut reported = Reported {
+            wallets: false,
             fhir: None,
             dcc: None,
             claims: None,

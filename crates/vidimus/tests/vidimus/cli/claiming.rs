@@ -264,11 +264,19 @@ async fn an_offer_without_a_code_is_permitted_in_the_browser() {
         .unwrap();
     let opened = browser.get(&page).send().await.unwrap();
     let cookie = opened.headers()["set-cookie"].to_str().unwrap().to_owned();
+    let shown = opened.text().await.unwrap();
+    let form = shown
+        .split("name=\"page\" value=\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
     let answered = browser
         .post(page.split('?').next().unwrap())
         .header("cookie", cookie.split(';').next().unwrap())
         .header("content-type", "application/x-www-form-urlencoded")
-        .body(format!("code={}", text(&offer, "/tx_code/code")))
+        .body(format!("page={form}&code={}", text(&offer, "/tx_code/code")))
         .send()
         .await
         .unwrap();

@@ -114,15 +114,6 @@ fn authority_and_laboratory_keep_their_own_keys() {
             .json()["status"]
             == "active"
     });
-    let offer = [
-        "offer",
-        "create",
-        "--category",
-        CATEGORY,
-        "--api-key-file",
-        "laboratory.key",
-    ];
-    server.ask(&offer).refused(4, &["own-keys", "copies"]);
     let airline = [
         "participant",
         "admit",
@@ -232,6 +223,7 @@ fn authority_and_laboratory_keep_their_own_keys() {
             .iter()
             .all(|copy| copy["anchored"] == true)
     });
+    claims_an_offer(&server, &result, &reported("fhir.json"), &reported("other.json"));
     let content = content_id(&signed, "vc-jwt-1.1");
     server
         .ask(&["wallet", "receive", &content, "--from", &server.url])
@@ -245,4 +237,48 @@ fn authority_and_laboratory_keep_their_own_keys() {
     });
     server.present();
     server.check("presentation.jwt").checked(0, "signature_ok");
+}
+
+/// A wallet that claims an offer waits for the laboratory's own signature, which it gives to what it reported alone.
+fn claims_an_offer(server: &Deployment, result: &str, sign: &[&str], sign_other: &[&str]) {
+    let lab = ["--api-key-file", "laboratory.key"];
+    let offer = server
+        .ask(&[&["offer", "create", "--result", result][..], &lab].concat())
+        .json();
+    let (link, code) = (text(&offer, "/link"), text(&offer, "/tx_code/code"));
+    server.ask(&["wallet", "trust", &server.url, "--loopback"]).json();
+    let claim = ["wallet", "offer", &link, "--code", &code, "--loopback", "--copies", "2"];
+    let claimed = server.ask(&claim).json();
+    assert_eq!(claimed["claimed"], json!([]), "{claimed}");
+    assert_eq!(claimed["waiting"], 1, "{claimed}");
+
+    let shown = server.ask(&[&["result", "show", result][..], &lab].concat()).json();
+    let copies = shown["certificate"]["copies"].as_array().unwrap();
+    let waiting: Vec<_> = copies.iter().filter(|copy| copy["state"] == "unsigned").collect();
+    assert_eq!(waiting.len(), 2, "{shown}");
+    let wallets = [sign, &["--wallets"]].concat();
+    server.with_input(sign, &shown.to_string()).refused(4, &["--wallets"]);
+    let other = [sign_other, &["--wallets"]].concat();
+    server
+        .with_input(&other, &shown.to_string())
+        .refused(4, &["is not signed"]);
+    // Without what it was made of, or with something else, nobody can make it again, so nobody signs it.
+    let place = copies
+        .iter()
+        .position(|copy| copy["state"] == "unsigned" && copy["format"] == "dc+sd-jwt");
+    let mut trap = shown.clone();
+    trap["certificate"]["copies"][place.unwrap()]["to_sign"]["wallet_seed"] =
+        json!(vidimus_core::encoding::base64url(&[7; 32]));
+    server
+        .with_input(&wallets, &trap.to_string())
+        .refused(4, &["is not signed"]);
+    let early = server.ask(&["wallet", "refresh", "--loopback"]).json();
+    assert_eq!(early["claimed"], json!([]), "{early}");
+    server.with_input(&wallets, &shown.to_string()).json();
+    until(|| {
+        let come = server.ask(&["wallet", "refresh", "--loopback"]).json();
+        come["claimed"]
+            .as_array()
+            .is_some_and(|claimed| claimed.iter().filter_map(|one| one["copies"].as_u64()).sum::<u64>() == 2)
+    });
 }

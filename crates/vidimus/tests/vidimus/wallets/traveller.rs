@@ -53,7 +53,52 @@ pub fn cookie(page: &Answer) -> String {
     set.split(';').next().unwrap().to_owned()
 }
 
+/// What a request is sent with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Proofs<'a> {
+    pub attested: bool,
+    pub without_dpop: bool,
+    pub nonce: Option<&'a str>,
+    pub challenge: Option<&'a str>,
+}
+
+/// A page as a browser has it.
+#[derive(Debug, Clone)]
+pub struct Page {
+    pub cookie: String,
+    pub form: String,
+}
+
+impl Page {
+    pub fn of(page: &Answer) -> Self {
+        Self {
+            cookie: cookie(page),
+            form: form(page),
+        }
+    }
+}
+
+/// What stands in the page's form.
+pub fn form(page: &Answer) -> String {
+    let text = page.text();
+    let (_, rest) = text
+        .split_once("name=\"page\" value=\"")
+        .unwrap_or_else(|| panic!("{text}"));
+    rest.split('"').next().unwrap().to_owned()
+}
+
 impl Wallet {
+    /// One that has no offer, and knows its issuer.
+    pub fn of_issuer(app: &TestApp, issuer: &str) -> Self {
+        let url = format!("{}/issuers/{issuer}", app.app.config.server.public_url);
+        Self {
+            offer: Value::Null,
+            reference: String::new(),
+            issuer: Identifier::new(url).unwrap(),
+            verifier: pkce::generate_verifier(&mut OsEntropy),
+        }
+    }
+
     pub async fn of_offer(app: &TestApp, view: &Value) -> Self {
         let link = view["link"].as_str().unwrap();
         let (scheme, query) = link.split_once("?").unwrap();
@@ -79,7 +124,14 @@ impl Wallet {
         format!("{}/{name}", self.issuer)
     }
 
-    fn proof(&self, app: &TestApp, key: &SigningKey, endpoint: &str, token: Option<&str>) -> String {
+    fn proof(
+        &self,
+        app: &TestApp,
+        key: &SigningKey,
+        endpoint: &str,
+        token: Option<&str>,
+        nonce: Option<&str>,
+    ) -> String {
         let token = token.map(Opaque::new);
         let request = dpop::Request {
             method: "POST",
@@ -88,7 +140,7 @@ impl Wallet {
         let draft = dpop::Draft {
             request,
             token: token.as_ref(),
-            nonce: None,
+            nonce,
             now: app.app.now(),
         };
         draft
@@ -105,19 +157,37 @@ impl Wallet {
         form: &Form,
         attested: bool,
     ) -> Answer {
+        let proofs = Proofs {
+            attested,
+            ..Proofs::default()
+        };
+        self.form_with(app, traveller, endpoint, form, proofs).await
+    }
+
+    /// The same with these proofs.
+    pub async fn form_with(
+        &self,
+        app: &TestApp,
+        traveller: &Traveller,
+        endpoint: &str,
+        form: &Form,
+        proofs: Proofs<'_>,
+    ) -> Answer {
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(path(app, &self.endpoint(endpoint)))
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header("DPoP", self.proof(app, &traveller.dpop, endpoint, None));
-        if attested {
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if !proofs.without_dpop {
+            request = request.header("DPoP", self.proof(app, &traveller.dpop, endpoint, None, proofs.nonce));
+        }
+        if proofs.attested {
             let made = self.attestations(app, traveller).await;
             let pop = attestation::prove(
                 &traveller.client,
                 Algorithm::Es256,
                 attest::CLIENT,
                 &self.issuer,
-                None,
+                proofs.challenge,
                 app.app.now(),
                 &mut OsEntropy,
             );
@@ -165,6 +235,10 @@ impl Wallet {
 
     /// Pushes an authorization request; `more` changes it.
     pub async fn push(&self, app: &TestApp, traveller: &Traveller, more: &Value) -> Answer {
+        self.form(app, traveller, "par", &self.pushed(more), true).await
+    }
+
+    pub fn pushed(&self, more: &Value) -> Form {
         let challenge = pkce::Challenge::of(&self.verifier, &Native::new());
         let state = &self.offer["grants"]["authorization_code"]["issuer_state"];
         let mut members = json!({
@@ -175,12 +249,11 @@ impl Wallet {
         for (name, value) in more.as_object().unwrap() {
             members[name] = value.clone();
         }
-        let form = members
+        members
             .as_object()
             .unwrap()
             .iter()
-            .fold(Form::new(), |form, (name, value)| form.with_some(name, value.as_str()));
-        self.form(app, traveller, "par", &form, true).await
+            .fold(Form::new(), |form, (name, value)| form.with_some(name, value.as_str()))
     }
 
     pub async fn page(&self, app: &TestApp, request_uri: &str) -> Answer {
@@ -194,7 +267,16 @@ impl Wallet {
         .await
     }
 
-    pub async fn answer_page(&self, app: &TestApp, cookie: Option<&str>, code: &str) -> Answer {
+    /// Sends the page's form with its cookie.
+    pub async fn answer_page(&self, app: &TestApp, page: &Page, fields: &[(&str, &str)]) -> Answer {
+        let mut form = Form::new().with("page", &page.form);
+        for (name, value) in fields {
+            form = form.with(name, value);
+        }
+        self.post_page(app, Some(&page.cookie), &form).await
+    }
+
+    pub async fn post_page(&self, app: &TestApp, cookie: Option<&str>, form: &Form) -> Answer {
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(path(app, &self.endpoint("authorize")))
@@ -202,12 +284,7 @@ impl Wallet {
         if let Some(cookie) = cookie {
             request = request.header(header::COOKIE, cookie);
         }
-        app.send(
-            request
-                .body(Body::from(Form::new().with("code", code).encode()))
-                .unwrap(),
-        )
-        .await
+        app.send(request.body(Body::from(form.encode())).unwrap()).await
     }
 
     /// Redeems the code of an authorization response.
@@ -219,21 +296,29 @@ impl Wallet {
             (back.get("state"), back.get("iss")),
             (Some("of-this-session"), Some(self.issuer.as_str()))
         );
-        let form = Form::new()
-            .with("grant_type", "authorization_code")
-            .with("client_id", attest::CLIENT)
-            .with("code", back.get("code").expect("a code"))
-            .with("redirect_uri", "https://wallet.example/back")
-            .with("code_verifier", self.verifier.expose());
+        let form = self.code_form(back.get("code").expect("a code"));
         self.form(app, traveller, "token", &form, true).await
     }
 
-    pub async fn refresh(&self, app: &TestApp, traveller: &Traveller, tokens: &Value) -> Answer {
-        let form = Form::new()
+    pub fn code_form(&self, code: &str) -> Form {
+        Form::new()
+            .with("grant_type", "authorization_code")
+            .with("client_id", attest::CLIENT)
+            .with("code", code)
+            .with("redirect_uri", "https://wallet.example/back")
+            .with("code_verifier", self.verifier.expose())
+    }
+
+    pub fn refresh_form(&self, tokens: &Value) -> Form {
+        Form::new()
             .with("grant_type", "refresh_token")
             .with("client_id", attest::CLIENT)
-            .with("refresh_token", tokens["refresh_token"].as_str().unwrap());
-        self.form(app, traveller, "token", &form, true).await
+            .with("refresh_token", tokens["refresh_token"].as_str().unwrap())
+    }
+
+    pub async fn refresh(&self, app: &TestApp, traveller: &Traveller, tokens: &Value) -> Answer {
+        self.form(app, traveller, "token", &self.refresh_form(tokens), true)
+            .await
     }
 
     /// Sends JSON to a resource, with the access token and the proof of its key.
@@ -245,13 +330,26 @@ impl Wallet {
         endpoint: &str,
         body: &Value,
     ) -> Answer {
+        self.resource_with(app, traveller, tokens, endpoint, body, None).await
+    }
+
+    /// The same with a nonce for the proof.
+    pub async fn resource_with(
+        &self,
+        app: &TestApp,
+        traveller: &Traveller,
+        tokens: &Value,
+        endpoint: &str,
+        body: &Value,
+        nonce: Option<&str>,
+    ) -> Answer {
         let token = tokens["access_token"].as_str().unwrap();
         let request = Request::builder()
             .method(Method::POST)
             .uri(path(app, &self.endpoint(endpoint)))
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::AUTHORIZATION, format!("DPoP {token}"))
-            .header("DPoP", self.proof(app, &traveller.dpop, endpoint, Some(token)))
+            .header("DPoP", self.proof(app, &traveller.dpop, endpoint, Some(token), nonce))
             .body(Body::from(body.to_string()))
             .unwrap();
         app.send(request).await
