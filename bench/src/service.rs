@@ -198,7 +198,7 @@ impl Vidimus {
         let url = format!("http://127.0.0.1:{port}");
         let text = format!(
             "data_dir = \"data\"\nroot_key = \"keys/root.key\"\n[server]\nlisten = \"127.0.0.1:{port}\"\npublic_url = \"{url}\"\n\
-             [server.limits]\naddress_requests_per_minute = 100000000\nkey_requests_per_minute = 100000000\n[log]\nlevel = \"warn\"\n"
+             [server.limits]\naddress_requests_per_minute = 100000000\nkey_requests_per_minute = 100000000\nattested_keys_per_minute = 1000000000\n[log]\nlevel = \"warn\"\n"
         );
         std::fs::write(directory.join("vidimus.toml"), text)?;
         let program = programs()?.join("server");

@@ -282,7 +282,8 @@ on_both! {
             assert!(grants::use_refresh(tx, &refresh, NOW.plus(1), NOW.plus(901))?);
             assert!(grants::use_refresh(tx, &refresh, NOW.plus(900), NOW.plus(901))?, "it goes on, and holds longer");
             assert!(!grants::use_refresh(tx, &refresh, NOW.plus(901), NOW.plus(1900))?);
-            assert_eq!(grants::find_token(tx, issuer, &refresh)?.unwrap().used, Some(NOW.plus(1)));
+            let renewed = grants::find_token(tx, issuer, &refresh)?.unwrap();
+            assert_eq!((renewed.used, renewed.expires), (None, NOW.plus(901)));
             assert!(grants::count(tx, id, 3, 5)?);
             assert!(!grants::count(tx, id, 3, 5)?, "beyond what is allowed");
             assert!(grants::count(tx, id, 2, 5)?);
@@ -293,7 +294,8 @@ on_both! {
             assert!(!grants::count(tx, id, 0, 5)?, "it is ended");
             assert!(!grants::end(tx, id)?);
             assert_eq!(grants::find_token(tx, issuer, &access)?.unwrap().grant.state, grants::State::Ended);
-            assert_eq!(grants::sweep(tx, NOW.plus(900), 10)?, 2, "the tokens");
+            assert!(!grants::use_refresh(tx, &refresh, NOW.plus(1), NOW.plus(901))?, "its grant is ended");
+            assert_eq!(grants::sweep(tx, NOW.plus(901), 10)?, 2, "the tokens");
             assert_eq!(offers::sweep(tx, NOW.plus(900), 10)?, 0, "the grant refers to it");
             assert_eq!(grants::sweep(tx, NOW.plus(2000), 10)?, 1, "the grant");
             assert_eq!(offers::sweep(tx, NOW.plus(2000), 10)?, 1);

@@ -118,6 +118,7 @@ fn written(refusal: Refusal) -> Response {
             let status = match code {
                 ErrorCode::InvalidClient | ErrorCode::InvalidToken => StatusCode::UNAUTHORIZED,
                 ErrorCode::InsufficientScope => StatusCode::FORBIDDEN,
+                ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
                 _ if *token => StatusCode::UNAUTHORIZED,
                 _ => StatusCode::BAD_REQUEST,
             };

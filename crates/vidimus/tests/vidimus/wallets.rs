@@ -2,6 +2,7 @@
 
 mod again;
 mod haip;
+mod standing;
 pub mod traveller;
 
 use crate::harness::{TestApp, airline, configuration, initialise, laboratory, on_both, result};

@@ -2,6 +2,7 @@
 
 use super::world::{Attester, NOW, altered};
 use serde_json::{Value, json};
+use std::sync::LazyLock;
 use vidimus_core::{Algorithm, Provider as _, Signer as _};
 use vidimus_credential::{
     status::{
@@ -12,6 +13,9 @@ use vidimus_credential::{
 };
 use vidimus_crypto::Native;
 use vidimus_openid4vc::oauth::standing::{Reference, Signers, StandingError};
+
+/// Made once: signatures of certificates are drawn.
+static OWN: LazyLock<Attester> = LazyLock::new(|| Attester::new(100));
 
 const LIST: &str = "https://provider.example/status/1";
 
@@ -41,7 +45,7 @@ fn list(signer: &Attester, terms: &Terms) -> String {
 
 fn check(token: &str, index: u64, roots: &[Certificate], listed: &[Certificate]) -> Result<(), StandingError> {
     let native = Native::new();
-    let attester = native.sha256(&[&Attester::new(100).chain[0]]);
+    let attester = native.sha256(&[&OWN.chain[0]]);
     let signers = Signers {
         attester: &attester,
         roots,
@@ -56,7 +60,7 @@ fn check(token: &str, index: u64, roots: &[Certificate], listed: &[Certificate])
 
 #[test]
 fn what_was_withdrawn_does_not_count() {
-    let token = list(&Attester::new(100), &terms());
+    let token = list(&OWN, &terms());
     for (index, standing) in [
         (6, Ok(())),
         (7, Err(StandingError::Withdrawn)),
@@ -70,12 +74,12 @@ fn what_was_withdrawn_does_not_count() {
 
 #[test]
 fn a_list_is_signed_by_who_attested_or_by_who_is_trusted_with_lists() {
-    let (own, other, verifier) = (Attester::new(100), Attester::new(200), Attester::for_verifiers(300));
+    let (own, other, verifier) = (&*OWN, Attester::new(200), Attester::for_verifiers(300));
     let leaf = |attester: &Attester| Certificate::from_der(&attester.chain[0]).unwrap();
     let by = |signer: &Attester| list(signer, &terms());
     let signer = Err(StandingError::Signer);
     for (who, token, roots, listed, standing) in [
-        ("the attester", by(&own), vec![], vec![], Ok(())),
+        ("the attester", by(own), vec![], vec![], Ok(())),
         ("a stranger", by(&other), vec![own.root.clone()], vec![], signer),
         (
             "a status signer of its authority",
@@ -114,14 +118,14 @@ fn a_list_is_signed_by_who_attested_or_by_who_is_trusted_with_lists() {
         ),
         (
             "an altered one",
-            altered(&by(&own), &other.key, |_, _| {}),
+            altered(&by(own), &other.key, |_, _| {}),
             vec![],
             vec![],
             signer,
         ),
         (
             "nobody",
-            altered(&by(&own), &own.key, |header, _| {
+            altered(&by(own), &own.key, |header, _| {
                 drop(header.as_object_mut().unwrap().remove("x5c"))
             }),
             vec![],
@@ -130,7 +134,7 @@ fn a_list_is_signed_by_who_attested_or_by_who_is_trusted_with_lists() {
         ),
         (
             "another algorithm",
-            altered(&by(&own), &own.key, |header, _| header["alg"] = json!("ES256K")),
+            altered(&by(own), &own.key, |header, _| header["alg"] = json!("ES256K")),
             vec![],
             vec![],
             signer,
@@ -142,11 +146,11 @@ fn a_list_is_signed_by_who_attested_or_by_who_is_trusted_with_lists() {
 
 #[test]
 fn a_list_is_the_one_that_is_named_and_of_now() {
-    let own = Attester::new(100);
+    let own = &*OWN;
     let changed = |change: fn(&mut Terms)| {
         let mut terms = terms();
         change(&mut terms);
-        check(&list(&own, &terms), 6, &[], &[])
+        check(&list(own, &terms), 6, &[], &[])
     };
     assert_eq!(changed(|_| {}), Ok(()));
     assert_eq!(changed(|terms| terms.expires_at = None), Ok(()));

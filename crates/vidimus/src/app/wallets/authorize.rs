@@ -11,6 +11,7 @@ use super::{
     incoming::policy,
     metadata::{self, endpoints},
     offers::{self, TX_CODE_TRIES},
+    standing,
     token::{Pushed, pushed},
 };
 use crate::app::{App, error::Error, keys::place};
@@ -43,6 +44,7 @@ pub async fn push(app: &App, site: &Site, incoming: &Incoming) -> Result<PushedR
     let request =
         AuthorizationRequest::parse(&form, &site.id, false).map_err(|error| Refusal::oauth(error.code(), error))?;
     let sender = incoming.sender(app, site, endpoints::PAR, None, Some(&request.client_id))?;
+    standing::of_client(app, &sender).await?;
     let metadata = metadata::issuer(app, site).await?;
     // Where none are registered any will do: a wallet that is attested is known by its key, to which the code is bound.
     let may_redirect = |client: &str, address: &str| app.config.wallets.may_redirect(client, address);

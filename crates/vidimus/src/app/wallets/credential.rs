@@ -8,7 +8,7 @@ use super::{
     incoming::Sender,
     metadata::{self, endpoints},
     nonces::{self, Kind},
-    offers, own_keys, token,
+    offers, own_keys, standing, token,
 };
 use crate::app::{
     App,
@@ -48,7 +48,7 @@ use vidimus_store::{
 /// How long a deferred request is answered: thirty days.
 const DEFERRED_SECONDS: i64 = 30 * 86_400;
 /// When a wallet is to ask again for what was not ready.
-pub(super) const INTERVAL: u32 = 60;
+const INTERVAL: u32 = 60;
 /// How long a notification about copies is taken: ninety days.
 const NOTIFICATION_SECONDS: i64 = 90 * 86_400;
 /// The largest encrypted request.
@@ -193,6 +193,7 @@ pub async fn request(app: &App, site: &Site, incoming: &Incoming) -> Result<Answ
     let configuration = Configuration::find(wanted.id, &site.configurations(app))
         .ok_or(Error::Internal("metadata name a configuration that is not there"))?;
     let proven = prove(app, site, &wanted, &grant, &metadata)?;
+    standing::of_keys(app, &proven).await?;
     let holders: Vec<Holder> = proven.keys.iter().map(holder).collect();
     let mut spent = sender.spent;
     if let Some(nonce) = &proven.nonce {
@@ -441,7 +442,11 @@ async fn defer(
     };
     let later = CredentialResponse::Deferred {
         transaction_id: transaction.expose().to_owned(),
-        interval: INTERVAL,
+        interval: if certificate.is_some() {
+            own_keys::INTERVAL
+        } else {
+            INTERVAL
+        },
     };
     if let Some(certificate) = certificate {
         let asked = issue::ForWallet {

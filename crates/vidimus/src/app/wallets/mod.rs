@@ -14,6 +14,7 @@ pub mod nonces;
 pub mod offers;
 pub mod own_keys;
 pub mod refusal;
+pub mod standing;
 pub mod token;
 pub mod views;
 

@@ -5,7 +5,7 @@
 
 use super::{
     Configuration, Refusal, Site,
-    credential::{Blocked, INTERVAL, blocked, push_owner, spend, tell},
+    credential::{Blocked, blocked, push_owner, spend, tell},
     incoming::Sender,
     offers,
 };
@@ -35,6 +35,9 @@ use vidimus_store::{
     participants::Custody,
     waiting,
 };
+
+/// When a wallet is to ask again: the issuer's program is told at once, and signs in a moment.
+pub const INTERVAL: u32 = 5;
 
 /// Whether the site's issuer signs itself.
 pub fn are_kept(site: &Site) -> bool {

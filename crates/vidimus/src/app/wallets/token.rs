@@ -8,6 +8,7 @@ use super::{
     incoming::{self, Sender, policy},
     metadata::{self, endpoints},
     offers::{self, TX_CODE_TRIES},
+    standing,
 };
 use crate::app::{App, error::Error, keys::place};
 use serde::{Deserialize, Serialize};
@@ -104,6 +105,7 @@ pub async fn request(app: &App, site: &Site, incoming: &Incoming) -> Result<Toke
         ));
     }
     let sender = incoming.sender(app, site, endpoints::TOKEN, None, request.client_id.as_deref())?;
+    standing::of_client(app, &sender).await?;
     let found = find(app, site, &request).await?;
     if let (Found::Offer(offer), Given::PreAuthorized { tx_code, .. }) = (&found, &mut request.grant) {
         // Kept under a key, so compared under it.

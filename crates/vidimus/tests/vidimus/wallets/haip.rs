@@ -316,9 +316,9 @@ async fn a_nonce_that_is_not_ours_is_answered_with_one_that_is() {
     let send = async |nonce: Option<&str>, challenge: Option<&str>| {
         let proofs = Proofs {
             attested: true,
-            without_dpop: false,
             nonce,
             challenge,
+            ..Proofs::default()
         };
         wallet.form_with(&app, &traveller, "par", &par, proofs).await
     };

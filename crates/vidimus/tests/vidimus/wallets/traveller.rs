@@ -60,6 +60,8 @@ pub struct Proofs<'a> {
     pub without_dpop: bool,
     pub nonce: Option<&'a str>,
     pub challenge: Option<&'a str>,
+    /// Another provider's attestation, for this client.
+    pub attestation: Option<(&'a str, &'a str)>,
 }
 
 /// A page as a browser has it.
@@ -180,19 +182,25 @@ impl Wallet {
         if !proofs.without_dpop {
             request = request.header("DPoP", self.proof(app, &traveller.dpop, endpoint, None, proofs.nonce));
         }
-        if proofs.attested {
-            let made = self.attestations(app, traveller).await;
+        if proofs.attested || proofs.attestation.is_some() {
+            let (client, attested) = match proofs.attestation {
+                Some((client, attested)) => (client, attested.to_owned()),
+                None => {
+                    let made = self.attestations(app, traveller).await;
+                    (attest::CLIENT, made["client_attestation"].as_str().unwrap().to_owned())
+                }
+            };
             let pop = attestation::prove(
                 &traveller.client,
                 Algorithm::Es256,
-                attest::CLIENT,
+                client,
                 &self.issuer,
                 proofs.challenge,
                 app.app.now(),
                 &mut OsEntropy,
             );
             request = request
-                .header(attestation::HEADER, made["client_attestation"].as_str().unwrap())
+                .header(attestation::HEADER, attested)
                 .header(attestation::POP_HEADER, pop.unwrap());
         }
         app.send(request.body(Body::from(form.encode())).unwrap()).await
