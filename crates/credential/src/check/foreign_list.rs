@@ -40,6 +40,10 @@ impl ForeignList {
         Ok(Self { list, read_at })
     }
 
+    /// What it says, for who holds it against other signers than certificates have.
+    pub const fn list(&self) -> &TokenList {
+        &self.list
+    }
     /// Its name: where it is fetched.
     pub fn uri(&self) -> &str {
         &self.list.terms.uri

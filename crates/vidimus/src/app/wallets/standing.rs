@@ -1,19 +1,10 @@
-//! Whether what a wallet's provider attested still counts, where the attestation carries a status: the list is fetched through `outside`, once what
-//! names it was verified. What cannot be looked up counts for nothing now: nobody is given anything on it.
+//! Whether what a wallet's provider attested still counts, where the attestation carries a status: lists are [`foreign_lists`]', asked for once what names
+//! them was verified. What cannot be looked up counts for nothing now: nobody is given anything on it.
 
 use super::{Refusal, incoming::Sender};
-use crate::{
-    app::{App, trusted::Role},
-    outside::Request,
-};
-use reqwest::{
-    StatusCode,
-    header::{ACCEPT, HeaderValue},
-};
+use crate::app::{App, foreign_lists, trusted::Role};
 use serde_json::Value;
-use std::time::Duration;
 use vidimus_core::Digest;
-use vidimus_credential::status::token_list::{MEDIA_TYPE, TokenList};
 use vidimus_openid4vc::{
     oauth::{
         ErrorCode,
@@ -21,11 +12,6 @@ use vidimus_openid4vc::{
     },
     vci::{CredentialErrorCode, proof::Proven},
 };
-
-/// The longest list that is taken.
-const MAX_LIST: usize = 16 << 20;
-/// How long fetching may take: a wallet waits for its answer.
-const WITHIN: Duration = Duration::from_secs(5);
 
 /// Why an attestation does not count.
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +27,13 @@ enum Fallen {
 /// Looks up the status of an attestation that a certificate with this fingerprint signed.
 async fn look_up(app: &App, status: &Value, attester: &Digest) -> Result<(), Fallen> {
     let reference = Reference::read(status)?;
-    let list = fetch(app, &reference.uri).await.ok_or(Fallen::NotAtHand)?;
+    let found = foreign_lists::fetch(app, &reference.uri).await.flatten();
+    let list = found.ok_or(Fallen::NotAtHand)?;
     let now = app.now();
+    let most = i64::try_from(app.config.checks.status_max_age_seconds).unwrap_or(i64::MAX);
+    if now.since(list.read_at()) > most {
+        return Err(Fallen::NotAtHand);
+    }
     let attesters = app.trusted.anchors(Role::Attester, now);
     let listed = app.trusted.anchors(Role::Status, now);
     let signers = Signers {
@@ -50,22 +41,7 @@ async fn look_up(app: &App, status: &Value, attester: &Digest) -> Result<(), Fal
         roots: &attesters.certificates,
         listed: &listed.certificates,
     };
-    Ok(reference.check(&list, signers, now, app.provider())?)
-}
-
-/// The list at this address; none where what is there is none.
-async fn fetch(app: &App, uri: &str) -> Option<TokenList> {
-    let target = app.outside.target(uri).ok()?;
-    let request = Request::get(target)
-        .header(ACCEPT, HeaderValue::from_static(MEDIA_TYPE))
-        .at_most(MAX_LIST)
-        .within(WITHIN);
-    let answer = app.outside.send(request).await.ok()?;
-    if answer.status != StatusCode::OK || answer.media_type() != MEDIA_TYPE {
-        return None;
-    }
-    let read = move || TokenList::parse(std::str::from_utf8(&answer.body).ok()?.trim()).ok();
-    tokio::task::spawn_blocking(read).await.ok()?
+    Ok(reference.check(list.list(), signers, now, app.provider())?)
 }
 
 /// Refuses a wallet whose attestation was withdrawn.
