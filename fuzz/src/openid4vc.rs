@@ -4,7 +4,7 @@ use vidimus_core::{Secret, Timestamp};
 use vidimus_crypto::Native;
 use vidimus_openid4vc::{
     dcql::{self, Candidate, Query, Type, limit},
-    jwe::Jwe,
+    jwe::{ContentEncryption, Jwe},
     oauth::{
         Form, Identifier, ServerMetadata, TokenRequest, TokenResponse,
         attestation::Headers,
@@ -118,8 +118,8 @@ pub fn vp_link(data: &[u8]) {
     assert!(link.len() > MAX_REQUEST || Invocation::parse(&link).as_ref() == Ok(&invocation));
 }
 
-/// The claims of a request object: written anew they read as the same, but for a key whose content encryptions are all unknown here. That is read
-/// (the wallet refuses it with what is missing), and is never written.
+/// The claims of a request object: written anew they read as the same, but for content encryptions that nothing can be encrypted with, since there is
+/// no key, or none of them is known here. They are read (the wallet refuses what is missing), and never written.
 pub fn vp_request(data: &[u8]) {
     let Ok(claims) = vidimus_credential::json::parse_object(data, MAX_REQUEST) else {
         return;
@@ -128,8 +128,14 @@ pub fn vp_request(data: &[u8]) {
         return;
     };
     assert_eq!(request.client_id.to_string(), claims["client_id"]);
-    let metadata = request.metadata.as_ref();
-    if metadata.is_some_and(|metadata| metadata.recipient.is_some() && metadata.encryptions.is_empty()) {
+    let is_written = request
+        .metadata
+        .as_ref()
+        .is_none_or(|metadata| match &metadata.recipient {
+            Some(_) => !metadata.encryptions.is_empty(),
+            None => metadata.encryptions == [ContentEncryption::A128Gcm],
+        });
+    if !is_written {
         return;
     }
     assert_eq!(Request::from_claims(&request.to_claims()).as_ref(), Ok(&request));
