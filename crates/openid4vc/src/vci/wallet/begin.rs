@@ -63,6 +63,11 @@ impl Issuance {
         Ok((issuance, next))
     }
 
+    /// Takes this authorization server of those that the issuer names, before its metadata came (§12.2.4: the wallet may choose).
+    pub fn choose_server(&mut self, server: Identifier) {
+        self.chosen = Some(server);
+    }
+
     fn take_offer(&mut self, offer: CredentialOffer, context: &mut Context<'_>) -> Result<Next, WalletError> {
         self.is_secure(&IssuerMetadata::location(&offer.credential_issuer))?;
         self.state = State::IssuerMetadata(offer.credential_issuer.clone());
@@ -179,6 +184,10 @@ impl Issuance {
                 let grant = offer.authorization_code();
                 grant.and_then(|grant| grant.authorization_server.as_ref())
             }
+        };
+        let named = match (named, &self.chosen) {
+            (Some(named), Some(chosen)) if named != chosen => return Err(WalletError::OtherServer),
+            (named, chosen) => named.or(chosen.as_ref()),
         };
         let Some(named) = named else { return Ok(servers) };
         let known = servers.into_iter().find(|server| *server == named);

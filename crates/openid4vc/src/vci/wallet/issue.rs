@@ -344,7 +344,14 @@ impl Issuance {
             if self.renew_token(response) {
                 return self.send(context);
             }
-            return Err(refusal(Place::Deferred, response));
+            let refused = refusal(Place::Deferred, response);
+            let unknown = matches!(&refused, WalletError::Refused { error, .. } if error == "invalid_transaction_id");
+            // The transaction may have ended with an answer that never came: the token is still good for a new request (§8).
+            if unknown && !self.renewed {
+                self.renewed = true;
+                return self.begin_item(context);
+            }
+            return Err(refused);
         }
         let answer = read(Place::Deferred, &sent, response, context)?;
         let other =

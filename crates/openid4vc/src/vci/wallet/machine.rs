@@ -30,6 +30,9 @@ pub struct Issuance {
     #[serde(default)]
     pub(super) unsigned: bool,
     pub(super) server: Option<ServerMetadata>,
+    /// The authorization server that the person chose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) chosen: Option<Identifier>,
     pub(super) state: State,
     pub(super) fresh: Fresh,
     pub(super) tokens: Option<Tokens>,
@@ -153,6 +156,7 @@ impl Issuance {
             signed: false,
             unsigned: false,
             server: None,
+            chosen: None,
             state,
             fresh: Fresh::default(),
             tokens: None,
@@ -163,8 +167,23 @@ impl Issuance {
         }
     }
 
+    /// Whether something would be lost if it ended here: a code that counts once, or the tokens that one gave. It is to be kept from now on, before
+    /// anything more is sent.
+    pub fn has_grant(&self) -> bool {
+        let redeems = matches!(
+            self.state,
+            State::Token {
+                by: TokenBy::Code { .. },
+                ..
+            }
+        );
+        !matches!(self.state, State::Done) && (redeems || self.tokens.is_some())
+    }
+
     /// What it waits for, once more: after it was read back, or when a request got no answer.
     pub fn again(&mut self, context: &mut Context<'_>) -> Result<Next, WalletError> {
+        self.retries = 0;
+        self.renewed = false;
         match self.state.clone() {
             State::Review => Ok(Next::Review),
             State::Browser { location, .. } => Ok(Next::Browse(location)),
