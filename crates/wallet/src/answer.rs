@@ -2,8 +2,9 @@
 
 use crate::{
     PrivateKey, Wallet, WalletError,
-    batch::{Batch, Form, MAX_BATCHES, Origin, Read},
+    batch::{Batch, Form, MAX_BATCHES, Origin, Read, received},
     consent::{Asked, Consent, Pick},
+    issuer::IssuerKeys,
     seed,
     shared::{Item, MAX_ANSWERED, Outcome, Shared},
 };
@@ -14,8 +15,20 @@ use vidimus_credential::{
 };
 use vidimus_openid4vc::vp::{ErrorCode, HttpRequest, Incoming, Presentation, TransactionData, Verified, VpToken};
 
-/// Makes a signer of a kept P-256 key.
-pub type Keys<'a> = &'a dyn Fn(&PrivateKey) -> Option<Box<dyn Signer>>;
+/// Makes a signer of a kept key: P-256 for ES256, and secp256k1, the account's, for ES256K.
+pub type Keys<'a> = &'a dyn Fn(&PrivateKey, Algorithm) -> Option<Box<dyn Signer>>;
+
+/// What the presentations of one answer are bound to.
+pub(crate) struct Binding<'a> {
+    pub(crate) audience: &'a str,
+    pub(crate) nonce: &'a str,
+    /// What for, where the presentation can say so.
+    pub(crate) purpose: Option<&'a str>,
+    pub(crate) data: &'a [TransactionData],
+    /// Which of the data a presentation authorised already: each is, once.
+    pub(crate) authorised: Vec<bool>,
+    pub(crate) now: Timestamp,
+}
 
 /// A key that was proved to an issuer: its private and its public half.
 pub type Proved = (PrivateKey, PublicKey);
@@ -34,12 +47,15 @@ impl Wallet {
         seed::derive(seed, purpose, party, crypto)
     }
 
-    /// Takes in the copies of one certificate. Each must be bound to another one of the keys that were proved for them. Its number, which it keeps.
+    /// Takes in the copies of one certificate. Each must be bound to another one of the keys that were proved for them, and its signature must verify: with
+    /// the certificate that it brings, or with one of the keys that were `found` for its issuer ([`Source::of`](crate::issuer::Source::of) says
+    /// where to look). Its number, which it keeps.
     pub fn keep(
         &mut self,
         origin: &Origin,
         copies: &[String],
         keys: &[Proved],
+        found: &[IssuerKeys],
         provider: &dyn Provider,
         now: Timestamp,
     ) -> Result<u32, WalletError> {
@@ -48,8 +64,12 @@ impl Wallet {
         }
         let mut left: Vec<&Proved> = keys.iter().collect();
         let mut read = Vec::with_capacity(copies.len());
+        let mut signed_by = None;
         for text in copies {
-            let copy = Read::copy(text, provider)?;
+            let (copy, by) = Read::verified(text, found, provider)?;
+            if signed_by.get_or_insert_with(|| by.clone()) != &by {
+                return Err(WalletError::Mixed);
+            }
             let holder = copy.holder.as_ref();
             let at = left.iter().position(|(_, public)| Some(public) == holder);
             let (private, _) = left.swap_remove(at.ok_or(WalletError::OtherHolder)?);
@@ -67,7 +87,7 @@ impl Wallet {
             .unwrap_or(0)
             .max(self.last_batch)
             + 1;
-        let batch = Batch::new(id, origin, read, now)?;
+        let batch = Batch::new(id, origin, signed_by.unwrap_or_default(), read, now)?;
         self.last_batch = id;
         self.batches.push(batch);
         Ok(id)
@@ -110,7 +130,7 @@ impl Wallet {
             if copy.envelope().counter_signature.is_some() {
                 continue;
             }
-            let signer = keys(copy.key()).ok_or(WalletError::Keys)?;
+            let signer = keys(copy.key(), Algorithm::Es256).ok_or(WalletError::Keys)?;
             let public = signer.public_key();
             let unsigned = match batch.form() {
                 Form::SdJwtVc => countersign::prepare_by_key(public, &copy.digest(), now, provider),
@@ -148,34 +168,54 @@ impl Wallet {
         if consent.shows_more() && !consent.whole {
             return Err(WalletError::Whole);
         }
-        let mut token = VpToken::new();
-        let mut authorised = vec![false; incoming.request.transaction_data.len()];
+        let mut presentations: Vec<(String, Vec<Presentation>)> = Vec::new();
+        let audience = incoming.request.client_id.to_string();
+        let mut binding = Binding {
+            audience: &audience,
+            nonce: &incoming.request.nonce,
+            purpose: None,
+            data: &incoming.request.transaction_data,
+            authorised: vec![false; incoming.request.transaction_data.len()],
+            now,
+        };
         for pick in &consent.picks {
-            let text = self.presented(incoming, pick, &mut authorised, keys, now, crypto)?;
-            token = token.with(pick.id.clone(), vec![Presentation::Text(text)]);
+            let text = Presentation::Text(self.presented(&mut binding, pick, keys, crypto)?);
+            match presentations.iter_mut().find(|(id, _)| *id == pick.id) {
+                Some((_, several)) => several.push(text),
+                None => presentations.push((pick.id.clone(), vec![text])),
+            }
         }
-        if authorised.contains(&false) {
+        if binding.authorised.contains(&false) {
             return Err(WalletError::Unauthorised);
         }
+        let token = presentations.into_iter();
+        let token = token.fold(VpToken::new(), |token, (id, texts)| token.with(id, texts));
         let http = incoming.present(&token, now, crypto, entropy)?;
+        self.was_shown(&asked, consent, request, now)?;
+        Ok(http)
+    }
+
+    /// What was agreed to is on record, and the copies count as used.
+    pub(crate) fn was_shown(
+        &mut self,
+        asked: &Asked<'_>,
+        consent: &Consent,
+        request: Digest,
+        now: Timestamp,
+    ) -> Result<(), WalletError> {
         for pick in &consent.picks {
-            let seen_by = consent.seen_by;
-            self.batch_mut(pick.batch)?.mark(pick.copy, seen_by);
+            if received(pick.batch).is_none() {
+                self.batch_mut(pick.batch)?.mark(pick.copy, consent.seen_by);
+            }
         }
         let items = consent.picks.iter().map(|pick| Item {
             title: pick.title.clone(),
             digest: pick.digest,
             attributes: pick.names.clone(),
         });
-        self.remember(
-            &asked,
-            consent.verifier.name.clone(),
-            Outcome::Presented,
-            items.collect(),
-            request,
-            now,
-        );
-        Ok(http)
+        let name = consent.verifier.name.clone();
+        self.remember(asked, name, Outcome::Presented, items.collect(), request, now);
+        Ok(())
     }
 
     /// The answer of a holder who says no, of a wallet that holds nothing, and of one that refuses: they are not told apart. On record, and made once.
@@ -228,28 +268,35 @@ impl Wallet {
         }
     }
 
-    fn presented(
+    pub(crate) fn presented(
         &self,
-        incoming: &Incoming,
+        binding: &mut Binding<'_>,
         pick: &Pick,
-        authorised: &mut [bool],
         keys: Keys<'_>,
-        now: Timestamp,
         provider: &dyn Provider,
     ) -> Result<String, WalletError> {
-        let request = &incoming.request;
-        let audience = request.client_id.to_string();
-        let copies = self.batch(pick.batch)?.copies();
-        let copy = copies.iter().find(|copy| copy.digest() == pick.digest);
-        let copy = copy.ok_or(WalletError::OtherRequest)?;
-        let signer = keys(&pick.key.0).ok_or(WalletError::Keys)?;
-        let text = &copy.envelope().copy;
+        let now = binding.now;
+        let (envelope, algorithm) = match received(pick.batch) {
+            Some(number) => {
+                let held = self.get(number)?;
+                let same = held.digest() == pick.digest;
+                (same.then(|| held.envelope()), Algorithm::Es256k)
+            }
+            None => {
+                let mut copies = self.batch(pick.batch)?.copies().iter();
+                let copy = copies.find(|copy| copy.digest() == pick.digest);
+                (copy.map(|copy| copy.envelope()), Algorithm::Es256)
+            }
+        };
+        let envelope = envelope.ok_or(WalletError::OtherRequest)?;
+        let signer = keys(&pick.key.0, algorithm).ok_or(WalletError::Keys)?;
+        let text = &envelope.copy;
         match pick.form {
             Form::SdJwtVc => {
                 let mut data: Vec<&TransactionData> = Vec::new();
-                for (place, one) in request.transaction_data.iter().enumerate() {
-                    if !authorised[place] && one.credential_ids().contains(&pick.id) {
-                        authorised[place] = true;
+                for (place, one) in binding.data.iter().enumerate() {
+                    if !binding.authorised[place] && one.credential_ids().contains(&pick.id) {
+                        binding.authorised[place] = true;
                         data.push(one);
                     }
                 }
@@ -257,8 +304,8 @@ impl Wallet {
                 let processed = read.process(provider).map_err(|_| WalletError::Unreadable)?;
                 let chosen = processed.choose(&pick.paths).map_err(|_| WalletError::Unreadable)?;
                 let draft = key_binding::Draft {
-                    audience: &audience,
-                    nonce: &request.nonce,
+                    audience: binding.audience,
+                    nonce: binding.nonce,
                     issued_at: now,
                     more: TransactionData::claims(&data, provider),
                 };
@@ -267,20 +314,25 @@ impl Wallet {
                 Ok(unsigned.finish(&signature))
             }
             Form::JwtVcJson => {
-                let holder = did_jwk(signer.public_key()).ok_or(WalletError::Keys)?;
-                let envelopes = [copy.envelope().clone()];
+                // A copy for this wallet alone is named by its key, one that was received by the holder's DID.
+                let holder = match algorithm {
+                    Algorithm::Es256k => Some(self.did.clone()),
+                    _ => did_jwk(signer.public_key()),
+                };
+                let holder = holder.ok_or(WalletError::Keys)?;
+                let envelopes = [envelope.clone()];
                 let draft = presentation::Draft {
                     holder: &holder,
-                    audience: &audience,
-                    nonce: &request.nonce,
-                    purpose: None,
+                    audience: binding.audience,
+                    nonce: binding.nonce,
+                    purpose: binding.purpose,
                     issued_at: now,
                     expires_at: now.plus(crate::PRESENTATION_SECONDS),
                     envelopes: &envelopes,
                     card: None,
                 };
-                let unsigned = draft.prepare(Algorithm::Es256);
-                let signature = signer.sign(Algorithm::Es256, unsigned.message())?;
+                let unsigned = draft.prepare(algorithm);
+                let signature = signer.sign(algorithm, unsigned.message())?;
                 Ok(unsigned.finish(&signature))
             }
         }

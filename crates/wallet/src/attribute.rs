@@ -46,9 +46,18 @@ pub(crate) fn category_of<'c>(
 
 /// The name of the claim at `path` of a copy of this category.
 pub(crate) fn name(category: Option<&Category>, form: Form, path: &ClaimPath) -> Name {
+    if form == Form::JwtVcJson && is_clear_subject(category, path) {
+        return Name::Clear(dotted(path));
+    }
     let of_category = category.map(|category| match form {
         Form::SdJwtVc => sd_jwt_vc::asked(category, path),
-        Form::JwtVcJson => inside_subject(path).map_or(Asked::Nothing, |path| sd_jwt_vc::asked(category, &path)),
+        Form::JwtVcJson => inside_subject(path).map_or(Asked::Nothing, |path| {
+            let other_writing = || other_writing(&path).map(|name| sd_jwt_vc::asked(category, &name));
+            match sd_jwt_vc::asked(category, &path) {
+                Asked::Nothing => other_writing().unwrap_or(Asked::Nothing),
+                asked => asked,
+            }
+        }),
     });
     match of_category {
         Some(Asked::Attribute(name)) => Name::Attribute(name.to_owned()),
@@ -56,6 +65,16 @@ pub(crate) fn name(category: Option<&Category>, form: Form, path: &ClaimPath) ->
         Some(Asked::Nothing) => Name::Attribute(dotted(path)),
         None if form == Form::SdJwtVc && is_clear(path) => Name::Clear(dotted(path)),
         None => Name::Attribute(dotted(path)),
+    }
+}
+
+/// What the subject of a W3C credential says that is no attribute of a person: the holder's name, which is a key for one verifier, and, of ours, what kind of certificate it is.
+fn is_clear_subject(category: Option<&Category>, path: &ClaimPath) -> bool {
+    match path.steps() {
+        [Step::Name(subject), Step::Name(name)] if subject == "credentialSubject" => {
+            name == "id" || (name == "category" && category.is_some())
+        }
+        _ => false,
     }
 }
 
@@ -128,6 +147,22 @@ fn inside_subject(path: &ClaimPath) -> Option<ClaimPath> {
         [Step::Name(claims), ..] if claims == "claims" => ClaimPath::new(rest.to_vec()).ok(),
         _ => None,
     }
+}
+
+/// Whether a W3C credential of ours says this among its claims, and its category has no attribute for it.
+pub(crate) fn is_unnamed_claim(path: &ClaimPath, name: &Name) -> bool {
+    let claims = match path.steps() {
+        [Step::Name(subject), Step::Name(claims), _, ..] => subject == "credentialSubject" && claims == "claims",
+        _ => false,
+    };
+    claims && *name == Name::Attribute(dotted(path))
+}
+
+/// A name in Latin letters is the same name: who may see the one may see the other, where the category does not tell them apart.
+fn other_writing(path: &ClaimPath) -> Option<ClaimPath> {
+    let [Step::Name(name)] = path.steps() else { return None };
+    let name = name.strip_suffix("_transliterated")?;
+    Some(ClaimPath::of([name]))
 }
 
 /// What no SD-JWT VC conceals (§3.2.2.2), nor a verifier has to ask for.

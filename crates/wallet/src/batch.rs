@@ -4,7 +4,10 @@
 //! there are unused ones. That is also what stands in for an identifier of the holder: where a presentation has to name one (`jwt_vc_json`), it is
 //! the key of the copy, and a verifier meets the same copy, and so the same name, again, and no other verifier does.
 
-use crate::{PrivateKey, WalletError};
+use crate::{
+    Held, PrivateKey, WalletError,
+    issuer::{self, IssuerKeys, SignedBy, Source},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -14,13 +17,22 @@ use vidimus_credential::{
     format::sd_jwt_vc,
     jws::Jws,
     sd_jwt::{SdJwt, key_binding},
-    x509::{Certificate, leaf_of_path},
+    x509::Certificate,
 };
 
 /// The longest copy that is kept.
 pub const MAX_COPY: usize = 256 << 10;
 /// The most certificates of this kind that are kept.
 pub const MAX_BATCHES: usize = 1_000;
+/// Certificates that were received under the holder's own DID ([`Wallet::held`](crate::Wallet::held)) answer requests too: their numbers there are counted from here.
+pub const RECEIVED: u32 = 1 << 31;
+
+/// The number among those that were received, where it is one of these.
+pub(crate) fn received(number: u32) -> Option<usize> {
+    number
+        .checked_sub(RECEIVED)
+        .and_then(|number| usize::try_from(number).ok())
+}
 
 /// How it is written, by the identifiers that wallets and verifiers use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,7 +131,7 @@ pub struct Copy {
     envelope: Envelope,
     key: PrivateKey,
     digest: Digest,
-    /// SHA-256 of the client identifiers of verifiers that saw it.
+    /// Digests of the verifiers that saw it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     shown_to: Vec<Digest>,
 }
@@ -158,6 +170,8 @@ pub struct Batch {
     /// `vct`, or the types.
     types: Vec<String>,
     issuer: String,
+    #[serde(default)]
+    signed_by: SignedBy,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issuer_name: Option<String>,
     configuration: String,
@@ -184,6 +198,7 @@ impl Batch {
     pub(crate) fn new(
         id: u32,
         origin: &Origin,
+        signed_by: SignedBy,
         copies: Vec<(String, Read, PrivateKey)>,
         now: Timestamp,
     ) -> Result<Self, WalletError> {
@@ -212,6 +227,7 @@ impl Batch {
             form,
             types,
             issuer: origin.issuer.clone(),
+            signed_by,
             issuer_name: origin.issuer_name.clone(),
             configuration: origin.configuration.clone(),
             title: origin.title.clone(),
@@ -219,6 +235,30 @@ impl Batch {
             valid_from,
             valid_until,
             copies: copies.collect(),
+        })
+    }
+
+    /// What was received under the holder's DID, as far as it can answer a request: one copy, whose key is the account's. Nobody vouches for it here.
+    pub(crate) fn of_held(number: usize, held: &Held, account: &PrivateKey, read: &Read) -> Option<Self> {
+        let copy = Copy {
+            envelope: held.envelope().clone(),
+            key: account.clone(),
+            digest: held.digest(),
+            shown_to: Vec::new(),
+        };
+        Some(Self {
+            id: u32::try_from(number).ok()?.checked_add(RECEIVED)?,
+            form: read.form,
+            types: read.types.clone(),
+            issuer: held.issuer().to_owned(),
+            signed_by: SignedBy::default(),
+            issuer_name: None,
+            configuration: String::new(),
+            title: Some(held.category().to_owned()),
+            received_at: held.received_at(),
+            valid_from: read.valid_from,
+            valid_until: read.valid_until,
+            copies: vec![copy],
         })
     }
 
@@ -250,6 +290,10 @@ impl Batch {
     pub fn title(&self) -> &str {
         let kind = || self.types.last().map_or("certificate", String::as_str);
         self.title.as_deref().unwrap_or_else(kind)
+    }
+    /// Whose signature its copies were verified to have.
+    pub fn signed_by(&self) -> &SignedBy {
+        &self.signed_by
     }
     /// When it came in.
     pub fn received_at(&self) -> Timestamp {
@@ -302,25 +346,6 @@ impl Batch {
         }
     }
 
-    /// Whether every copy was signed under a certificate that one of these roots leads to (HAIP 1.0 §6.1.1). Copies whose signer is named in
-    /// another way are vouched for by nobody here.
-    pub fn is_vouched_for(&self, roots: &[Certificate], now: Timestamp, provider: &dyn Provider) -> bool {
-        self.copies.iter().all(|copy| {
-            let signed = copy.envelope.copy.split('~').next().unwrap_or_default();
-            let Ok(jws) = Jws::parse(signed, MAX_COPY) else {
-                return false;
-            };
-            let header = jws.header();
-            leaf_of_path(&header.x5c, roots, now, provider).is_ok_and(|leaf| {
-                let key = &leaf.public_key;
-                key.fits(header.algorithm)
-                    && provider
-                        .verify(header.algorithm, key, jws.message(), jws.signature())
-                        .is_ok()
-            })
-        })
-    }
-
     /// Keeps what leads from a copy to its anchor, if it does.
     pub fn add_evidence(
         &mut self,
@@ -354,7 +379,7 @@ pub(crate) struct Read {
     pub(crate) types: Vec<String>,
     /// Everything it says, disclosures in their places: where claims paths begin.
     pub(crate) claims: Value,
-    /// Authority key identifiers of the issuer's chain.
+    /// Authority key identifiers of the issuer's chain, which is not verified here.
     pub(crate) authorities: Vec<Vec<u8>>,
     pub(crate) holder: Option<PublicKey>,
     pub(crate) digest: Digest,
@@ -363,8 +388,25 @@ pub(crate) struct Read {
 }
 
 impl Read {
-    /// Reads a copy, whoever issued it. A signature that the copy brings the key for in `x5c` must verify; whether that key is anybody's to
-    /// trust is a matter of a check.
+    /// Reads a copy that comes in, and verifies its signature: with the certificate that it brings in `x5c`, or with one of the keys that were found for
+    /// its issuer. Whether that key is anybody's to trust is another question ([`Wallet::vouches_for`](crate::Wallet::vouches_for)).
+    pub(crate) fn verified(
+        text: &str,
+        found: &[IssuerKeys],
+        provider: &dyn Provider,
+    ) -> Result<(Self, SignedBy), WalletError> {
+        let read = Self::copy(text, provider)?;
+        let source = Source::of(text)?;
+        if source == Source::Certificate {
+            return Ok((read, SignedBy::default()));
+        }
+        let signed = text.split('~').next().unwrap_or_default();
+        let jws = Jws::parse(signed, MAX_COPY).map_err(|_| WalletError::Unreadable)?;
+        let by = issuer::verify(&jws, &source, found, provider)?;
+        Ok((read, by))
+    }
+
+    /// Reads a copy. A signature that it brings the key for in `x5c` must verify.
     pub(crate) fn copy(text: &str, provider: &dyn Provider) -> Result<Self, WalletError> {
         if text.len() > MAX_COPY {
             return Err(WalletError::Unreadable);
@@ -490,7 +532,7 @@ fn numeric_date(value: &Value) -> Option<Timestamp> {
 }
 
 /// The key that a `did:jwk` is.
-fn did_key(did: &str) -> Option<PublicKey> {
+pub(crate) fn did_key(did: &str) -> Option<PublicKey> {
     let text = did.split('#').next()?.strip_prefix("did:jwk:")?;
     let bytes = encoding::from_base64url(text)
         .ok()

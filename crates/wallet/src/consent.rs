@@ -70,13 +70,19 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// The verifier, where the wallet remembers to whom something was shown.
-    pub(crate) fn verifier(&self, provider: &dyn Provider) -> Digest {
-        provider.sha256(&[self.client_id.as_bytes()])
+    /// The verifier, where the wallet remembers to whom something was shown: its DID, else the certificate that signed. Several verifiers share the
+    /// host name of one deployment (`x509_san_dns`), so a client identifier is only what is left where nobody signed.
+    pub fn verifier(&self, provider: &dyn Provider) -> Digest {
+        match (&self.did, &self.certificate) {
+            (Some(did), _) => provider.sha256(&[b"did\0", did.as_bytes()]),
+            (None, Some(certificate)) => provider.sha256(&[b"x509\0", certificate.as_bytes()]),
+            (None, None) => provider.sha256(&[b"client\0", self.client_id.as_bytes()]),
+        }
     }
     /// The request, where the wallet remembers what was answered.
     pub(crate) fn request(&self, provider: &dyn Provider) -> Digest {
-        provider.sha256(&[self.client_id.as_bytes(), &[0], self.nonce.as_bytes()])
+        let verifier = self.verifier(provider);
+        provider.sha256(&[verifier.as_bytes(), self.nonce.as_bytes()])
     }
 }
 
@@ -143,9 +149,12 @@ pub struct Wishes {
     /// Credential queries that are optional, and answered all the same.
     #[serde(default)]
     pub with: Vec<String>,
-    /// Which certificate (its number) answers which credential query.
+    /// Which certificate (its number, see [`RECEIVED`](crate::batch::RECEIVED)) answers which credential query.
     #[serde(default)]
     pub using: BTreeMap<String, u32>,
+    /// Further certificates (their numbers) for credential queries that take several.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub more: BTreeMap<String, Vec<u32>>,
     /// Certificates that can only be shown whole are, with all that was not asked for.
     #[serde(default)]
     pub whole: bool,
@@ -242,15 +251,20 @@ pub struct Offered {
     pub certificate: u32,
     /// Others that would do.
     pub others: Vec<u32>,
+    /// Whether several may be shown together.
+    pub multiple: bool,
     /// What it is called.
     pub title: String,
     /// Who issued it, as it came in.
     pub issuer: String,
+    /// Whether somebody whom the holder trusts vouches for its issuer.
+    pub vouched: bool,
     /// Where it stands in time.
     pub validity: Validity,
     /// Unused copies that are left, this one counted.
     pub unused: usize,
-    /// Whether another verifier has seen this copy, so that the two can tell that it is one holder. New copies keep them from it.
+    /// Whether another verifier has seen this copy, or it names the holder by the one DID, so that two can tell that it is one holder. New copies keep them
+    /// from it.
     pub linkable: bool,
     /// Whether it can only be shown as a whole: `jwt_vc_json` cannot leave anything out.
     pub whole: bool,
@@ -336,16 +350,20 @@ impl Wallet {
         }
         let seen_by = asked.verifier(provider);
         let holdings = Holdings::of(self, &seen_by, categories, now, provider);
-        let plans = holdings.plans(asked.query);
-        plans.answer(&Wishes::default()).map_err(|_| Refusal::Nothing)?;
-        let chosen = plans.answer(wishes)?;
-        let mut shown = chosen.clone();
-        shown.extend(plans.optional(wishes, &chosen));
         let permits = |name: &Name| match (entry, name) {
             (Some(entry), Name::Attribute(name)) => Some(entry.attributes.contains(name)),
             (Some(_), Name::Clear(_)) => Some(true),
             (None, _) => None,
         };
+        let mut plans = holdings.plans(asked.query);
+        let beyond = plans.limit(&|name| permits(name) != Some(false));
+        plans.answer(&Wishes::default()).map_err(|_| match beyond {
+            Some(name) => Refusal::Attribute(name),
+            None => Refusal::Nothing,
+        })?;
+        let chosen = plans.answer(wishes)?;
+        let mut shown = chosen.clone();
+        shown.extend(plans.optional(wishes, &chosen));
         let credentials = shown.iter().map(|way| {
             let holding = &holdings.all[way.holding];
             let attributes = way.attributes.iter().map(|(path, name, asked)| {
@@ -366,11 +384,13 @@ impl Wallet {
             Offered {
                 id: way.id.to_owned(),
                 required: plans.needs(way.id),
-                chosen: chosen.iter().any(|one| one.id == way.id),
+                chosen: chosen.iter().any(|one| one.id == way.id && one.number == way.number),
                 certificate: holding.batch.id(),
                 others: plans.others(way),
+                multiple: plans.takes_several(way.id),
                 title: holding.batch.title().to_owned(),
                 issuer: holding.batch.issuer_name().unwrap_or(holding.batch.issuer()).to_owned(),
+                vouched: holding.vouched,
                 validity: holding.batch.validity(now),
                 unused: holding.batch.unused(),
                 linkable: next.linkable,

@@ -11,6 +11,8 @@ pub mod backup;
 pub mod batch;
 pub mod consent;
 mod held;
+pub mod issuer;
+pub mod left;
 mod record;
 pub mod registration;
 pub mod request;
@@ -72,7 +74,12 @@ pub enum WalletError {
     /// What was received is no copy in a format that is known here.
     #[error("this is not a certificate that can be read; ask the issuer for it again")]
     Unreadable,
-    /// The signature does not verify with the certificate that the copy brings.
+    /// Neither a certificate in the copy nor its `iss` says where the issuer's key is, or the key is not there.
+    #[error(
+        "nobody says which key this certificate was signed with; ask the issuer for one with its certificate (`x5c`)"
+    )]
+    UnknownIssuer,
+    /// The signature does not verify with the certificate that the copy brings, nor with a key of its issuer.
     #[error("the issuer's signature on this certificate does not verify; ask the issuer for it again")]
     IssuerSignature,
     /// The issuer gave none.
@@ -93,6 +100,9 @@ pub enum WalletError {
     /// The consent is to another request, or what it is about is not held any more.
     #[error("this was not agreed to: look at the request again")]
     OtherRequest,
+    /// The certificate has no such attribute, or none was named.
+    #[error("name attributes that this certificate has")]
+    NoSuchAttribute,
     /// The request was answered.
     #[error("this request was answered already")]
     Answered,
@@ -162,8 +172,8 @@ impl EarlierKeys {
 #[serde(deny_unknown_fields)]
 pub struct Wallet {
     version: u8,
-    did: String,
-    account: PrivateKey,
+    pub(crate) did: String,
+    pub(crate) account: PrivateKey,
     signing: PrivateKey,
     sealing: PrivateKey,
     /// Account keys that the DID was handed over to since, oldest first. Participants' own keys have them; a holder's wallet does not.
@@ -172,7 +182,7 @@ pub struct Wallet {
     /// Signing and sealing keys from before, oldest first: the registry may have them still, and what was sealed for them opens with nothing else.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     earlier: Vec<EarlierKeys>,
-    held: Vec<Held>,
+    pub(crate) held: Vec<Held>,
     shown: Vec<Shown>,
     /// What keys with single parties come from; made when the first is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

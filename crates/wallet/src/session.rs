@@ -1,8 +1,8 @@
-//! What is under way with issuers: issuances that wait, and what new copies can be had with.
+//! What is under way with issuers: issuances that are not done, and what new copies can be had with.
 
-use crate::Wallet;
+use crate::{PrivateKey, Wallet};
 use serde::{Deserialize, Serialize};
-use vidimus_core::Timestamp;
+use vidimus_core::{Digest, Timestamp};
 use vidimus_openid4vc::vci::wallet::{Issuance, Session};
 
 /// What new copies of a certificate can be had with. Whoever has it, and the wallet's seed, can have them.
@@ -15,18 +15,34 @@ pub struct Renewal {
     pub configurations: Vec<String>,
 }
 
-/// An issuance that is not done: the certificate is still to come, or the browser is out.
+/// An issuance that is not done: the certificate is still to come, or a connection broke. It is kept before each message, so that the message can be sent
+/// again and nothing that counts once is lost.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pending {
+    /// Its number, as long as it is kept.
+    #[serde(default)]
+    pub id: u32,
     /// Where it stands.
     pub issuance: Box<Issuance>,
     /// Since when.
     pub since: Timestamp,
     /// The Credential Issuer Identifier.
     pub issuer: String,
+    /// SHA-256 of the offer's link: who opens it again goes on here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<Digest>,
     /// The keys that were proved for it.
-    pub keys: Vec<crate::PrivateKey>,
+    pub keys: Vec<PrivateKey>,
+    /// The configurations that its tokens gave copies of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub configurations: Vec<String>,
+    /// Whether the wallet authenticates with an attestation.
+    #[serde(default)]
+    pub attested: bool,
+    /// Whether the person insists on HAIP 1.0.
+    #[serde(default)]
+    pub haip: bool,
 }
 
 impl Wallet {
@@ -35,24 +51,20 @@ impl Wallet {
         &self.renewals
     }
 
-    /// Keeps what new copies can be had with; it takes the place of what was had for the same issuer and one of the same configurations.
+    /// Keeps what new copies can be had with; it takes the place of what the same configurations of the same issuer were had with.
     pub fn renew_by(&mut self, renewal: Renewal) {
-        self.renewals.retain(|known| {
-            let same = known.session.issuer == renewal.session.issuer;
-            !(same
-                && known
-                    .configurations
-                    .iter()
-                    .any(|one| renewal.configurations.contains(one)))
-        });
+        for known in &mut self.renewals {
+            if known.session.issuer == renewal.session.issuer {
+                known.configurations.retain(|id| !renewal.configurations.contains(id));
+            }
+        }
         self.renewals.push(renewal);
+        self.renewals.retain(|known| !known.configurations.is_empty());
     }
 
     /// Forgets it, where the issuer takes it no more.
-    pub fn forget_renewal(&mut self, place: usize) {
-        if place < self.renewals.len() {
-            self.renewals.remove(place);
-        }
+    pub fn forget_renewal(&mut self, refused: &Renewal) {
+        self.renewals.retain(|known| known.session != refused.session);
     }
 
     /// Issuances that are not done.
@@ -60,24 +72,26 @@ impl Wallet {
         &self.pending
     }
 
-    /// Ends one that is done, or that comes to nothing: the oldest that began with the same keys.
-    pub fn end_pending(&mut self, done: &Pending) {
-        let same = |one: &Pending| {
-            one.issuer == done.issuer
-                && one.since == done.since
-                && one
-                    .keys
-                    .iter()
-                    .map(|key| key.expose())
-                    .eq(done.keys.iter().map(|key| key.expose()))
-        };
-        if let Some(place) = self.pending.iter().position(same) {
-            self.pending.remove(place);
+    /// The one that began with this offer.
+    pub fn pending_of(&self, offer: &Digest) -> Option<&Pending> {
+        self.pending.iter().find(|one| one.offer.as_ref() == Some(offer))
+    }
+
+    /// A number that none has.
+    pub fn next_pending(&self) -> u32 {
+        self.pending.iter().map(|one| one.id + 1).max().unwrap_or(1)
+    }
+
+    /// Keeps where one stands now, in the place of where it stood.
+    pub fn keep_pending(&mut self, pending: Pending) {
+        match self.pending.iter_mut().find(|one| one.id == pending.id) {
+            Some(known) => *known = pending,
+            None => self.pending.push(pending),
         }
     }
 
-    /// Keeps one for later.
-    pub fn wait(&mut self, pending: Pending) {
-        self.pending.push(pending);
+    /// Ends one that is done, or that comes to nothing.
+    pub fn end_pending(&mut self, id: u32) {
+        self.pending.retain(|one| one.id != id);
     }
 }

@@ -2,6 +2,10 @@
 
 mod backup;
 mod browser;
+mod countersign;
+mod desk;
+mod issuer;
+mod leave;
 mod link;
 mod offer;
 mod open;
@@ -86,6 +90,8 @@ enum Command {
     Refresh(offer::RefreshArguments),
     /// Answer a verifier's request: by a link or a picture of its QR code (OpenID4VP). Shows who asks, for what and what for.
     Request(request::RequestArguments),
+    /// Leave a presentation for a verifier that asked for nothing yet: sealed to its key, within what it is registered for.
+    Leave(leave::LeaveArguments),
     /// What verifiers asked for and got.
     Shared,
     /// Write a backup of everything, and print the code that alone opens it.
@@ -115,10 +121,13 @@ enum Command {
         #[arg(long, value_name = "URL")]
         from: String,
     },
-    /// Sign that you have received a certificate.
+    /// Sign that you have received a certificate, and tell its issuer.
     CounterSign {
         /// Its number in the list, such as 1 or c1.
         number: Which,
+        /// Do not tell anybody: the signature travels with the certificate alone.
+        #[arg(long)]
+        quietly: bool,
     },
     /// Answer a verifier's request: prints a presentation that holds for a minute.
     Present {
@@ -239,6 +248,11 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
             told.print(output);
             Ok(())
         }
+        Command::Leave(command) => {
+            let told = leave::run(&command, &mut open, &web()?, output).await?;
+            told.print(output);
+            Ok(())
+        }
         Command::Backup { file } => backup::make(&file, &open, output),
         Command::Shared => {
             shared(&open.wallet, output);
@@ -274,7 +288,10 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
             offer::fetch_evidence(&mut open, &web()?).await;
             fetch_receipts(&mut open, &from, output).await
         }
-        Command::CounterSign { number } => counter_sign(&mut open, number, output),
+        Command::CounterSign { number, quietly } => {
+            let web = web()?;
+            countersign::run(&mut open, number, (!quietly).then_some(&web), output).await
+        }
         Command::Present { numbers, request } => present(&mut open, &numbers, &request, output),
         Command::History => {
             history(&open.wallet, output);
@@ -366,7 +383,7 @@ fn batch_line(wallet: &Wallet, batch: &Batch) -> String {
 }
 
 fn is_vouched_for(wallet: &Wallet, batch: &Batch) -> bool {
-    batch.is_vouched_for(&trust::roots(wallet), clock().now(), &Native::new())
+    wallet.vouches_for(batch, clock().now(), &Native::new())
 }
 
 fn batch_view(wallet: &Wallet, batch: &Batch) -> Value {
@@ -472,39 +489,6 @@ async fn fetch_receipts(open: &mut Open, from: &str, output: Output) -> Result<(
         .count();
     let text = format!("{came} receipts came, {missing} are still missing");
     output.answer(&text, &json!({"received": came, "missing": missing}));
-    Ok(())
-}
-
-fn counter_sign(open: &mut Open, which: Which, output: Output) -> Result<(), Failure> {
-    let number = match which {
-        Which::Held(number) => number,
-        Which::Claimed(number) => {
-            let signed = open
-                .wallet
-                .counter_sign_batch(number, &request::signer, &Native::new(), clock().now())
-                .map_err(failure)?;
-            open.save()?;
-            let copies = open.wallet.batch(number).map_err(failure)?.copies().iter();
-            let signatures: Vec<_> = copies
-                .filter_map(|copy| copy.envelope().counter_signature.as_deref())
-                .collect();
-            output.answer(
-                &format!("Signed, {signed} copies; the signature travels with each from now on."),
-                &json!({"counter_signed": signed, "counter_signatures": signatures}),
-            );
-            return Ok(());
-        }
-    };
-    let account = open.signers()?.account;
-    let signature = open
-        .wallet
-        .counter_sign(number, &account, clock().now())
-        .map_err(failure)?;
-    open.save()?;
-    output.answer(
-        "Signed; the signature travels with the certificate from now on.",
-        &json!({"counter_signature": signature}),
-    );
     Ok(())
 }
 

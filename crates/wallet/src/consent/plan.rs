@@ -5,9 +5,10 @@ use crate::{
     Wallet,
     attribute::{self, Name},
     batch::{Batch, Form, Next, Read},
+    issuer::Vouching,
 };
+use std::borrow::Cow;
 use vidimus_core::{Digest, Provider, Timestamp};
-use vidimus_credential::x509::Certificate;
 use vidimus_credential::{
     category::{Categories, Category},
     sd_jwt::ClaimPath,
@@ -16,11 +17,11 @@ use vidimus_openid4vc::dcql::{Authority, Candidate, Evaluation, Match, Query, Ty
 
 /// A certificate that may be shown now.
 pub(super) struct Holding<'w> {
-    pub(super) batch: &'w Batch,
+    pub(super) batch: Cow<'w, Batch>,
     pub(super) next: Next,
     pub(super) read: Read,
     /// Whether an authority whom the holder trusts vouches for its issuer.
-    vouched: bool,
+    pub(super) vouched: bool,
     category: Option<&'w Category>,
 }
 
@@ -39,6 +40,8 @@ pub(super) struct Way<'q> {
     pub(super) paths: Vec<ClaimPath>,
     /// What is seen: with its name, and whether it was asked for.
     pub(super) attributes: Vec<(ClaimPath, Name, bool)>,
+    /// Whether it is shown whole, and of a category that is known here.
+    whole_of_ours: bool,
 }
 
 /// All ways, by credential query, the best first.
@@ -59,23 +62,37 @@ impl<'w> Holdings<'w> {
             .batches
             .iter()
             .filter(|batch| batch.validity(now).is_valid() && !batch.copies().is_empty());
-        let roots: Vec<Certificate> = wallet
-            .trusted
-            .iter()
-            .filter_map(|one| Certificate::from_text(&one.root).ok())
-            .collect();
+        let vouching = Vouching::of(wallet);
         let all = valid.filter_map(|batch| {
             let next = batch.next(verifier);
             let read = Read::copy(&batch.copies()[next.copy].envelope().copy, provider).ok()?;
             Some(Holding {
                 category: attribute::category_of(batch.form(), batch.types(), &read.claims, categories),
-                vouched: batch.is_vouched_for(&roots, now, provider),
-                batch,
+                vouched: vouching.vouches_for(batch, now, provider),
+                batch: Cow::Borrowed(batch),
                 next,
                 read,
             })
         });
-        Self { all: all.collect() }
+        let mut all: Vec<_> = all.collect();
+        // What names the holder by the one DID: whoever sees it can compare, so it comes last.
+        let held = wallet.held.iter().enumerate();
+        all.extend(held.filter_map(|(place, held)| {
+            let read = Read::copy(&held.envelope().copy, provider).ok()?;
+            let batch = Batch::of_held(place + 1, held, &wallet.account, &read)?;
+            let shown = read.form == Form::JwtVcJson && batch.validity(now).is_valid();
+            shown.then(|| Holding {
+                category: attribute::category_of(batch.form(), batch.types(), &read.claims, categories),
+                vouched: false,
+                batch: Cow::Owned(batch),
+                next: Next {
+                    copy: 0,
+                    linkable: true,
+                },
+                read,
+            })
+        }));
+        Self { all }
     }
 
     pub(super) fn plans<'q>(&self, query: &'q Query) -> Plans<'q> {
@@ -88,7 +105,8 @@ impl<'w> Holdings<'w> {
             .all
             .iter()
             .map(|holding| {
-                let ids = holding.read.authorities.iter();
+                // A chain that leads to nobody names whom it likes.
+                let ids = holding.read.authorities.iter().filter(|_| holding.vouched);
                 ids.map(|id| Authority::KeyIdentifier(id)).collect()
             })
             .collect();
@@ -183,11 +201,30 @@ impl Holding<'_> {
             number: self.batch.id(),
             paths,
             attributes,
+            whole_of_ours: form == Form::JwtVcJson && self.category.is_some(),
         }
     }
 }
 
 impl<'q> Plans<'q> {
+    /// Takes out what shows more than the verifier is registered for, asked for or not: a certificate that can only be shown whole. The first such attribute.
+    /// Claims that the category has no attribute for, which nobody can be registered for, count only where they are asked for.
+    pub(super) fn limit(&mut self, permits: &dyn Fn(&Name) -> bool) -> Option<String> {
+        let beyond = |way: &Way<'q>| {
+            let counts = |path: &ClaimPath, name: &Name, asked: bool| {
+                asked || !way.whole_of_ours || !attribute::is_unnamed_claim(path, name)
+            };
+            let mut names = way.attributes.iter();
+            let found = names.find(|(path, name, asked)| !permits(name) && counts(path, name, *asked));
+            found.map(|(_, name, _)| name.as_str().to_owned())
+        };
+        let first = self.ways.iter().flatten().find_map(beyond);
+        for ways in &mut self.ways {
+            ways.retain(|way| beyond(way).is_none());
+        }
+        first
+    }
+
     /// The answer under these wishes: what is required, and what they add.
     pub(super) fn answer(&self, wishes: &Wishes) -> Result<Vec<&Way<'q>>, Refusal> {
         for id in wishes.with.iter().chain(wishes.using.keys()) {
@@ -208,7 +245,34 @@ impl<'q> Plans<'q> {
         }
         places.sort_unstable();
         places.dedup();
-        Ok(places.into_iter().filter_map(|place| best[place]).collect())
+        let mut ways = Vec::with_capacity(places.len());
+        for place in &places {
+            let Some(way) = best[*place] else { continue };
+            ways.push(way);
+            let more = wishes.more.get(way.id).map_or(&[][..], Vec::as_slice);
+            for number in more.iter().filter(|number| **number != way.number) {
+                let other = self.ways[*place]
+                    .iter()
+                    .find(|other| other.number == *number && Self::leaves_out(other, wishes));
+                ways.push(other.ok_or(Refusal::Wishes)?);
+            }
+        }
+        let asked_twice = |id: &&String| !self.takes_several(id) || !ways.iter().any(|way| way.id == id.as_str());
+        if let Some(id) = wishes.more.keys().find(asked_twice) {
+            return Err(Refusal::NotOffered(id.clone()));
+        }
+        Ok(ways)
+    }
+
+    /// Whether a credential query takes several certificates (OpenID4VP 1.0 §6.1, `multiple`).
+    pub(super) fn takes_several(&self, id: &str) -> bool {
+        let place = self.query.position(id);
+        place.is_some_and(|place| self.query.credentials()[place].multiple)
+    }
+
+    fn leaves_out(way: &Way<'_>, wishes: &Wishes) -> bool {
+        let shows = |name: &String| way.attributes.iter().any(|(_, shown, _)| shown.as_str() == name);
+        !wishes.without.iter().any(shows)
     }
 
     /// What could be shown too, and is not chosen.
@@ -230,8 +294,7 @@ impl<'q> Plans<'q> {
     fn best(&self, wishes: &Wishes) -> Vec<Option<&Way<'q>>> {
         let fits = |way: &&Way<'q>| {
             let using = wishes.using.get(way.id).is_none_or(|number| *number == way.number);
-            let shows = |name: &String| way.attributes.iter().any(|(_, shown, _)| shown.as_str() == name);
-            using && !wishes.without.iter().any(shows)
+            using && Self::leaves_out(way, wishes)
         };
         self.ways.iter().map(|ways| ways.iter().find(fits)).collect()
     }

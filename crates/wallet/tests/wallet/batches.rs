@@ -4,12 +4,13 @@ use crate::world::{
     Airline, DAY, Laboratory, NOW, VCT, boarding, key, origin, person, proved, purpose, query, signer, wallet,
 };
 use serde_json::json;
-use vidimus_core::{Provider as _, PublicKey, Signer as _, Timestamp};
-use vidimus_credential::countersign::CounterSignature;
+use vidimus_core::{Algorithm, PublicKey, Signer as _, Timestamp};
+use vidimus_credential::{countersign::CounterSignature, presentation::Presentation};
 use vidimus_crypto::Native;
+use vidimus_openid4vc::vp::Answer;
 use vidimus_wallet::{
     Wallet, WalletError,
-    batch::{Form, Validity},
+    batch::{Form, RECEIVED, Validity},
     consent::Wishes,
     registration::Policy,
 };
@@ -22,7 +23,7 @@ fn what_is_not_for_this_wallet_or_not_whole_is_refused() {
     let copy = made(mine.public_key());
     let keep = |wallet: &mut Wallet, copies: &[String]| {
         let keys = proved(std::slice::from_ref(&mine));
-        wallet.keep(&origin("PCR test"), copies, &keys, &native, NOW)
+        wallet.keep(&origin("PCR test"), copies, &keys, &[], &native, NOW)
     };
     let refused = |copies: &[String]| keep(&mut wallet(), copies).unwrap_err();
     assert!(matches!(refused(&[]), WalletError::NoCopies));
@@ -68,7 +69,7 @@ fn copies_of_two_certificates_are_not_one() {
         laboratory.sd_jwt(VCT, &person(), (None, None), keys[0].public_key()),
         laboratory.sd_jwt("urn:other", &json!({"a": 1}), (None, None), keys[1].public_key()),
     ];
-    let refused = wallet().keep(&origin("x"), &copies, &proved(&keys), &native, NOW);
+    let refused = wallet().keep(&origin("x"), &copies, &proved(&keys), &[], &native, NOW);
     assert!(matches!(refused, Err(WalletError::Mixed)));
 }
 
@@ -79,7 +80,7 @@ fn validity_is_told_in_days() {
         let holder = key();
         let mut wallet = wallet();
         let copy = laboratory.sd_jwt(VCT, &person(), times, holder.public_key());
-        let id = wallet.keep(&origin("x"), &[copy], &proved(&[holder]), &native, NOW);
+        let id = wallet.keep(&origin("x"), &[copy], &proved(&[holder]), &[], &native, NOW);
         wallet.batch(id.unwrap()).unwrap().validity(NOW)
     };
     let days = |count: i64| NOW.plus(count * DAY);
@@ -105,24 +106,26 @@ fn validity_is_told_in_days() {
 fn each_verifier_sees_another_copy_until_they_run_out() {
     let (laboratory, mut wallet) = (Laboratory::new(), wallet());
     let id = laboratory.give(&mut wallet, 2);
-    let airlines = [Airline::new(), Airline::new(), Airline::new()];
-    let native = Native::new();
-    let mut seen = Vec::new();
+    // Two of them go by the host name of one deployment: they are two all the same.
+    let airlines = [Airline::of_host(), Airline::of_host(), Airline::new()];
+    assert_eq!(airlines[0].client.id(), airlines[1].client.id());
+    let (mut seen, mut verifiers) = (Vec::new(), Vec::new());
     for (place, airline) in airlines.iter().enumerate() {
         airline.registered(&mut wallet, airline.entry());
-        let verifier = native.sha256(&[airline.client.id().to_string().as_bytes()]);
-        let next = wallet.batch(id).unwrap().next(&verifier);
-        assert_eq!(next.linkable, place == 2, "there are two");
         let request = airline.asks(query(boarding()), Some(purpose("boarding")));
+        let next = wallet.batch(id).unwrap().next(&request.verifier());
+        assert_eq!(next.linkable, place == 2, "there are two");
         request.agree(&mut wallet).unwrap();
+        verifiers.push(request.verifier());
         seen.push(wallet.shared().last().unwrap().items[0].digest);
         let left = 2_usize.saturating_sub(place + 1);
         assert_eq!(wallet.batch(id).unwrap().unused(), left);
     }
     assert_ne!(seen[0], seen[1]);
-    // None is left: the first sees the one that nobody else has seen, if there is one.
-    let verifier = native.sha256(&[airlines[1].client.id().to_string().as_bytes()]);
-    let next = wallet.batch(id).unwrap().next(&verifier);
+    // None is left: the second sees the one that nobody else has seen.
+    let again = airlines[1].asks(query(boarding()), Some(purpose("boarding")));
+    assert_eq!(again.verifier(), verifiers[1]);
+    let next = wallet.batch(id).unwrap().next(&verifiers[1]);
     let digest = wallet.batch(id).unwrap().copies()[next.copy].digest();
     assert_eq!((next.linkable, digest), (false, seen[1]));
 }
@@ -137,7 +140,7 @@ fn a_presentation_that_names_its_holder_names_the_same_one_to_the_same_verifier(
         .map(|key| laboratory.vc_jwt(&subject, key.public_key()))
         .collect();
     let id = wallet
-        .keep(&origin("PCR test"), &copies, &proved(&keys), &native, NOW)
+        .keep(&origin("PCR test"), &copies, &proved(&keys), &[], &native, NOW)
         .unwrap();
     assert_eq!(wallet.batch(id).unwrap().form(), Form::JwtVcJson);
     let asked = json!({"credentials": [{
@@ -186,9 +189,9 @@ fn the_holder_signs_each_copy_with_its_own_key() {
     let signed = |place: usize| copies[place].envelope().counter_signature.clone().unwrap();
     for (place, copy) in copies.iter().enumerate() {
         let read = CounterSignature::parse(&signed(place)).unwrap();
-        let own = signer(copy.key()).unwrap();
+        let own = signer(copy.key(), Algorithm::Es256).unwrap();
         read.verify_by_key(own.public_key(), &copy.digest(), &native).unwrap();
-        let other = signer(copies[1 - place].key()).unwrap();
+        let other = signer(copies[1 - place].key(), Algorithm::Es256).unwrap();
         assert!(read.verify_by_key(other.public_key(), &copy.digest(), &native).is_err());
         assert!(
             read.verify_by_key(own.public_key(), &copies[1 - place].digest(), &native)
@@ -233,4 +236,46 @@ fn a_file_from_before_reads_and_a_new_one_reads_again() {
     let again: Wallet = serde_json::from_str(&text).unwrap();
     assert_eq!(serde_json::to_string(&again).unwrap(), text);
     assert!(!format!("{wallet:?}").contains("Musterfrau"));
+}
+
+#[test]
+fn what_was_received_under_the_holders_did_is_shown_under_it() {
+    let (airline, native, mut wallet) = (Airline::new(), Native::new(), wallet());
+    let mut entry = airline.entry();
+    let names = ["family_name", "given_name", "birth_date", "result"];
+    entry.attributes = names.map(str::to_owned).into();
+    airline.registered(&mut wallet, entry);
+    let envelope = crate::certificate(Some(wallet.did()), 1);
+    assert_eq!(
+        wallet.receive(envelope, "https://lab.example", &native, NOW).unwrap(),
+        1
+    );
+    let asked = json!({"credentials": [{
+        "id": "test", "format": "jwt_vc_json",
+        "meta": {"type_values": [["https://www.w3.org/2018/credentials#VerifiableCredential"]]},
+        "claims": [{"path": ["credentialSubject", "claims", "result"]}],
+    }]});
+    let request = airline.asks(query(asked), Some(purpose("boarding")));
+    let whole = Wishes {
+        whole: true,
+        using: [("test".to_owned(), RECEIVED + 1)].into(),
+        ..Wishes::default()
+    };
+    let consent = request.consider(&wallet, &Policy::STRICT, &whole).unwrap();
+    let offered = &consent.credentials[0];
+    assert_eq!(
+        (offered.certificate, offered.linkable, offered.vouched),
+        (RECEIVED + 1, true, false)
+    );
+    let http = request.answer(&mut wallet, &consent).unwrap();
+    let Answer::Presented(token) = request.read(&http) else {
+        panic!("it was declined")
+    };
+    let shown = Presentation::parse(token.find("test")[0].as_str().unwrap()).unwrap();
+    shown.verify_holder(&native, NOW).unwrap();
+    assert_eq!(shown.holder, wallet.did());
+    assert_eq!(
+        wallet.shared().last().unwrap().items[0].digest,
+        wallet.get(1).unwrap().digest()
+    );
 }

@@ -310,6 +310,7 @@ fn a_certificate_that_is_over_answers_nothing() {
             &crate::world::origin("PCR test"),
             &[copy],
             &crate::world::proved(&[holder]),
+            &[],
             &native,
             NOW,
         )
@@ -321,4 +322,50 @@ fn a_certificate_that_is_over_answers_nothing() {
             .unwrap_err(),
         Refusal::Nothing
     );
+}
+
+#[test]
+fn several_certificates_are_shown_where_several_are_asked_for() {
+    let airline = Airline::new();
+    let mut wallet = wallet();
+    let laboratory = Laboratory::new();
+    let (first, second) = (laboratory.give(&mut wallet, 1), laboratory.give(&mut wallet, 1));
+    airline.registered(&mut wallet, airline.entry());
+    let asking = |multiple: bool| {
+        let mut asked = boarding();
+        asked["credentials"][0]["multiple"] = multiple.into();
+        airline.asks(query(asked), Some(purpose("boarding")))
+    };
+    let both = Wishes {
+        using: [("test".to_owned(), first)].into(),
+        more: [("test".to_owned(), vec![first, second])].into(),
+        ..Wishes::default()
+    };
+    let one = asking(false);
+    let refused = one.consider(&wallet, &Policy::STRICT, &both).unwrap_err();
+    assert_eq!(refused, Refusal::NotOffered("test".into()), "one is asked for");
+    let request = asking(true);
+    let least = request.consider(&wallet, &Policy::STRICT, &Wishes::default()).unwrap();
+    assert!(least.credentials.len() == 1 && least.credentials[0].multiple);
+    let strange = Wishes {
+        more: [("test".to_owned(), vec![7])].into(),
+        ..Wishes::default()
+    };
+    assert_eq!(
+        request.consider(&wallet, &Policy::STRICT, &strange).unwrap_err(),
+        Refusal::Wishes
+    );
+    let consent = request.consider(&wallet, &Policy::STRICT, &both).unwrap();
+    let chosen: Vec<_> = consent
+        .credentials
+        .iter()
+        .map(|one| (one.certificate, one.chosen))
+        .collect();
+    assert_eq!(chosen, [(first, true), (second, true)]);
+    let http = request.answer(&mut wallet, &consent).unwrap();
+    let Answer::Presented(token) = request.read(&http) else {
+        panic!("it was declined")
+    };
+    assert_eq!(token.find("test").len(), 2);
+    assert_eq!(wallet.shared().last().unwrap().items.len(), 2);
 }

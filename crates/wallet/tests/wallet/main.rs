@@ -5,6 +5,8 @@
 mod backup;
 mod batches;
 mod consent;
+mod issuers;
+mod left;
 mod vectors;
 mod world;
 

@@ -111,7 +111,7 @@ fn the_vectors_say_what_a_holder_sees() {
                 })
                 .collect();
             wallet
-                .keep(&origin(&given.title), &copies, &proved(&keys), &native, NOW)
+                .keep(&origin(&given.title), &copies, &proved(&keys), &[], &native, NOW)
                 .unwrap();
         }
         for registry in &case.registries {

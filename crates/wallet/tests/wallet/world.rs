@@ -47,8 +47,12 @@ pub fn proved(keys: &[SigningKey]) -> Vec<Proved> {
 }
 
 /// A signer of a kept key.
-pub fn signer(key: &PrivateKey) -> Option<Box<dyn Signer>> {
-    let key = SigningKey::from_bytes(KeyKind::P256, key.expose()).ok()?;
+pub fn signer(key: &PrivateKey, algorithm: Algorithm) -> Option<Box<dyn Signer>> {
+    let kind = match algorithm {
+        Algorithm::Es256k => KeyKind::Secp256k1,
+        _ => KeyKind::P256,
+    };
+    let key = SigningKey::from_bytes(kind, key.expose()).ok()?;
     Some(Box::new(key))
 }
 
@@ -69,8 +73,13 @@ pub fn origin(title: &str) -> Origin {
 
 /// The laboratory: copies of what it says, signed under a certificate of its own.
 pub struct Laboratory {
-    key: SigningKey,
-    leaf: Vec<u8>,
+    pub key: SigningKey,
+    pub authority: Authority,
+    pub leaf: Vec<u8>,
+    /// Its `iss`.
+    pub issuer: String,
+    /// What headers say of its key.
+    pub named_by: Value,
 }
 
 pub const VCT: &str = "https://x.example/v1/types/sars-cov-2-naat";
@@ -97,7 +106,24 @@ impl Laboratory {
                 &mut OsEntropy,
             )
             .unwrap();
-        Self { key, leaf }
+        let named_by = json!({"x5c": [encoding::base64(&leaf)]});
+        let issuer = "https://lab.example/issuers/1".into();
+        Self {
+            key,
+            authority,
+            leaf,
+            issuer,
+            named_by,
+        }
+    }
+
+    /// One that brings no certificate: who wants to verify has to look its key up by its `iss`.
+    pub fn named(issuer: &str, kid: Option<&str>) -> Self {
+        Self {
+            issuer: issuer.into(),
+            named_by: kid.map_or_else(|| json!({}), |kid| json!({"kid": kid})),
+            ..Self::new()
+        }
     }
 
     /// An SD-JWT VC that says `claims`, all of them concealed, bound to `holder`.
@@ -116,7 +142,7 @@ impl Laboratory {
                 frame.disclosable(&vidimus_credential::sd_jwt::ClaimPath::from_json(&json!([name])).unwrap())
             });
         }
-        payload.insert("iss".into(), "https://lab.example/issuers/1".into());
+        payload.insert("iss".into(), self.issuer.as_str().into());
         payload.insert("vct".into(), vct.into());
         payload.insert("iat".into(), NOW.plus(-DAY).0.into());
         payload.insert(
@@ -127,7 +153,9 @@ impl Laboratory {
         payload.insert("nbf".into(), times.0.unwrap_or(NOW.plus(-DAY).0).into());
         payload.insert("exp".into(), times.1.unwrap_or(NOW.plus(30 * DAY).0).into());
         let concealed = conceal(payload, &frame, &Native::new(), &mut OsEntropy).unwrap();
-        let header = json!({"alg": "ES256", "typ": "dc+sd-jwt", "x5c": [encoding::base64(&self.leaf)]});
+        let mut header = self.named_by.clone();
+        header["alg"] = "ES256".into();
+        header["typ"] = "dc+sd-jwt".into();
         let jwt = self.sign(header, &Value::Object(concealed.payload));
         combine(&jwt, concealed.disclosures.iter().map(String::as_str))
     }
@@ -144,7 +172,10 @@ impl Laboratory {
                 "credentialSubject": subject,
             },
         });
-        self.sign(json!({"alg": "ES256", "typ": "JWT"}), &payload)
+        self.sign(
+            json!({"alg": "ES256", "typ": "JWT", "x5c": [encoding::base64(&self.leaf)]}),
+            &payload,
+        )
     }
 
     pub fn sign(&self, header: Value, payload: &Value) -> String {
@@ -162,7 +193,7 @@ impl Laboratory {
             .map(|key| self.sd_jwt(VCT, &person(), (None, None), key.public_key()))
             .collect();
         wallet
-            .keep(&origin("PCR test"), &copies, &proved(&keys), &Native::new(), NOW)
+            .keep(&origin("PCR test"), &copies, &proved(&keys), &[], &Native::new(), NOW)
             .unwrap()
     }
 }
@@ -235,6 +266,18 @@ pub fn purpose(name: &str) -> Statement {
 
 impl Airline {
     pub fn new() -> Self {
+        Self::with(|leaf| Client::x509_hash(vec![leaf], &Native::new()).unwrap())
+    }
+
+    /// One of the verifiers that a deployment's host name stands for.
+    pub fn of_host() -> Self {
+        Self {
+            policy: vp::Policy::open(),
+            ..Self::with(|leaf| Client::x509_san_dns(HOST, vec![leaf]).unwrap())
+        }
+    }
+
+    fn with(client: impl FnOnce(Vec<u8>) -> Client) -> Self {
         let (authority, key) = (authority("Registrar"), key());
         let leaf = authority
             .issue_access(
@@ -248,8 +291,8 @@ impl Airline {
             )
             .unwrap();
         Self {
-            client: Client::x509_hash(vec![leaf.clone()], &Native::new()).unwrap(),
             leaf: Native::new().sha256(&[&leaf]),
+            client: client(leaf),
             authority,
             key,
             policy: vp::Policy::haip(),
@@ -337,6 +380,11 @@ impl Airline {
 }
 
 impl Request {
+    /// Who asks, as the wallet remembers it.
+    pub fn verifier(&self) -> Digest {
+        Asked::of(&self.incoming, &Native::new()).verifier(&Native::new())
+    }
+
     pub fn consider(&self, wallet: &Wallet, policy: &Policy, wishes: &Wishes) -> Result<Consent, Refusal> {
         let native = Native::new();
         let asked = Asked::of(&self.incoming, &native);

@@ -3,34 +3,24 @@
 use super::{
     Told,
     browser::Asks,
-    failure, link,
-    open::{Open, private},
-    trust,
+    desk::{Desk, not_done},
+    link,
+    open::Open,
     web::Web,
 };
 use crate::{
-    app::wallets::attest::{CLIENT, PROOF_TYPE},
-    causes::with_causes,
+    app::wallets::attest::CLIENT,
     cli::{Exit, Failure, Output, clock},
 };
 use serde_json::{Value, json};
-use vidimus_core::{Algorithm, PublicKey, Receipt, Salt, Signer as _};
-use vidimus_credential::{jws, x509::Certificate};
-use vidimus_crypto::{KeyKind, Native, OsEntropy, SigningKey};
+use vidimus_core::{Provider as _, Receipt, Salt};
+use vidimus_crypto::Native;
 use vidimus_openid4vc::{
-    oauth::Opaque,
+    oauth::{Identifier, Opaque},
     vci::{
-        CredentialOffer, Event, OfferLink,
-        wallet::{
-            Choice, ClientAuthentication, Context, HolderKey, Issuance, Next, Policy, Prove, Received, WalletClient,
-        },
+        CredentialOffer, OfferLink,
+        wallet::{Choice, Issuance, Policy, WalletClient},
     },
-};
-use vidimus_wallet::{
-    PrivateKey,
-    batch::Origin,
-    seed::Purpose,
-    session::{Pending, Renewal},
 };
 
 /// Copies that are claimed where nothing is said.
@@ -62,6 +52,9 @@ pub struct OfferArguments {
     /// Deployment that attests this wallet, where an issuer asks for that; else the first that is trusted.
     #[arg(long, value_name = "URL")]
     provider: Option<String>,
+    /// The authorization server to ask, where the issuer names several; else the first that gives what is offered.
+    #[arg(long, value_name = "URL")]
+    authority: Option<String>,
 }
 
 impl OfferArguments {
@@ -76,6 +69,7 @@ impl OfferArguments {
             paste: false,
             haip: false,
             provider: None,
+            authority: None,
         }
     }
 }
@@ -91,274 +85,9 @@ pub struct RefreshArguments {
     provider: Option<String>,
 }
 
-fn not_done(error: &vidimus_openid4vc::vci::wallet::WalletError) -> Failure {
-    use vidimus_openid4vc::vci::wallet::WalletError as E;
-    let exit = match error {
-        E::Offer(_) | E::Choice => Exit::Usage,
-        E::Status { .. } | E::MediaType(_) | E::Answer { .. } => Exit::Unavailable,
-        _ => Exit::Refused,
-    };
-    let said = match error {
-        E::Refused {
-            description: Some(text),
-            ..
-        } => format!(" ({})", plain(text)),
-        _ => String::new(),
-    };
-    Failure::new(exit, with_causes(error) + &said)
-}
-
 /// Somebody else's words, on one line of a terminal.
 pub(super) fn plain(text: &str) -> String {
     text.chars().filter(|one| !one.is_control()).take(300).collect()
-}
-
-/// One issuance, with what it takes to go on.
-struct Desk<'a> {
-    open: &'a mut Open,
-    web: &'a Web,
-    issuer: String,
-    dpop: SigningKey,
-    instance: Option<(SigningKey, String)>,
-    provider: Option<String>,
-    roots: Vec<Certificate>,
-    keys: Vec<PrivateKey>,
-    kept: Vec<u32>,
-    /// Why something that came was not kept.
-    refused: Option<Failure>,
-}
-
-fn signing(key: &PrivateKey) -> Result<SigningKey, Failure> {
-    SigningKey::from_bytes(KeyKind::P256, key.expose()).map_err(|error| Failure::setup(&error))
-}
-
-impl<'a> Desk<'a> {
-    fn new(open: &'a mut Open, web: &'a Web, issuer: &str, provider: Option<&str>) -> Result<Self, Failure> {
-        let native = Native::new();
-        let key = open.wallet.key_with(Purpose::Tokens, issuer, &native, &mut OsEntropy);
-        // The secret behind it may be new.
-        open.save()?;
-        let trusted = || open.wallet.trusted().first().map(|one| one.url.clone());
-        let provider = provider
-            .map(|url| url.trim_end_matches('/').to_owned())
-            .or_else(trusted);
-        Ok(Self {
-            roots: trust::roots(&open.wallet),
-            dpop: signing(&key)?,
-            instance: None,
-            provider,
-            issuer: issuer.to_owned(),
-            open,
-            web,
-            keys: Vec::new(),
-            kept: Vec::new(),
-            refused: None,
-        })
-    }
-
-    /// Asks the provider for an attestation of this wallet, made for this issuer alone.
-    async fn attest(&mut self) -> Result<(), Failure> {
-        let key = self
-            .open
-            .wallet
-            .key_with(Purpose::Instance, &self.issuer, &Native::new(), &mut OsEntropy);
-        let key = signing(&key)?;
-        let made = self.attestations(json!({"client": self.proof(&key)?})).await?;
-        let attestation = made["client_attestation"].as_str().map(str::to_owned);
-        let attestation = attestation.ok_or_else(|| Failure::new(Exit::Unavailable, "no attestation came"))?;
-        self.instance = Some((key, attestation));
-        Ok(())
-    }
-
-    async fn attestations(&self, body: Value) -> Result<Value, Failure> {
-        let provider = self.provider()?;
-        let made = self
-            .web
-            .post_json(&format!("{provider}/v1/wallet-attestations"), &body)
-            .await?;
-        made.ok_or_else(|| Failure::new(Exit::Refused, format!("{provider} does not attest this wallet")))
-    }
-
-    fn provider(&self) -> Result<&str, Failure> {
-        self.provider.as_deref().ok_or_else(|| {
-            Failure::new(
-                Exit::Usage,
-                "this issuer wants the wallet attested: name a deployment that does with --provider, or trust one (`vidimus wallet trust URL`)",
-            )
-        })
-    }
-
-    fn proof(&self, key: &SigningKey) -> Result<String, Failure> {
-        let header = json!({"alg": "ES256", "typ": PROOF_TYPE, "jwk": key.public_key()});
-        let Value::Object(header) = header else {
-            return Err(Failure::new(Exit::Internal, "a header"));
-        };
-        let payload = json!({"aud": self.provider()?, "iat": clock().now()}).to_string();
-        let unsigned = jws::Unsigned::new(&header, payload.as_bytes());
-        let signature = key.sign(Algorithm::Es256, unsigned.message());
-        let signature = signature.map_err(|error| Failure::setup(&error))?;
-        Ok(unsigned.finish(&signature))
-    }
-
-    /// A step of the issuance, with everything that a step takes.
-    fn with<T>(
-        &self,
-        step: impl FnOnce(&mut Context<'_>) -> Result<T, vidimus_openid4vc::vci::wallet::WalletError>,
-    ) -> Result<T, Failure> {
-        let (crypto, mut entropy) = (Native::new(), OsEntropy);
-        let client = self
-            .instance
-            .as_ref()
-            .map(|(signer, attestation)| ClientAuthentication { attestation, signer });
-        step(&mut Context {
-            now: clock().now(),
-            crypto: &crypto,
-            entropy: &mut entropy,
-            dpop: Some(&self.dpop),
-            client,
-            metadata_roots: &self.roots,
-        })
-        .map_err(|error| not_done(&error))
-    }
-
-    /// Sends what is to be sent, until something else is to be done.
-    async fn send(&self, issuance: &mut Issuance, mut next: Next) -> Result<Next, Failure> {
-        while let Next::Send(request) = next {
-            let came = self.web.vci(&request).await?;
-            next = self.with(|context| issuance.receive(context, came.as_vci()))?;
-        }
-        Ok(next)
-    }
-
-    /// Goes on to the end, or to where it has to wait.
-    async fn go(&mut self, mut issuance: Issuance, mut next: Next, asks: &Asks) -> Result<(), Failure> {
-        loop {
-            next = match next {
-                Next::Send(_) => self.send(&mut issuance, next).await?,
-                Next::Review => return Err(Failure::new(Exit::Internal, "the choice was made")),
-                Next::Browse(location) => {
-                    let query = asks.browser(&location).await?;
-                    self.with(|context| issuance.callback(&query, context))?
-                }
-                Next::Prove(prove) => self.prove(&mut issuance, &prove).await?,
-                Next::Store(received) => self.store(&mut issuance, &received)?,
-                Next::Wait(_) => {
-                    self.keep_session(&issuance);
-                    let pending = Pending {
-                        issuance: Box::new(issuance),
-                        since: clock().now(),
-                        issuer: self.issuer.clone(),
-                        keys: std::mem::take(&mut self.keys),
-                    };
-                    self.open.wallet.wait(pending);
-                    return self.open.save();
-                }
-                Next::Done => {
-                    self.keep_session(&issuance);
-                    self.open.save()?;
-                    return self.refused.take().map_or(Ok(()), Err);
-                }
-            };
-        }
-    }
-
-    async fn prove(&mut self, issuance: &mut Issuance, prove: &Prove) -> Result<Next, Failure> {
-        let made: Vec<SigningKey> = (0..prove.keys)
-            .map(|_| SigningKey::generate(KeyKind::P256, &mut OsEntropy))
-            .collect();
-        self.keys = made.iter().map(private).collect::<Result<_, _>>()?;
-        let attestation = if prove.attestation.is_some() {
-            let proofs = made.iter().map(|key| self.proof(key)).collect::<Result<Vec<_>, _>>()?;
-            let made = self.attestations(json!({"keys": proofs, "nonce": prove.nonce})).await?;
-            made["key_attestation"].as_str().map(str::to_owned)
-        } else {
-            None
-        };
-        let dids: Vec<Option<String>> = made
-            .iter()
-            .map(|key| vidimus_wallet::did_jwk(key.public_key()).map(|did| did + "#0"))
-            .collect();
-        let keys: Vec<HolderKey<'_>> = made
-            .iter()
-            .zip(&dids)
-            .map(|(signer, did)| HolderKey {
-                signer,
-                kid: did.as_deref(),
-            })
-            .collect();
-        self.with(|context| issuance.prove(&keys, attestation, context))
-    }
-
-    /// Keeps what came, and tells the issuer what became of it.
-    fn store(&mut self, issuance: &mut Issuance, received: &Received) -> Result<Next, Failure> {
-        let keys: Vec<(PrivateKey, PublicKey)> = std::mem::take(&mut self.keys)
-            .into_iter()
-            .map(|key| Ok((key.clone(), signing(&key)?.public_key().clone())))
-            .collect::<Result<_, Failure>>()?;
-        let origin = self.origin(issuance, &received.configuration);
-        let kept = self
-            .open
-            .wallet
-            .keep(&origin, &received.credentials, &keys, &Native::new(), clock().now());
-        match kept {
-            Ok(id) => {
-                self.kept.push(id);
-                self.keep_session(issuance);
-                // Only what is on disk is told to be kept.
-                self.open.save()?;
-                self.with(|context| issuance.stored(Event::Accepted, context))
-            }
-            Err(error) => {
-                // The issuer is told before the person is.
-                self.refused = Some(failure(error));
-                self.with(|context| issuance.stored(Event::Failure, context))
-            }
-        }
-    }
-
-    fn origin(&self, issuance: &Issuance, configuration: &str) -> Origin {
-        let known = self
-            .open
-            .wallet
-            .batches()
-            .iter()
-            .rev()
-            .find(|batch| batch.issuer() == self.issuer && batch.configuration() == configuration);
-        let review = issuance.review();
-        let display = review.as_ref().map(|review| {
-            let issuer_name = review.metadata.display.iter().find_map(|one| one.name.clone());
-            let title = review.configuration(configuration).and_then(|configuration| {
-                let metadata = configuration.credential_metadata.as_ref()?;
-                metadata.display.first().map(|one| one.name.clone())
-            });
-            (issuer_name, title)
-        });
-        let (issuer_name, title) = display.unwrap_or_else(|| {
-            let issuer_name = known.and_then(|batch| batch.issuer_name().map(str::to_owned));
-            (issuer_name, known.map(|batch| batch.title().to_owned()))
-        });
-        Origin {
-            issuer: self.issuer.clone(),
-            issuer_name: issuer_name.map(|text| plain(&text)),
-            configuration: configuration.to_owned(),
-            title: title.map(|text| plain(&text)),
-        }
-    }
-
-    fn keep_session(&mut self, issuance: &Issuance) {
-        let Some(session) = issuance.session() else { return };
-        let kept = self.kept.iter().filter_map(|id| self.open.wallet.batch(*id).ok());
-        let mut configurations: Vec<String> = kept.map(|batch| batch.configuration().to_owned()).collect();
-        let known = self.open.wallet.renewals().iter();
-        let same = known.filter(|one| one.session.issuer == session.issuer);
-        configurations.extend(same.flat_map(|one| one.configurations.clone()));
-        configurations.sort_unstable();
-        configurations.dedup();
-        self.open.wallet.renew_by(Renewal {
-            session: session.clone(),
-            configurations,
-        });
-    }
 }
 
 fn policy(haip: bool, loopback: bool) -> Policy {
@@ -369,6 +98,28 @@ fn policy(haip: bool, loopback: bool) -> Policy {
     }
 }
 
+/// What an offer's link holds, or leads to.
+async fn read(link: &str, web: &Web) -> Result<CredentialOffer, Failure> {
+    let wrong = |error| not_done(&vidimus_openid4vc::vci::wallet::WalletError::Offer(error));
+    match OfferLink::parse(link).map_err(wrong)? {
+        OfferLink::Value(offer) => Ok(offer),
+        OfferLink::Reference(location) => {
+            let came = web.get(location.as_str()).await?;
+            match came.status {
+                200 => CredentialOffer::parse(&came.body).map_err(wrong),
+                500.. => Err(Failure::new(
+                    Exit::Unavailable,
+                    "the issuer does not show its offer now",
+                )),
+                _ => Err(Failure::new(
+                    Exit::Refused,
+                    "this offer is not there any more: ask the issuer for another",
+                )),
+            }
+        }
+    }
+}
+
 pub(super) async fn offer(
     arguments: &OfferArguments,
     open: &mut Open,
@@ -376,24 +127,25 @@ pub(super) async fn offer(
     loopback: bool,
 ) -> Result<Told, Failure> {
     let link = link::of(&arguments.link)?;
-    let wrong = |error| not_done(&vidimus_openid4vc::vci::wallet::WalletError::Offer(error));
-    let offer = match OfferLink::parse(&link).map_err(wrong)? {
-        OfferLink::Value(offer) => offer,
-        OfferLink::Reference(location) => {
-            let came = web.get(location.as_str()).await?;
-            if came.status != 200 {
-                return Err(Failure::new(
-                    Exit::Refused,
-                    "this offer is not there any more: ask the issuer for another",
-                ));
-            }
-            CredentialOffer::parse(&came.body).map_err(wrong)?
-        }
-    };
+    let digest = Native::new().sha256(&[link.as_bytes()]);
+    let asks = Asks::new(arguments.paste).await?;
+    // What broke off goes on; the code of the offer counted already.
+    let begun = open.wallet.pending_of(&digest).filter(|_| !arguments.show).cloned();
+    if let Some(pending) = begun {
+        let gone = Desk::resume(open, web, pending, arguments.provider.as_deref(), &asks).await;
+        let kept = gone.map_err(|(_, failure)| failure)?;
+        fetch_evidence(open, web).await;
+        return Ok(report(open, &kept, None));
+    }
+    let offer = read(&link, web).await?;
     let issuer = offer.credential_issuer.as_str().to_owned();
     let through_browser = arguments.haip || offer.pre_authorized().is_none();
-    let asks = Asks::new(arguments.paste).await?;
-    let mut desk = Desk::new(open, web, &issuer, arguments.provider.as_deref())?;
+    let server = arguments.authority.as_deref().map(|url| {
+        let wrong = |_| Failure::new(Exit::Usage, "--authority is not the address of a server");
+        Identifier::new(url).map_err(wrong)
+    });
+    let server = server.transpose()?;
+    let mut desk = Desk::new(open, web, &issuer, arguments.provider.as_deref())?.of_offer(digest, arguments.haip);
     if through_browser && !arguments.show {
         desk.attest().await?;
     }
@@ -403,6 +155,9 @@ pub(super) async fn offer(
     };
     let policy = policy(arguments.haip && !arguments.show, loopback);
     let (mut issuance, next) = desk.with(|context| Issuance::from_offer(offer, policy, Some(client), context))?;
+    if let Some(server) = server {
+        issuance.choose_server(server);
+    }
     desk.send(&mut issuance, next).await?;
     let review = issuance
         .review()
@@ -496,44 +251,34 @@ pub(super) async fn refresh(
     output: Output,
 ) -> Result<(), Failure> {
     let asks = Asks::new(true).await?;
+    let provider = arguments.provider.as_deref();
     let mut kept = Vec::new();
     let mut refused: Vec<Failure> = Vec::new();
-    // Each stays on disk until it is done: what is cut off here is asked again.
-    let waiting = open.wallet.pending().to_vec();
-    for (place, pending) in waiting.iter().cloned().enumerate() {
-        let mut desk = Desk::new(open, web, &pending.issuer, arguments.provider.as_deref())?;
-        desk.keys = pending.keys;
-        let mut issuance = *pending.issuance;
-        let next = match desk.with(|context| issuance.poll(context)) {
-            Ok(next) => next,
-            Err(failure) => {
+    for pending in open.wallet.pending().to_vec() {
+        match Desk::resume(open, web, pending, provider, &asks).await {
+            Ok(mut came) => kept.append(&mut came),
+            Err((mut came, failure)) => {
+                kept.append(&mut came);
                 refused.push(failure);
-                continue;
-            }
-        };
-        let gone = desk.go(issuance, next, &asks).await;
-        kept.append(&mut desk.kept);
-        match gone {
-            Err(failure) if failure.exit == Exit::Unavailable => refused.push(failure),
-            gone => {
-                open.wallet.end_pending(&waiting[place]);
-                refused.extend(gone.err());
             }
         }
-        open.save()?;
     }
     for renewal in open.wallet.renewals().to_vec() {
+        let issuer = renewal.session.issuer.as_str().to_owned();
+        let is_under_way = |id: &String| {
+            let mut pending = open.wallet.pending().iter();
+            pending.any(|one| one.issuer == issuer && one.configurations.contains(id))
+        };
         let wanted: Vec<(String, usize)> = renewal
             .configurations
             .iter()
-            .filter(|id| is_short(open, renewal.session.issuer.as_str(), id))
+            .filter(|id| is_short(open, &issuer, id) && !is_under_way(id))
             .map(|id| (id.clone(), arguments.copies.max(1)))
             .collect();
         if wanted.is_empty() {
             continue;
         }
-        let issuer = renewal.session.issuer.as_str().to_owned();
-        let mut desk = Desk::new(open, web, &issuer, arguments.provider.as_deref())?;
+        let mut desk = Desk::new(open, web, &issuer, provider)?.for_copies_of(&renewal.configurations);
         if renewal.session.named {
             desk.attest().await?;
         }
@@ -549,6 +294,11 @@ pub(super) async fn refresh(
             Err(failure) => Err(failure),
         };
         kept.append(&mut desk.kept);
+        let over = desk.is_refused();
+        if over {
+            open.wallet.forget_renewal(&renewal);
+            open.save()?;
+        }
         refused.extend(gone.err());
     }
     fetch_evidence(open, web).await;

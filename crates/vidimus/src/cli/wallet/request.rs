@@ -7,18 +7,21 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::{
+    collections::{BTreeMap, btree_map::Entry},
     fmt::Write as _,
     io::{IsTerminal as _, Write as _},
+    path::Path,
 };
 use vidimus_core::{Algorithm, Signer};
 use vidimus_credential::category::Categories;
 use vidimus_crypto::{KeyKind, Native, OsEntropy, SigningKey};
 use vidimus_openid4vc::vp::{
-    Evidence, Formats, HttpRequest, Incoming, Invocation, Policy as Protocol, RequestError, Step, Trust, Verified,
-    Wallet as Side,
+    Evidence, Formats, HttpRequest, Incoming, Invocation, Policy as Protocol, RequestError, Step, TransactionType,
+    Trust, Verified, Wallet as Side,
 };
 use vidimus_wallet::{
     PrivateKey,
+    batch::RECEIVED,
     consent::{Asked, Consent, Wishes},
     registration::{Policy, Standing},
 };
@@ -40,7 +43,7 @@ pub struct RequestArguments {
     /// Show something optional too; may be given again.
     #[arg(long, value_name = "ID")]
     with: Vec<String>,
-    /// Which certificate is used for what: `ID=c2`; may be given again.
+    /// Which certificate is used for what: `ID=c2`; may be given again, also for one ID where several certificates are asked for.
     #[arg(long = "use", value_name = "ID=CERTIFICATE", value_parser = using)]
     using: Vec<(String, u32)>,
     /// Agree that a certificate that can only be shown whole shows more than was asked for.
@@ -52,6 +55,10 @@ pub struct RequestArguments {
     /// Insist on HAIP 1.0.
     #[arg(long)]
     haip: bool,
+    /// Types of transactions that may be authorised (JSON: a list of `{"name": …, "members": [{"name": …, "kind": "text", "required": true}]}`; kinds are
+    /// `text`, `integer` and `boolean`). A request about any other is refused.
+    #[arg(long, value_name = "FILE")]
+    transaction_types: Option<std::path::PathBuf>,
     /// More authorities that certify verifiers (PEM); may be given again.
     #[arg(long, value_name = "FILE")]
     authority: Vec<std::path::PathBuf>,
@@ -70,6 +77,7 @@ impl RequestArguments {
             whole: false,
             unregistered: false,
             haip: false,
+            transaction_types: None,
             authority: Vec::new(),
         }
     }
@@ -79,8 +87,75 @@ fn using(text: &str) -> Result<(String, u32), String> {
     let (id, number) = text
         .split_once('=')
         .ok_or("ID=CERTIFICATE is needed, such as test=c2")?;
-    let number = number.strip_prefix('c').unwrap_or(number).parse();
-    Ok((id.to_owned(), number.map_err(|_| "a certificate is named like c2")?))
+    Ok((id.to_owned(), certificate(number)?))
+}
+
+/// The number of a certificate, as `list` shows it.
+pub(super) fn certificate(text: &str) -> Result<u32, String> {
+    let number = match text.strip_prefix('c') {
+        Some(number) => number.parse().ok(),
+        None => text.parse().ok().and_then(|number: u32| number.checked_add(RECEIVED)),
+    };
+    number.ok_or_else(|| "a certificate is named as `list` shows it, such as 1 or c2".to_owned())
+}
+
+/// The same, written.
+fn named(number: u32) -> String {
+    match number.checked_sub(RECEIVED) {
+        Some(received) => received.to_string(),
+        None => format!("c{number}"),
+    }
+}
+
+/// The first certificate for each id, and further ones.
+fn chosen(using: &[(String, u32)]) -> (BTreeMap<String, u32>, BTreeMap<String, Vec<u32>>) {
+    let (mut first, mut more) = (BTreeMap::new(), BTreeMap::<String, Vec<u32>>::new());
+    for (id, number) in using {
+        match first.entry(id.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(*number);
+            }
+            Entry::Occupied(_) => more.entry(id.clone()).or_default().push(*number),
+        }
+    }
+    (first, more)
+}
+
+/// What the holder is willing to authorise.
+fn transaction_types(path: Option<&Path>) -> Result<Vec<TransactionType>, Failure> {
+    let Some(path) = path else { return Ok(Vec::new()) };
+    let unreadable = |why: String| Failure::new(Exit::Usage, format!("{} cannot be read: {why}", path.display()));
+    let text = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))
+}
+
+/// What the holder said to what was shown.
+pub(super) enum Said {
+    /// Yes.
+    Yes,
+    /// No.
+    No,
+    /// There was nobody to ask.
+    Nothing,
+}
+
+/// Shows it and asks, unless the holder agreed before, or there is nobody at a terminal.
+pub(super) fn ask(text: &str, agreed: bool, output: Output) -> Said {
+    if agreed {
+        return Said::Yes;
+    }
+    if output.json || !std::io::stdin().is_terminal() {
+        return Said::Nothing;
+    }
+    println!("{text}");
+    print!("Show this? [y/N] ");
+    let _ = std::io::stdout().flush();
+    let mut line = String::new();
+    let _ = std::io::stdin().read_line(&mut line);
+    match line.trim() {
+        "y" | "Y" | "yes" => Said::Yes,
+        _ => Said::No,
+    }
 }
 
 fn refused(error: &RequestError) -> Failure {
@@ -91,12 +166,16 @@ fn refused(error: &RequestError) -> Failure {
     )
 }
 
-pub(super) fn signer(key: &PrivateKey) -> Option<Box<dyn Signer>> {
-    let key = SigningKey::from_bytes(KeyKind::P256, key.expose()).ok()?;
+pub(super) fn signer(key: &PrivateKey, algorithm: Algorithm) -> Option<Box<dyn Signer>> {
+    let kind = match algorithm {
+        Algorithm::Es256k => KeyKind::Secp256k1,
+        _ => KeyKind::P256,
+    };
+    let key = SigningKey::from_bytes(kind, key.expose()).ok()?;
     Some(Box::new(key))
 }
 
-fn side(arguments: &RequestArguments, loopback: bool) -> Side {
+fn side(arguments: &RequestArguments, loopback: bool) -> Result<Side, Failure> {
     let es256 = [Algorithm::Es256];
     let mut policy = if arguments.haip {
         Protocol::haip()
@@ -104,12 +183,12 @@ fn side(arguments: &RequestArguments, loopback: bool) -> Side {
         Protocol::open()
     };
     policy.loopback = loopback;
-    Side {
+    Ok(Side {
         policy,
         formats: Formats::of(&es256, &es256, &es256),
-        transaction_types: Vec::new(),
+        transaction_types: transaction_types(arguments.transaction_types.as_deref())?,
         encrypted_requests: true,
-    }
+    })
 }
 
 /// Fetches the request, and verifies who asks.
@@ -164,7 +243,7 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<Told, Failure> {
     let keys = trust::refresh(open, web).await?;
-    let side = side(arguments, loopback);
+    let side = side(arguments, loopback)?;
     let incoming = incoming(arguments, &side, open, &keys, web).await?;
     let native = Native::new();
     if arguments.decline {
@@ -175,10 +254,12 @@ pub(super) async fn run(
     } else {
         Policy::STRICT
     };
+    let (using, more) = chosen(&arguments.using);
     let wishes = Wishes {
         without: arguments.without.clone(),
         with: arguments.with.clone(),
-        using: arguments.using.iter().cloned().collect(),
+        using,
+        more,
         whole: arguments.whole,
     };
     let asked = Asked::of(&incoming, &native);
@@ -203,20 +284,14 @@ pub(super) async fn run(
             return Err(Failure::new(Exit::Refused, format!("{refusal}{told}")));
         }
     };
-    let text = shown(&consent);
-    if !arguments.yes {
-        if output.json || !std::io::stdin().is_terminal() {
+    let text = shown(&consent, "asks");
+    match ask(&text, arguments.yes, output) {
+        Said::Yes => {}
+        Said::No => return decline(open, &incoming, web).await,
+        Said::Nothing => {
             let view = json!({"consent": consent, "outcome": "shown"});
             let text = format!("{text}\nNothing was sent: --yes agrees, --decline declines.");
             return Ok(Told(text, view));
-        }
-        println!("{text}");
-        print!("Show this? [y/N] ");
-        let _ = std::io::stdout().flush();
-        let mut line = String::new();
-        let _ = std::io::stdin().read_line(&mut line);
-        if !matches!(line.trim(), "y" | "Y" | "yes") {
-            return decline(open, &incoming, web).await;
         }
     }
     let http = open
@@ -260,8 +335,22 @@ async fn decline(open: &mut Open, incoming: &Verified<Incoming>, web: &Web) -> R
     ))
 }
 
-/// The view, for a terminal.
-fn shown(consent: &Consent) -> String {
+/// All of somebody else's words, however long, with what would move a terminal's cursor or turn the direction of writing written out: what is authorised is read whole.
+fn whole(text: &str) -> String {
+    let turns = |one: char| matches!(one, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let mut safe = String::with_capacity(text.len());
+    for one in text.chars() {
+        if one.is_control() || turns(one) {
+            safe.extend(one.escape_unicode());
+        } else {
+            safe.push(one);
+        }
+    }
+    safe
+}
+
+/// The view, for a terminal: who asks, or whatever else it does.
+pub(super) fn shown(consent: &Consent, does: &str) -> String {
     let verifier = &consent.verifier;
     let mut text = String::new();
     let name = verifier.name.as_deref().map_or_else(|| "Somebody".to_owned(), plain);
@@ -272,7 +361,7 @@ fn shown(consent: &Consent) -> String {
         Standing::Revoked => "revoked",
         Standing::Unknown => "NOT registered anywhere that this wallet trusts",
     };
-    let _ = writeln!(text, "{name} asks ({standing}; the answer goes to {})", verifier.host);
+    let _ = writeln!(text, "{name} {does} ({standing}; it goes to {})", verifier.host);
     let purpose = consent.purpose.as_deref().map_or_else(|| "not said".to_owned(), plain);
     let more = consent.purpose_text.as_deref().map(plain);
     let more = more.map(|more| format!(": {more}")).unwrap_or_default();
@@ -285,8 +374,19 @@ fn shown(consent: &Consent) -> String {
     };
     let _ = writeln!(text, "Kept: {kept}");
     for one in &consent.authorise {
-        let members = Value::Object(one.members.clone()).to_string();
-        let _ = writeln!(text, "You would authorise {}: {}", plain(&one.kind), plain(&members));
+        let _ = writeln!(
+            text,
+            "You would authorise, with {}: {}",
+            one.credentials.join(" or "),
+            whole(&one.kind)
+        );
+        for (name, value) in &one.members {
+            let value = match value {
+                Value::String(value) => whole(value),
+                other => whole(&other.to_string()),
+            };
+            let _ = writeln!(text, "  {:<24} {value}", whole(name));
+        }
     }
     for offered in &consent.credentials {
         let whether = match (offered.chosen, offered.required) {
@@ -294,19 +394,33 @@ fn shown(consent: &Consent) -> String {
             (true, false) => "chosen",
             (false, _) => "optional, not shown unless --with",
         };
+        let vouched = if offered.vouched {
+            ""
+        } else {
+            ", whom nobody vouches for"
+        };
         let _ = writeln!(
             text,
-            "\n{}: c{} {} from {} ({whether}; {})",
+            "\n{}: {} {} from {}{vouched} ({whether}; {})",
             offered.id,
-            offered.certificate,
+            named(offered.certificate),
             plain(&offered.title),
             plain(&offered.issuer),
             offered.validity
         );
+        if offered.multiple && !offered.others.is_empty() {
+            let others: Vec<_> = offered.others.iter().map(|number| named(*number)).collect();
+            let _ = writeln!(
+                text,
+                "  Several are asked for; also there: {} (--use {}=…)",
+                others.join(", "),
+                offered.id
+            );
+        }
         if offered.linkable {
             let _ = writeln!(
                 text,
-                "  Another verifier has seen this copy: the two can compare. `vidimus wallet refresh` gets new ones."
+                "  Another verifier has seen this copy, or it names you by your DID: the two can compare. Copies from `vidimus wallet refresh` keep them from it."
             );
         }
         if offered.whole {

@@ -4,7 +4,10 @@ use super::{Told, open::Open, web::Web};
 use crate::cli::{Exit, Failure, clock};
 use serde_json::{Value, json};
 use std::{collections::HashMap, path::PathBuf};
-use vidimus_core::{Digest, Provider as _, PublicKey, encoding::from_base64};
+use vidimus_core::{
+    Digest, Provider as _, PublicKey,
+    encoding::{from_base64, from_base64url},
+};
 use vidimus_credential::x509::Certificate;
 use vidimus_crypto::Native;
 use vidimus_openid4vc::vp::DidKey;
@@ -93,7 +96,7 @@ async fn read(open: &mut Open, web: &Web, url: &str) -> Result<(usize, Keys), Fa
     let mut entries = Vec::with_capacity(items.len());
     for item in items {
         let entry = entry(item).ok_or_else(|| unreadable("registry"))?;
-        keys.add(&entry.did, item);
+        keys.add(url, &entry.did, item);
         entries.push(entry);
     }
     let count = entries.len();
@@ -105,22 +108,69 @@ async fn read(open: &mut Open, web: &Web, url: &str) -> Result<(usize, Keys), Fa
     Ok((count, keys))
 }
 
-/// Keys behind the DIDs of registered verifiers.
+/// A registered verifier, as it is left something.
+#[derive(Debug, Clone)]
+pub(super) struct Addressee {
+    /// The deployment that has it.
+    pub(super) url: String,
+    /// Its id there.
+    pub(super) id: String,
+    /// Its DID.
+    pub(super) did: String,
+    /// Its name there.
+    pub(super) name: String,
+    /// Its X25519 key, where it has one.
+    pub(super) sealing: Option<[u8; 32]>,
+}
+
+/// What is read of registered verifiers: keys behind their DIDs, and where they are left something.
 #[derive(Default)]
-pub(super) struct Keys(HashMap<String, Vec<DidKey>>);
+pub(super) struct Keys {
+    by_did: HashMap<String, Vec<DidKey>>,
+    addressees: Vec<Addressee>,
+}
 
 impl Keys {
-    fn add(&mut self, did: &str, item: &Value) {
+    fn add(&mut self, url: &str, did: &str, item: &Value) {
+        let of = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
+        let sealing = item["keys"].as_array().into_iter().flatten().find_map(|key| {
+            let counts = key["purpose"] == "sealing" && key["state"] == "active" && key["jwk"]["crv"] == "X25519";
+            let point = key["jwk"]["x"].as_str().filter(|_| counts)?;
+            from_base64url(point).ok()?.try_into().ok()
+        });
+        self.addressees.push(Addressee {
+            url: url.to_owned(),
+            id: of("id"),
+            did: did.to_owned(),
+            name: of("name"),
+            sealing,
+        });
         let keys = item["keys"].as_array().into_iter().flatten();
         let accounts = keys.filter(|key| key["purpose"] == "account" && key["state"] == "active");
         let read = accounts
             .filter_map(|key| PublicKey::from_jwk(&key["jwk"]))
             .map(DidKey::Key);
-        self.0.entry(did.to_owned()).or_default().extend(read);
+        self.by_did.entry(did.to_owned()).or_default().extend(read);
     }
     /// Those of this DID.
     pub(super) fn of(&self, did: &str) -> &[DidKey] {
-        self.0.get(did).map_or(&[], Vec::as_slice)
+        self.by_did.get(did).map_or(&[], Vec::as_slice)
+    }
+    /// The one verifier of this id, DID or name.
+    pub(super) fn addressee(&self, text: &str) -> Result<&Addressee, Failure> {
+        let is = |one: &&Addressee| [&one.id, &one.did, &one.name].iter().any(|known| *known == text);
+        let mut found = self.addressees.iter().filter(is);
+        match (found.next(), found.next()) {
+            (Some(one), None) => Ok(one),
+            (None, _) => Err(Failure::new(
+                Exit::Refused,
+                "no registry that this wallet trusts has this verifier now",
+            )),
+            _ => Err(Failure::new(
+                Exit::Usage,
+                "several verifiers go by that name: give an id or a DID",
+            )),
+        }
     }
 }
 
@@ -130,7 +180,8 @@ pub(super) async fn refresh(open: &mut Open, web: &Web) -> Result<Keys, Failure>
     let mut all = Keys::default();
     for url in urls {
         if let Ok((_, keys)) = read(open, web, &url).await {
-            all.0.extend(keys.0);
+            all.by_did.extend(keys.by_did);
+            all.addressees.extend(keys.addressees);
         }
     }
     open.save()?;
