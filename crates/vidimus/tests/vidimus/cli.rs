@@ -2,15 +2,19 @@
 
 mod added;
 mod asking;
+mod breaking;
 mod claiming;
 mod hand_over;
+mod leaving;
 mod mistakes;
 mod others;
 mod own_keys;
 mod place;
+mod proxy;
 mod renewal;
 mod roles;
 mod rotation;
+mod showing;
 mod telling;
 
 use self::place::{Place, ended, text};

@@ -79,7 +79,12 @@ pub struct Api {
 
 impl Api {
     pub fn new(base: String) -> Self {
-        let client = Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+        // A connection that was idle for long may be gone when the next request is sent.
+        let client = Client::builder()
+            .timeout(Duration::from_secs(20))
+            .pool_idle_timeout(Duration::from_secs(2))
+            .build()
+            .unwrap();
         Self { client, base }
     }
 

@@ -10,12 +10,12 @@ use std::{
 use vidimus_credential::format::qr::QrCode;
 
 /// The API key of a role, as the command line keeps it.
-fn api_key(server: &Deployment, role: &str) -> String {
+pub fn api_key(server: &Deployment, role: &str) -> String {
     server.read(&format!("{role}.key")).trim().to_owned()
 }
 
 /// The laboratory offers a result.
-async fn offered(server: &Deployment, api: &Api, passport: &str, more: Value) -> Value {
+pub async fn offered(server: &Deployment, api: &Api, passport: &str, more: Value) -> Value {
     let key = api_key(server, "issuer");
     let reported = api.post(Some(&key), "/v1/results", &result(passport)).await;
     let mut body = json!({"result": reported["result"]});
@@ -26,13 +26,36 @@ async fn offered(server: &Deployment, api: &Api, passport: &str, more: Value) ->
 }
 
 /// The airline asks for two attributes; one can be left out.
-async fn asked(server: &Deployment, api: &Api) -> Value {
+pub async fn asked(server: &Deployment, api: &Api) -> Value {
     let body = json!({
         "purpose": "boarding", "purpose_text": "Your flight to Lisbon", "retention_seconds": 0,
         "credentials": [{"category": "sars-cov-2-naat", "attributes": ["family_name"], "optional": ["result"]}],
     });
     api.post(Some(&api_key(server, "verifier")), "/v1/presentations", &body)
         .await
+}
+
+/// The person permits it on the issuer's page. The browser, and where it is sent back to.
+pub async fn permitted(page: &str, code: &str) -> (reqwest::Client, String) {
+    let browser = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let opened = browser.get(page).send().await.unwrap();
+    let cookie = opened.headers()["set-cookie"].to_str().unwrap().to_owned();
+    let shown = opened.text().await.unwrap();
+    let form = shown.split("name=\"page\" value=\"").nth(1).unwrap();
+    let form = form.split('"').next().unwrap();
+    let answered = browser
+        .post(page.split('?').next().unwrap())
+        .header("cookie", cookie.split(';').next().unwrap())
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(format!("page={form}&code={code}"))
+        .send()
+        .await
+        .unwrap();
+    let back = answered.headers()["location"].to_str().unwrap().to_owned();
+    (browser, back)
 }
 
 fn names(view: &Value) -> Vec<&str> {
@@ -99,10 +122,25 @@ async fn a_traveller_claims_consents_and_keeps_a_backup() {
             .json();
         server.ask(&["wallet", "list"]).json()["claimed"][0]["anchored"] == 2
     });
+    // Its word that it has them is kept, and brought to the laboratory.
+    let quietly = server.ask(&["wallet", "counter-sign", "c1", "--quietly"]).json();
     assert_eq!(
-        server.ask(&["wallet", "counter-sign", "c1"]).json()["counter_signed"],
-        2
+        (&quietly["counter_signed"], &quietly["told"]),
+        (&json!(2), &Value::Null)
     );
+    let unreached = server.ask(&["wallet", "counter-sign", "c1"]).json();
+    assert_eq!(unreached["told"], 0, "this machine is not asked without --loopback");
+    let signed = server.ask(&["wallet", "counter-sign", "c1", "--loopback"]).json();
+    assert_eq!((&signed["counter_signed"], &signed["told"]), (&json!(2), &json!(2)));
+    assert_eq!(
+        signed["counter_signatures"], quietly["counter_signatures"],
+        "the first stays"
+    );
+    let result = format!("/v1/results/{}", text(&offers, "/result"));
+    let result = api.get(Some(&api_key(&server, "issuer")), &result).await;
+    let copies = result["certificate"]["copies"].as_array().unwrap().iter();
+    let told = copies.filter(|copy| copy["counter_signed"] == true).count();
+    assert_eq!(told, 2, "{result}");
     let people = server.run(&["wallet", "list"]);
     assert!(
         people.out.contains("2 of 2 copies unused") && people.out.contains("anchored"),
@@ -245,6 +283,12 @@ async fn an_offer_without_a_code_is_permitted_in_the_browser() {
     let link = text(&offer, "/link");
     let claim = ["wallet", "offer", &link, "--loopback", "--haip", "--copies", "1"];
     server.ask(&claim).refused(2, &["--provider"]);
+    let elsewhere = [
+        &claim[..],
+        &["--authority", "https://other.example", "--provider", &server.url],
+    ]
+    .concat();
+    server.ask(&elsewhere).refused(4, &["not the issuer's"]);
     server.ask(&["wallet", "trust", &server.url, "--loopback"]).json();
     let mut wallet = server
         .command(&claim)
@@ -258,29 +302,7 @@ async fn an_offer_without_a_code_is_permitted_in_the_browser() {
         .map(|line| line.unwrap())
         .find_map(|line| line.trim().starts_with("http").then(|| line.trim().to_owned()))
         .expect("it prints where to go");
-    let browser = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .unwrap();
-    let opened = browser.get(&page).send().await.unwrap();
-    let cookie = opened.headers()["set-cookie"].to_str().unwrap().to_owned();
-    let shown = opened.text().await.unwrap();
-    let form = shown
-        .split("name=\"page\" value=\"")
-        .nth(1)
-        .unwrap()
-        .split('"')
-        .next()
-        .unwrap();
-    let answered = browser
-        .post(page.split('?').next().unwrap())
-        .header("cookie", cookie.split(';').next().unwrap())
-        .header("content-type", "application/x-www-form-urlencoded")
-        .body(format!("page={form}&code={}", text(&offer, "/tx_code/code")))
-        .send()
-        .await
-        .unwrap();
-    let back = answered.headers()["location"].to_str().unwrap().to_owned();
+    let (browser, back) = permitted(&page, &text(&offer, "/tx_code/code")).await;
     assert!(back.starts_with("http://127.0.0.1:"), "{back}");
     let stray = back.replace("/callback", "/favicon.ico");
     assert_eq!(browser.get(&stray).send().await.unwrap().status(), 404);

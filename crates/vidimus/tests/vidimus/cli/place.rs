@@ -1,10 +1,9 @@
 //! Where the program is run: a directory with files, alone or with a deployment that it serves.
 
-use crate::program;
+use crate::{program, server::free_port};
 use serde_json::{Value, json};
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -156,15 +155,23 @@ impl Deployment {
         Self::serve_with("", |_| {})
     }
 
+    /// Known by another address than it listens at; it is asked there by whom [`Place::url`] does not lead.
+    pub fn known_as(public: &str, port: u16) -> Self {
+        Self::serve_at(port, &format!("public_url = \"{public}\"\n"), "", |_| {})
+    }
+
     /// With more at the top of the configuration, and what `prepare` puts beside it.
     pub fn serve_with(more: &str, prepare: impl FnOnce(&Place)) -> Self {
+        Self::serve_at(free_port(), "", more, prepare)
+    }
+
+    fn serve_at(port: u16, public: &str, more: &str, prepare: impl FnOnce(&Place)) -> Self {
         let mut place = Place::new();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         place.url = format!("http://127.0.0.1:{port}");
         place.write(
             "vidimus.toml",
             &format!(
-                "data_dir = \"data\"\nroot_key = \"keys/root.key\"\n{more}[server]\nlisten = \"127.0.0.1:{port}\"\n\
+                "data_dir = \"data\"\nroot_key = \"keys/root.key\"\n{more}[server]\nlisten = \"127.0.0.1:{port}\"\n{public}\
                  [anchor]\ninterval_seconds = 1\n"
             ),
         );
