@@ -186,7 +186,7 @@ fn frame() -> Frame {
 }
 
 fn issue(claims: &Map<String, Value>, frame: &Frame, issuer: &SigningKey) -> String {
-    let concealed = conceal(claims.clone(), frame, &*PROVIDER, &mut OsEntropy).expect("it conceals");
+    let concealed = conceal(claims, frame, &*PROVIDER, &mut OsEntropy).expect("it conceals");
     let Value::Object(header) = json!({"alg": "ES256", "typ": sd_jwt_vc::TYPE}) else {
         unreachable!("an object literal")
     };
@@ -306,8 +306,7 @@ fn certificates(slice: Duration) {
         .map(|_| {
             let holder = key();
             let unsigned = copy_for(holder.public_key());
-            let signature = lab.keys[0]
-                .0
+            let signature = lab_key
                 .sign(Algorithm::Es256, unsigned.message())
                 .expect("the lab signs");
             (

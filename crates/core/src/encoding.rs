@@ -26,9 +26,12 @@ pub fn base64url(bytes: &[u8]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// [`base64url`], appended to a text.
-pub fn base64url_into(bytes: &[u8], text: &mut String) {
-    BASE64_URL_SAFE_NO_PAD.encode_string(bytes, text);
+/// [`base64url`], appended to a text's bytes.
+pub fn base64url_into(bytes: &[u8], text: &mut Vec<u8>) {
+    let before = text.len();
+    text.resize(before + (bytes.len() * 4).div_ceil(3), 0);
+    let written = BASE64_URL_SAFE_NO_PAD.encode_slice(bytes, &mut text[before..]);
+    debug_assert_eq!(written, Ok(text.len() - before));
 }
 
 /// Strict inverse of [`base64url`]: padding and non-zero trailing bits are refused, so a text has one reading.

@@ -170,7 +170,7 @@ pub fn prepare(
     header.insert("x5c".into(), chain.collect());
 
     let (payload, frame) = payload(statement, category, terms);
-    let concealed = conceal(payload, &frame, provider, entropy).map_err(|error| match error {
+    let concealed = conceal(&payload, &frame, provider, entropy).map_err(|error| match error {
         ConcealError::Reserved | ConcealError::Frame => FormatError::Claim(CLAIMS),
         ConcealError::TooMany | ConcealError::TooDeep => FormatError::TooLarge,
     })?;

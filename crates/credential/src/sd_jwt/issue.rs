@@ -3,7 +3,7 @@
 use super::{ClaimPath, DIGESTS, ELEMENT, HASH, HASH_NAME, MAX_DISCLOSURES, Step, combine, digest_of, is_reserved};
 use crate::json::MAX_DEPTH;
 use serde_json::{Map, Value, json};
-use std::fmt;
+use std::{borrow::Cow, fmt};
 use vidimus_core::{Entropy, Provider, encoding};
 
 /// The most decoys that are made.
@@ -105,9 +105,9 @@ impl Concealed {
     }
 }
 
-/// Takes out of `claims` what `frame` says and leaves digests, in the order of their text, which says nothing of the claims' (§4.2.4.1).
+/// `claims` without what `frame` says, and digests in its place, in the order of their text, which says nothing of the claims' (§4.2.4.1).
 pub fn conceal(
-    claims: Map<String, Value>,
+    claims: &Map<String, Value>,
     frame: &Frame,
     provider: &dyn Provider,
     entropy: &mut dyn Entropy,
@@ -116,6 +116,7 @@ pub fn conceal(
         provider,
         salts: Salts::new(entropy),
         disclosures: Vec::new(),
+        content: Vec::with_capacity(256),
         decoys: 0,
     };
     let mut payload = maker.members(claims, frame, 1)?;
@@ -143,23 +144,25 @@ struct Maker<'a> {
     provider: &'a dyn Provider,
     salts: Salts<'a>,
     disclosures: Vec<String>,
+    /// What the last disclosure said, for the room that it takes.
+    content: Vec<u8>,
     decoys: usize,
 }
 
 impl Maker<'_> {
-    fn value(&mut self, value: Value, frame: &Frame, depth: usize) -> Result<Value, ConcealError> {
+    fn value<'v>(&mut self, value: &'v Value, frame: &Frame, depth: usize) -> Result<Cow<'v, Value>, ConcealError> {
         match value {
             Value::Object(_) | Value::Array(_) if depth >= MAX_DEPTH => Err(ConcealError::TooDeep),
-            Value::Object(members) => self.members(members, frame, depth + 1).map(Value::Object),
-            Value::Array(items) => self.items(items, frame, depth + 1).map(Value::Array),
+            Value::Object(members) => Ok(Cow::Owned(self.members(members, frame, depth + 1)?.into())),
+            Value::Array(items) => Ok(Cow::Owned(self.items(items, frame, depth + 1)?.into())),
             _ if frame.decoys > 0 || !frame.beneath.is_empty() => Err(ConcealError::Frame),
-            leaf => Ok(leaf),
+            leaf => Ok(Cow::Borrowed(leaf)),
         }
     }
 
     fn members(
         &mut self,
-        claims: Map<String, Value>,
+        claims: &Map<String, Value>,
         frame: &Frame,
         depth: usize,
     ) -> Result<Map<String, Value>, ConcealError> {
@@ -170,16 +173,16 @@ impl Maker<'_> {
         let mut payload = Map::new();
         let mut digests = Vec::new();
         for (name, value) in claims {
-            if is_reserved(&name) {
+            if is_reserved(name) {
                 return Err(ConcealError::Reserved);
             }
-            let beneath = frame.find(|step| matches!(step, Step::Name(known) if *known == name));
+            let beneath = frame.find(|step| matches!(step, Step::Name(known) if known == name));
             let inner = if frame.deep { ALL } else { beneath.unwrap_or(CLEAR) };
             let value = self.value(value, inner, depth)?;
             if inner.alone {
-                digests.push(Value::String(self.disclosure(Some(&name), &value)?));
+                digests.push(Value::String(self.disclosure(Some(name), &value)?));
             } else {
-                payload.insert(name, value);
+                payload.insert(name.clone(), value.into_owned());
             }
         }
         for _ in 0..frame.decoys {
@@ -192,7 +195,7 @@ impl Maker<'_> {
         Ok(payload)
     }
 
-    fn items(&mut self, items: Vec<Value>, frame: &Frame, depth: usize) -> Result<Vec<Value>, ConcealError> {
+    fn items(&mut self, items: &[Value], frame: &Frame, depth: usize) -> Result<Vec<Value>, ConcealError> {
         let fits = |step: &Step| match step {
             Step::Name(_) => false,
             Step::Index(index) => *index < items.len(),
@@ -203,14 +206,14 @@ impl Maker<'_> {
         }
         let others = frame.find(|step| *step == Step::All);
         let mut list = Vec::with_capacity(items.len() + frame.decoys);
-        for (index, value) in items.into_iter().enumerate() {
+        for (index, value) in items.iter().enumerate() {
             let beneath = frame.find(|step| *step == Step::Index(index)).or(others);
             let inner = if frame.deep { ALL } else { beneath.unwrap_or(CLEAR) };
             let value = self.value(value, inner, depth)?;
             list.push(if inner.alone {
                 json!({ ELEMENT: self.disclosure(None, &value)? })
             } else {
-                value
+                value.into_owned()
             });
         }
         for _ in 0..frame.decoys {
@@ -226,19 +229,19 @@ impl Maker<'_> {
         if self.disclosures.len() >= MAX_DISCLOSURES {
             return Err(ConcealError::TooMany);
         }
-        let mut content = String::with_capacity(128);
-        content.push_str("[\"");
-        encoding::base64url_into(&self.salts.next(), &mut content);
-        content.push_str("\",");
-        let mut content = content.into_bytes();
+        let content = &mut self.content;
+        content.clear();
+        content.extend_from_slice(b"[\"");
+        encoding::base64url_into(&self.salts.next(), content);
+        content.extend_from_slice(b"\",");
         let written = "JSON values with text keys always write";
         if let Some(name) = name {
-            serde_json::to_writer(&mut content, name).expect(written);
+            serde_json::to_writer(&mut *content, name).expect(written);
             content.push(b',');
         }
-        serde_json::to_writer(&mut content, value).expect(written);
+        serde_json::to_writer(&mut *content, value).expect(written);
         content.push(b']');
-        let text = encoding::base64url(&content);
+        let text = encoding::base64url(content);
         let digest = digest_of(&text, self.provider);
         self.disclosures.push(text);
         Ok(digest)

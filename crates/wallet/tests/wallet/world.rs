@@ -152,7 +152,7 @@ impl Laboratory {
         payload.insert("cnf".into(), json!({"jwk": holder}));
         payload.insert("nbf".into(), times.0.unwrap_or(NOW.plus(-DAY).0).into());
         payload.insert("exp".into(), times.1.unwrap_or(NOW.plus(30 * DAY).0).into());
-        let concealed = conceal(payload, &frame, &Native::new(), &mut OsEntropy).unwrap();
+        let concealed = conceal(&payload, &frame, &Native::new(), &mut OsEntropy).unwrap();
         let mut header = self.named_by.clone();
         header["alg"] = "ES256".into();
         header["typ"] = "dc+sd-jwt".into();

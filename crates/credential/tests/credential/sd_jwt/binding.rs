@@ -25,13 +25,7 @@ fn presented() -> String {
     let frame = ["result", "sampled_at"]
         .iter()
         .fold(Frame::new(), |frame, name| frame.disclosable(&ClaimPath::of([name])));
-    let concealed = conceal(
-        claims.as_object().unwrap().clone(),
-        &frame,
-        &Native::new(),
-        &mut Seeded(3),
-    )
-    .unwrap();
+    let concealed = conceal(claims.as_object().unwrap(), &frame, &Native::new(), &mut Seeded(3)).unwrap();
     concealed.combine(&unsigned(&concealed.payload))
 }
 

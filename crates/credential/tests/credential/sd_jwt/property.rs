@@ -70,7 +70,7 @@ proptest! {
         let places = places(&claims);
         let picked: Vec<_> = places.iter().enumerate().filter(|(at, _)| picks >> (at % 64) & 1 == 1).map(|(_, place)| place).collect();
         let frame = picked.iter().fold(Frame::new().decoys(None, decoys), |frame, (path, _)| frame.disclosable(path));
-        let concealed = conceal(claims.clone(), &frame, &Native::new(), &mut Seeded(seed)).unwrap();
+        let concealed = conceal(&claims, &frame, &Native::new(), &mut Seeded(seed)).unwrap();
         prop_assert_eq!(concealed.disclosures.len(), picked.len());
         let jwt = unsigned(&concealed.payload);
         let all = concealed.combine(&jwt);
@@ -115,7 +115,7 @@ proptest! {
             let path = ClaimPath::of([name]);
             frame.disclosable(&path).disclosable_beneath(&path)
         });
-        let concealed = conceal(claims.clone(), &frame, &Native::new(), &mut Seeded(seed)).unwrap();
+        let concealed = conceal(&claims, &frame, &Native::new(), &mut Seeded(seed)).unwrap();
         prop_assert_eq!(concealed.disclosures.len(), places(&claims).len());
         let mut left: Vec<_> = concealed.payload.keys().cloned().collect();
         left.retain(|name| name != "_sd" && name != "_sd_alg");
@@ -144,7 +144,7 @@ fn digests_stand_in_an_order_that_says_nothing() {
     let frame = frame.decoys(None, 3).decoys(Some(&list), 2);
     let mut placed = BTreeSet::new();
     for seed in 0..20 {
-        let concealed = conceal(claims.clone(), &frame, &Native::new(), &mut Seeded(seed)).unwrap();
+        let concealed = conceal(&claims, &frame, &Native::new(), &mut Seeded(seed)).unwrap();
         let digests: Vec<_> = concealed.payload["_sd"]
             .as_array()
             .unwrap()
@@ -170,13 +170,7 @@ fn salts_are_never_used_twice() {
     let claims = json!({ "items": items });
     let path = ClaimPath::of(["items"]);
     let frame = Frame::new().disclosable_beneath(&path);
-    let concealed = conceal(
-        claims.as_object().unwrap().clone(),
-        &frame,
-        &Native::new(),
-        &mut Seeded(9),
-    )
-    .unwrap();
+    let concealed = conceal(claims.as_object().unwrap(), &frame, &Native::new(), &mut Seeded(9)).unwrap();
     let salts: BTreeSet<_> = concealed
         .disclosures
         .iter()
@@ -194,13 +188,7 @@ fn salts_are_never_used_twice() {
 #[test]
 fn what_cannot_be_concealed() {
     let make = |claims: Value, frame: &Frame| {
-        conceal(
-            claims.as_object().unwrap().clone(),
-            frame,
-            &Native::new(),
-            &mut Seeded(1),
-        )
-        .map(|made| made.disclosures.len())
+        conceal(claims.as_object().unwrap(), frame, &Native::new(), &mut Seeded(1)).map(|made| made.disclosures.len())
     };
     for claims in [
         json!({"_sd": []}),

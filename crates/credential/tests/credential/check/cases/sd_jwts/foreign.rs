@@ -20,7 +20,7 @@ pub(super) fn pid(header: &Value, change: impl FnOnce(&mut Value)) -> String {
         .disclosable(&path(object!(["nationalities", null])));
     let payload = payload.as_object().unwrap().clone();
     let concealed = conceal(
-        payload,
+        &payload,
         &frame,
         &*PROVIDER,
         &mut crate::check::world::Seeded::new("pid"),
