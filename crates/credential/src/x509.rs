@@ -182,6 +182,23 @@ impl Certificate {
         let text: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
         Self::from_der(&encoding::from_base64(&text).map_err(|_| CertificateError::Malformed)?)
     }
+    /// Whether it says that its key does something else than issuing: an authority also certifies those who ask, serve or attest.
+    pub fn names_another_use(&self) -> bool {
+        // Relying parties (ISO/IEC 18013-5 annex B.1.7), TLS servers and clients (RFC 5280 §4.2.1.12), and with these those who attest wallets.
+        const OTHERS: [&str; 3] = ["1.0.18013.5.1.6", "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"];
+        self.extended_key_usage
+            .iter()
+            .any(|usage| OTHERS.contains(&usage.as_str()))
+    }
+    /// Whether all that it is for is signing tokens (RFC 9509 §3): what signers of status lists have, and would otherwise issue with.
+    pub fn signs_status_lists_alone(&self) -> bool {
+        let usages = &self.extended_key_usage;
+        !usages.is_empty() && usages.iter().all(|usage| usage == usage::STATUS_LIST)
+    }
+    /// Whether its key may issue, for all that it says itself.
+    pub fn may_issue(&self) -> bool {
+        self.digital_signature != Some(false) && !self.names_another_use() && !self.signs_status_lists_alone()
+    }
     /// Its DER.
     pub fn der(&self) -> &[u8] {
         &self.der

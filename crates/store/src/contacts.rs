@@ -10,7 +10,7 @@ use crate::{
 use vidimus_core::{Digest, id::ResultId};
 
 /// The most results that one address is looked for in.
-const MOST: u32 = 64;
+pub const MOST: u32 = 64;
 
 /// An address as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

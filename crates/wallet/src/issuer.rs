@@ -218,7 +218,8 @@ impl<'w> Vouching<'w> {
         let header = jws.header();
         leaf_of_path(&header.x5c, &self.roots, now, provider).is_ok_and(|leaf| {
             let key = &leaf.public_key;
-            key.fits(header.algorithm)
+            leaf.may_issue()
+                && key.fits(header.algorithm)
                 && provider
                     .verify(header.algorithm, key, jws.message(), jws.signature())
                     .is_ok()

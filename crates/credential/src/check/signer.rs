@@ -267,10 +267,10 @@ fn certified<'a>(
     let (leaf, anchor, fits) = match anchors.listed(&content.chain) {
         // Who listed it said that it issues.
         Some(leaf) if !leaf.is_valid_at(context.now) => return Some((Reason::KeyExpired, Who::Unknown)),
-        Some(leaf) => (leaf.clone(), None, !names_another_use(leaf)),
+        Some(leaf) => (leaf.clone(), None, !leaf.names_another_use()),
         None => match x509::path_to_anchor(&content.chain, &anchors.authorities, context.now, context.provider) {
             Ok((leaf, anchor)) => {
-                let fits = !names_another_use(&leaf) && !signs_status_lists_alone(&leaf);
+                let fits = !leaf.names_another_use() && !leaf.signs_status_lists_alone();
                 (leaf, Some(anchor), fits)
             }
             Err(CertificateError::Validity) => return Some((Reason::KeyExpired, Who::Unknown)),
@@ -287,21 +287,6 @@ fn certified<'a>(
         country: None,
     };
     Some((reason, Who::Certified(Box::new(signer), anchor)))
-}
-
-/// Whether a certificate says that its key does something else than issuing: an authority also certifies those who ask, serve or attest.
-fn names_another_use(leaf: &x509::Certificate) -> bool {
-    // Relying parties (ISO/IEC 18013-5 annex B.1.7), TLS servers and clients (RFC 5280 §4.2.1.12), and with these those who attest wallets.
-    const OTHERS: [&str; 3] = ["1.0.18013.5.1.6", "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"];
-    leaf.extended_key_usage
-        .iter()
-        .any(|usage| OTHERS.contains(&usage.as_str()))
-}
-
-/// Whether all that a certificate is for is signing tokens (RFC 9509 §3): what signers of status lists have, and would otherwise issue with.
-fn signs_status_lists_alone(leaf: &x509::Certificate) -> bool {
-    let usages = &leaf.extended_key_usage;
-    !usages.is_empty() && usages.iter().all(|usage| usage == x509::usage::STATUS_LIST)
 }
 
 /// The keys that a `kid` may mean.

@@ -137,7 +137,11 @@ impl TrustList {
 
     /// Has what was fetched at `uri` at hand; `None`: what came is no status list. Whether it counts is judged by each check.
     pub fn add_status_list(&mut self, uri: impl Into<String>, list: Option<Arc<ForeignList>>) {
-        self.status_lists.insert(uri.into(), list);
+        let signed = |list: &Option<Arc<ForeignList>>| list.as_ref().map(|list| list.issued_at());
+        let kept = self.status_lists.entry(uri.into()).or_default();
+        if signed(&list) >= signed(kept) {
+            *kept = list;
+        }
     }
 
     /// The authorities over issuers of SD-JWT VCs, and issuers by certificate.

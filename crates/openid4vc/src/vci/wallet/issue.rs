@@ -66,6 +66,7 @@ impl Issuance {
             self.queue.remove(0);
         }
         self.renewed = false;
+        self.anew = false;
         self.begin_item(context)
     }
 
@@ -216,7 +217,7 @@ impl Issuance {
     }
 
     /// Goes to a state that needs the access token: a new one first where it has expired and there is a refresh token.
-    fn go(&mut self, state: State, context: &mut Context<'_>) -> Result<Next, WalletError> {
+    pub(super) fn go(&mut self, state: State, context: &mut Context<'_>) -> Result<Next, WalletError> {
         let ended = |end: Timestamp| end <= context.now;
         let expires_at = self.tokens.as_ref().and_then(|tokens| tokens.expires_at);
         if expires_at.is_some_and(ended) && self.session.is_some() {
@@ -258,8 +259,8 @@ impl Issuance {
             }
             let refused = refusal(Place::Credential, response);
             let stale = matches!(&refused, WalletError::Refused { error, .. } if error == "invalid_nonce");
-            if stale && !self.renewed && self.metadata()?.nonce_endpoint.is_some() {
-                self.renewed = true;
+            if stale && !self.anew && self.metadata()?.nonce_endpoint.is_some() {
+                self.anew = true;
                 self.state = State::Nonce;
                 return self.send(context);
             }
@@ -347,8 +348,8 @@ impl Issuance {
             let refused = refusal(Place::Deferred, response);
             let unknown = matches!(&refused, WalletError::Refused { error, .. } if error == "invalid_transaction_id");
             // The transaction may have ended with an answer that never came: the token is still good for a new request (§8).
-            if unknown && !self.renewed {
-                self.renewed = true;
+            if unknown && !self.anew {
+                self.anew = true;
                 return self.begin_item(context);
             }
             return Err(refused);

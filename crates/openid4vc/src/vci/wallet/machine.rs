@@ -39,7 +39,11 @@ pub struct Issuance {
     pub(super) session: Option<Session>,
     pub(super) queue: Vec<Item>,
     pub(super) retries: u8,
+    /// The token was renewed for what is asked for now.
     pub(super) renewed: bool,
+    /// The credential was asked for anew, with another nonce or after a deferral that ended.
+    #[serde(default)]
+    pub(super) anew: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -164,6 +168,7 @@ impl Issuance {
             queue: Vec::new(),
             retries: 0,
             renewed: false,
+            anew: false,
         }
     }
 
@@ -184,6 +189,7 @@ impl Issuance {
     pub fn again(&mut self, context: &mut Context<'_>) -> Result<Next, WalletError> {
         self.retries = 0;
         self.renewed = false;
+        self.anew = false;
         match self.state.clone() {
             State::Review => Ok(Next::Review),
             State::Browser { location, .. } => Ok(Next::Browse(location)),
@@ -191,6 +197,7 @@ impl Issuance {
             State::Wait { until, .. } => Ok(Next::Wait(until)),
             State::Store(received) => Ok(Next::Store(received)),
             State::Done => Ok(Next::Done),
+            state @ (State::Credential(_) | State::Deferred { .. } | State::Notify { .. }) => self.go(state, context),
             _ => self.send(context),
         }
     }

@@ -242,7 +242,14 @@ async fn judge(app: &App, kept: &Kept, token: &VpToken, permitted: &[String]) ->
         let told = json!({"error": "transaction_data", "cause": error.to_string()});
         return Ok(Judged::wrong(told));
     }
-    let credentials: Vec<Value> = checked.iter().map(|one| tell(app, kept, one, permitted)).collect();
+    let genuine = checked.iter().all(|one| is_genuine(&one.report));
+    let mut credentials: Vec<Value> = checked.iter().map(|one| tell(app, kept, one, permitted)).collect();
+    if !genuine {
+        // A wrong answer settles nothing, so that nobody has confirmed yet who the holder is.
+        for one in credentials.iter_mut().filter_map(Value::as_object_mut) {
+            one.remove("attributes");
+        }
+    }
     let verdict = checked
         .iter()
         .map(|one| one.report.verdict)
@@ -257,7 +264,7 @@ async fn judge(app: &App, kept: &Kept, token: &VpToken, permitted: &[String]) ->
         told["transaction_data"] = "authorised".into();
     }
     let reports: Vec<Report> = checked.into_iter().map(|one| one.report).collect();
-    Ok(if reports.iter().all(is_genuine) {
+    Ok(if genuine {
         Judged::Answered(told, reports)
     } else {
         Judged::Wrong(told, reports)

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::app::{
     App,
-    channel::{self, Code, Contact, Language},
+    channel::{self, Code, Contact},
     error::Error,
     issue::Body,
     keys::place,
@@ -299,23 +299,24 @@ async fn send_code(app: &App, row: &Authorization, said: &[u8]) -> Result<(), Er
     let said: Said =
         serde_json::from_slice(plain.expose()).map_err(|_| Error::Internal("what was said does not read"))?;
     let site = Site::open(app, row.participant).await?;
-    let Some((person, language)) = find(app, &site, row, &said).await? else {
+    let Some((person, kept)) = find(app, &site, row, &said).await? else {
         return looked_up(app, row.id).await;
     };
     let code = Secret::new(digits(app, DIGITS));
-    let contact = Contact::parse(&said.contact)?;
+    // As the laboratory recorded it: what was typed may differ in case.
+    let contact = Contact::parse(&kept.to)?;
     let code_for = Code {
         issuer: row.participant,
         contact: &contact,
         code: &code,
         expires: row.expires,
-        language,
+        language: kept.language,
     };
     let message = channel::prepare(app, site.scope(), &code_for).await?;
-    let (id, kept) = (row.id, keyed(app, row.id, code.expose()));
+    let (id, proof) = (row.id, keyed(app, row.id, code.expose()));
     app.store
         .write(move |tx| {
-            if authorizations::look_up(tx, id, Some(&person), Some(&kept))? {
+            if authorizations::look_up(tx, id, Some(&person), Some(&proof))? {
                 message.queue(tx)?;
             }
             Ok::<_, Error>(())
@@ -325,14 +326,15 @@ async fn send_code(app: &App, row: &Authorization, said: &[u8]) -> Result<(), Er
     Ok(())
 }
 
-/// The one person whom the issuer recorded with this contact and date of birth, for a certificate that is asked for and valid. None where there are
-/// two: an address that they share does not tell which of them it is.
+/// The one person whom the issuer recorded with this contact and date of birth, where a certificate of theirs is asked for and valid, and the contact
+/// as it was recorded. None where there are two, whatever became of their certificates: an address that they share does not tell which of them it
+/// is.
 async fn find(
     app: &App,
     site: &Site,
     row: &Authorization,
     said: &Said,
-) -> Result<Option<(PersonIndex, Language)>, Error> {
+) -> Result<Option<(PersonIndex, SendCode)>, Error> {
     let (scope, now) = (site.scope(), app.now());
     let Some(hash) = row.contact else { return Ok(None) };
     let wanted = categories(app, site, &pushed(app, row)?.configurations);
@@ -340,22 +342,25 @@ async fn find(
         .store
         .read(move |tx| {
             let mut candidates = Vec::new();
-            for (result, contact) in contacts::live_results(tx, &scope, &hash)? {
+            let recorded = contacts::live_results(tx, &scope, &hash)?;
+            if recorded.len() >= contacts::MOST as usize {
+                // Who else may be meant is not looked at.
+                return Ok(candidates);
+            }
+            for (result, contact) in recorded {
                 let valid = certificates::find_by_result(tx, &scope, result.id)?.is_some_and(|certificate| {
                     certificate.state == certificates::State::Valid && certificate.valid_until > now
                 });
-                if valid
-                    && wanted.contains(&result.category)
-                    && let Some(wrapped) = persons::find(tx, &result.person)?.and_then(|person| person.data_key)
-                {
-                    candidates.push((result, contact, wrapped));
+                let fits = valid && wanted.contains(&result.category);
+                if let Some(wrapped) = persons::find(tx, &result.person)?.and_then(|person| person.data_key) {
+                    candidates.push((result, contact, wrapped, fits));
                 }
             }
             Ok::<_, vidimus_store::Error>(candidates)
         })
         .await?;
-    let mut found: Option<(PersonIndex, Language)> = None;
-    for (result, contact, wrapped) in candidates {
+    let (mut who, mut found) = (None, None);
+    for (result, contact, wrapped, fits) in candidates {
         let data_key = app.keys.person_key(&result.person.0, &wrapped)?;
         let Some(sealed) = result.body else { continue };
         let plain = data_key.open(&place("results", result.id.as_bytes(), "body"), &sealed)?;
@@ -364,13 +369,14 @@ async fn find(
         if body.person.birth_date.is_empty() || body.person.birth_date != said.birth_date {
             continue;
         }
-        let plain = data_key.open(&place("contacts", result.id.as_bytes(), "contact"), &contact.sealed)?;
-        let kept: SendCode =
-            serde_json::from_slice(plain.expose()).map_err(|_| Error::Internal("a kept contact does not read"))?;
-        match &found {
-            Some((person, _)) if *person != result.person => return Ok(None),
-            Some(_) => {}
-            None => found = Some((result.person, kept.language)),
+        if *who.get_or_insert(result.person) != result.person {
+            return Ok(None);
+        }
+        if fits && found.is_none() {
+            let plain = data_key.open(&place("contacts", result.id.as_bytes(), "contact"), &contact.sealed)?;
+            let kept: SendCode =
+                serde_json::from_slice(plain.expose()).map_err(|_| Error::Internal("a kept contact does not read"))?;
+            found = Some((result.person, kept));
         }
     }
     Ok(found)

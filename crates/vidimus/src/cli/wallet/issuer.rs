@@ -37,12 +37,12 @@ pub(super) async fn keys_of(
     Ok(found)
 }
 
-/// A document of an issuer's; what answers otherwise is asked again later, but for a plain no.
+/// A document of an issuer's. Only that there is none is an answer: for everything else it is asked again later.
 async fn document(web: &Web, url: &str) -> Result<Vec<u8>, Failure> {
     let came = web.get(url).await?;
     match came.status {
         200 => Ok(came.body),
-        400..=499 => Err(Failure::new(
+        404 | 410 => Err(Failure::new(
             Exit::Refused,
             "the issuer does not publish the keys that it signs with; nothing was kept",
         )),
@@ -79,9 +79,14 @@ async fn by_did(open: &Open, web: &Web, issuer: &str, did: &str) -> Result<(Foun
             Ok((read_document(did, &document).map_err(failure)?, None))
         }
         Ok(Did::Ethr(_)) => {
+            // One that does not answer keeps none of the others from being asked.
+            let mut silent = None;
             for trusted in open.wallet.trusted() {
-                if let Some(keys) = registered(web, &trusted.url, did).await? {
-                    return Ok((keys, Some(trusted.url.clone())));
+                match registered(web, &trusted.url, did).await {
+                    Ok(Some(keys)) => return Ok((keys, Some(trusted.url.clone()))),
+                    Ok(None) => {}
+                    Err(failure) if failure.exit == Exit::Refused => {}
+                    Err(failure) => silent = Some(failure),
                 }
             }
             // The issuer's own deployment: its word, as good as its address.
@@ -89,7 +94,11 @@ async fn by_did(open: &Open, web: &Web, issuer: &str, did: &str) -> Result<(Foun
                 Some((url, _)) => registered(web, url, did).await?,
                 None => None,
             };
-            Ok((own.unwrap_or_default(), None))
+            match (own, silent) {
+                (Some(keys), _) => Ok((keys, None)),
+                (None, Some(failure)) => Err(failure),
+                (None, None) => Ok((Vec::new(), None)),
+            }
         }
         // A did:jwk says its key itself; others are not resolved here.
         _ => Ok((Vec::new(), None)),
@@ -107,7 +116,9 @@ async fn registered(web: &Web, url: &str, did: &str) -> Result<Option<Found>, Fa
         .find(|item| item["did"] == did && item["status"] == "active");
     Ok(item.map(|item| {
         let keys = item["keys"].as_array().into_iter().flatten();
-        let signs = |key: &&Value| key["state"] == "active" && key["purpose"] != "sealing";
+        // What a key signed before it was replaced stays good.
+        let counts = |key: &Value| key["state"] == "active" || key["state"] == "retired";
+        let signs = |key: &&Value| counts(key) && key["purpose"] != "sealing";
         let read = keys.filter(signs).filter_map(|key| PublicKey::from_jwk(&key["jwk"]));
         // Under which number a key stands in the DID's document is the chain's to say.
         read.map(|key| (None, VerificationKey::Key(key))).collect()
