@@ -240,7 +240,7 @@ pub async fn evaluate(
     let with = |trust: Option<&TrustList>| check::check(&input, &Context { trust, ..context });
     let uri = input.status().map(|reference| reference.token_list.clone());
     if let (Some(trust), Some(uri)) = (&mut trust, &uri)
-        && let Some(list) = app.foreign_lists.fresh(uri, now)
+        && let Some(list) = app.foreign_lists.fresh(uri, now, context.policy.status_max_age)
     {
         trust.add_status_list(uri.as_str(), Some(list));
     }

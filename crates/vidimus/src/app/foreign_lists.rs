@@ -4,7 +4,7 @@
 //! trusted issuer signed makes this server ask anybody. What is kept is not judged: each check holds it against who is trusted then.
 
 use crate::{
-    app::App,
+    app::{App, checks},
     outside::{self, Request},
 };
 use reqwest::{
@@ -79,13 +79,14 @@ impl Default for ForeignLists {
 }
 
 impl ForeignLists {
-    /// The list as it is kept, if it is not due yet.
-    pub fn fresh(&self, uri: &str, now: Timestamp) -> Option<Arc<ForeignList>> {
+    /// The list as it is kept, if it is not due yet and was signed no longer ago than `max_age`, in seconds: a check would not count an older one.
+    pub fn fresh(&self, uri: &str, now: Timestamp, max_age: i64) -> Option<Arc<ForeignList>> {
         let mut all = self.lock();
         let kept = all.get_mut(uri)?;
         kept.used_at = now;
         let list = kept.found.clone().flatten()?;
-        (list.read_at() <= now && now < list.due()).then_some(list)
+        let counts = now.since(list.issued_at()) <= max_age;
+        (list.read_at() <= now && now < list.due() && counts).then_some(list)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Kept>> {
@@ -150,8 +151,8 @@ pub async fn fetch(app: &App, uri: &str) -> Found {
     }
     let turn = lists.turn(uri, app.now());
     let mut asked_at = turn.lock().await;
-    let now = app.now();
-    if let Some(list) = lists.fresh(uri, now) {
+    let (now, max_age) = (app.now(), checks::policy(app).status_max_age);
+    if let Some(list) = lists.fresh(uri, now, max_age) {
         return Some(Some(list));
     }
     if asked_at.is_none_or(|at| now.since(at).abs() >= AGAIN) {
@@ -162,7 +163,7 @@ pub async fn fetch(app: &App, uri: &str) -> Found {
                     tracing::warn!(%error, "what was fetched as a status list of others is none");
                 }
                 lists.keep(uri, read);
-                if lists.fresh(uri, now).is_some() {
+                if lists.fresh(uri, now, max_age).is_some() {
                     *asked_at = None;
                 }
             }

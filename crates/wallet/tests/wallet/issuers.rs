@@ -142,6 +142,12 @@ fn who_vouches_for_an_issuer_is_told() {
     let id = keep(&mut wallet, &Laboratory::new(), &[]).unwrap();
     assert!(!vouched(&wallet, id), "to another's");
 
+    // An authority certifies those who ask, too: they issue nothing.
+    let asks = Laboratory::new().certified_to_ask();
+    let mut misled = trusting(&asks, "https://x.example");
+    let id = keep(&mut misled, &asks, &[]).unwrap();
+    assert!(!vouched(&misled, id), "under the root, for something else");
+
     let named = Laboratory::named(ISSUER, None);
     let by_metadata = [found(Source::Metadata(ISSUER.into()), &[(None, &named.key)], None)];
     let id = keep(&mut wallet, &named, &by_metadata).unwrap();

@@ -117,6 +117,18 @@ impl Laboratory {
         }
     }
 
+    /// With an access certificate in place of a document signer's.
+    pub fn certified_to_ask(self) -> Self {
+        let host = [HOST.to_owned()];
+        let (subject, public) = (subject("Danube Air"), self.key.public_key());
+        let leaf = self
+            .authority
+            .issue_access(public, &subject, &host, &[], validity(), NOW, &mut OsEntropy)
+            .unwrap();
+        let named_by = json!({"x5c": [encoding::base64(&leaf)]});
+        Self { leaf, named_by, ..self }
+    }
+
     /// One that brings no certificate: who wants to verify has to look its key up by its `iss`.
     pub fn named(issuer: &str, kid: Option<&str>) -> Self {
         Self {

@@ -12,7 +12,7 @@ use vidimus_core::{
 use vidimus_credential::{
     category::Categories,
     check::{Context, ForeignList, Policy, StatusLists, TrustList, Verdict, check_bytes},
-    status::{SigningHeader, token_list},
+    status::{Bits, SigningHeader, Status, token_list},
     x509::Certificate,
 };
 
@@ -85,9 +85,13 @@ impl Party {
     }
 
     fn list(&self) -> ForeignList {
+        self.list_of(&bits(), now().plus(-60))
+    }
+
+    fn list_of(&self, bits: &Bits, issued_at: Timestamp) -> ForeignList {
         let terms = token_list::Terms {
             uri: LIST.to_owned(),
-            issued_at: now().plus(-60),
+            issued_at,
             expires_at: None,
             ttl: None,
         };
@@ -96,9 +100,49 @@ impl Party {
             kid: None,
             x5c: &self.chain,
         };
-        let unsigned = token_list::prepare(&bits(), &terms, &header).unwrap();
+        let unsigned = token_list::prepare(bits, &terms, &header).unwrap();
         let signature = self.sign(unsigned.message());
         ForeignList::read(LIST, &unsigned.finish(&signature), now()).unwrap()
+    }
+}
+
+/// Files come in any order: what an older list says does not bring back what a newer one revoked.
+#[test]
+fn of_two_lists_of_one_name_the_newer_counts() {
+    let root = Party::new("Root", None, None);
+    let issuer = Party::new("Issuer", Some(ISSUES), Some(&root));
+    let mut revoked = bits();
+    revoked.set(5, Status::Revoked).unwrap();
+    let lists = [
+        issuer.list_of(&bits(), now().plus(-600)),
+        issuer.list_of(&revoked, now().plus(-60)),
+    ]
+    .map(Arc::new);
+    for order in [[0, 1], [1, 0]] {
+        let mut trust = TrustList::new(now());
+        trust.add_authority(Certificate::from_der(&root.chain[0]).unwrap());
+        for at in order {
+            trust.add_status_list(LIST, Some(lists[at].clone()));
+            trust.add_status_list(LIST, None);
+        }
+        let context = Context {
+            now: now(),
+            provider: &*PROVIDER,
+            categories: &Categories::built_in(),
+            registry: None,
+            status: &StatusLists::new(),
+            roots: None,
+            trust: Some(&trust),
+            policy: Policy::default(),
+            expected: None,
+        };
+        let report = check_bytes(issuer.permit().as_bytes(), &context);
+        let reason = report.test(Test::Status).unwrap().reason;
+        assert_eq!(
+            (report.verdict, reason),
+            (Verdict::Invalid, Reason::Revoked),
+            "{order:?}"
+        );
     }
 }
 

@@ -415,6 +415,49 @@ fn a_nonce_that_is_refused_is_fetched_again_once() {
     );
 }
 
+/// A connection that broke for longer than token and nonce are good: both are had anew, and nothing is lost.
+#[test]
+fn what_broke_off_goes_on_after_token_and_nonce_have_ended() {
+    for knows in [true, false] {
+        let (mut wallet, mut server) = (Wallet::new(), Server::new());
+        let link = handed_over(&mut server, None);
+        let (mut issuance, next) = wallet.begin(&link, Policy::LENIENT).unwrap();
+        wallet.run(&mut issuance, next, &mut server).unwrap();
+        let next = wallet.accept(&mut issuance, &[(NAAT, 1)], None, &mut server).unwrap();
+        let Next::Prove(prove) = next else {
+            panic!("expected proofs, found {next:?}")
+        };
+        // The credential request leaves, and no answer comes.
+        let broken = server.log.len();
+        server.tamper = Some(("/issuer/credential", |reply| {
+            reply.body = "later".to_owned();
+            reply.status = 503;
+        }));
+        wallet.prove(&mut issuance, &prove, &mut server).unwrap_err();
+        server.tamper = None;
+        server.stale_nonces = 1;
+        server.now = NOW.plus(3_600);
+        if knows {
+            wallet.now = server.now;
+        }
+        let kept = serde_json::to_string(&issuance).unwrap();
+        let mut issuance: Issuance = serde_json::from_str(&kept).unwrap();
+        let next = issuance.again(&mut wallet.context()).unwrap();
+        wallet.now = server.now;
+        let next = wallet.run(&mut issuance, next, &mut server).unwrap();
+        let Next::Prove(prove) = next else {
+            panic!("expected proofs again, found {next:?}")
+        };
+        let next = wallet.prove(&mut issuance, &prove, &mut server).unwrap();
+        assert!(matches!(next, Next::Store(_)), "{next:?}");
+        assert!(
+            server.log[broken..].iter().any(|path| path == "/issuer/token"),
+            "{:?}",
+            server.log
+        );
+    }
+}
+
 #[test]
 fn a_bearer_token_is_taken_where_the_policy_is_lenient_and_two_formats_in_turn() {
     let (mut wallet, mut server) = (Wallet::new(), Server::new());

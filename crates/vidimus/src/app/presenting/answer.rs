@@ -247,7 +247,7 @@ async fn judge(app: &App, kept: &Kept, token: &VpToken, permitted: &[String]) ->
     if !genuine {
         // A wrong answer settles nothing, so that nobody has confirmed yet who the holder is.
         for one in credentials.iter_mut().filter_map(Value::as_object_mut) {
-            one.remove("attributes");
+            one.insert("attributes".into(), json!({}));
         }
     }
     let verdict = checked

@@ -548,10 +548,15 @@ async fn issue_deferred(
     let (issuer, now) = (site.issuer.id, app.now());
     let (id, hash): (ClaimId, Digest) = (claim.id, offers::hash(app, &notification));
     let spent = sender.spent;
+    let grant = claim.grant;
     let entry = app.audit_entry(Some(site.issuer.id), "issue-to-wallet", certificate.as_bytes());
     let first = move |tx: &mut Tx<'_>| {
         if let Some(kind) = spent.take(tx)? {
             return Ok(Some(Blocked::Replayed(kind)));
+        }
+        // They were counted when they were asked for; whoever ends the grant meanwhile ends them, too.
+        if !grants::count(tx, grant, 0, u32::MAX)? {
+            return Ok(Some(Blocked::Exhausted));
         }
         audit::append(tx, &entry)?;
         Ok::<_, Error>(None)
