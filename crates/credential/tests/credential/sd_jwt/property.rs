@@ -144,7 +144,7 @@ fn digests_stand_in_an_order_that_says_nothing() {
     let frame = frame.decoys(None, 3).decoys(Some(&list), 2);
     let mut placed = BTreeSet::new();
     for seed in 0..20 {
-        let concealed = conceal(&claims, &frame, &Native::new(), &mut Seeded(seed)).unwrap();
+        let concealed = conceal(claims, &frame, &Native::new(), &mut Seeded(seed)).unwrap();
         let digests: Vec<_> = concealed.payload["_sd"]
             .as_array()
             .unwrap()
