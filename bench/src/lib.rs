@@ -26,6 +26,11 @@ impl<'a> Subject<'a> {
     }
 }
 
+/// How long each is measured at a time: `BENCH_SLICE_MS`, or 400.
+pub fn slice() -> Duration {
+    Duration::from_millis(service::number("BENCH_SLICE_MS", 400))
+}
+
 /// Operations a second of this thread's processor time of each, measured in turn: `rounds` times `slice` each, the median. Processor time,
 /// because what else runs on the machine then slows all alike or none.
 pub fn in_turn(subjects: &mut [Subject<'_>], rounds: usize, slice: Duration) -> Vec<f64> {

@@ -136,6 +136,23 @@ where
     })
 }
 
+/// The medians of what each of `targets` did under a load, measured in turn; the first round warms up.
+pub async fn in_turn<T, const N: usize>(
+    targets: [T; N],
+    mut measure: impl AsyncFnMut(&T) -> Result<Figures, Failure>,
+) -> Result<[Figures; N], Failure> {
+    let mut all = [const { Vec::new() }; N];
+    for round in 0..4 {
+        for (place, target) in targets.iter().enumerate() {
+            let figures = measure(target).await?;
+            if round > 0 {
+                all[place].push(figures);
+            }
+        }
+    }
+    Ok(all.map(Figures::median_of))
+}
+
 /// A client with so many connections.
 pub fn client(connections: usize) -> Result<Client, Failure> {
     Ok(Client::builder()

@@ -15,7 +15,7 @@ use std::{
     process::{Command, Stdio},
     time::Duration,
 };
-use vidimus_bench::{Subject, in_turn, row};
+use vidimus_bench::{Subject, in_turn, row, slice};
 use vidimus_core::{
     Algorithm, Commitment, Provider, PublicKey, Receipt, Salt, Signer,
     merkle::Tree,
@@ -35,12 +35,7 @@ const BATCH: u64 = 1 << 17;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
-    let slice = Duration::from_millis(
-        std::env::var("BENCH_SLICE_MS")
-            .ok()
-            .and_then(|ms| ms.parse().ok())
-            .unwrap_or(400),
-    );
+    let slice = slice();
     for algorithm in [Algorithm::Es256, Algorithm::Es256k] {
         compare(algorithm, slice);
     }

@@ -1,8 +1,8 @@
 //! A query over a full wallet, beside the lookups that nobody could do without. One thread.
 
 use serde_json::{Value, json};
-use std::{hint::black_box, time::Duration};
-use vidimus_bench::{Subject, in_turn, row};
+use std::hint::black_box;
+use vidimus_bench::{Subject, in_turn, row, slice};
 use vidimus_openid4vc::dcql::{Authority, Candidate, Query, Type, evaluate};
 
 /// As the program has it.
@@ -14,10 +14,6 @@ const VACCINATION: &str = "https://vidimus.example/vct/sars-cov-2-vaccination";
 const TEST: &str = "https://vidimus.example/vct/sars-cov-2-naat";
 
 fn main() {
-    let slice = std::env::var("BENCH_SLICE_MS")
-        .ok()
-        .and_then(|ms| ms.parse().ok())
-        .unwrap_or(400);
     let held: Vec<Value> = (0..HELD).map(certificate).collect();
     let keys: Vec<[u8; 20]> = (0..HELD).map(|at| [(at % 8) as u8; 20]).collect();
     let authorities: Vec<[Authority<'_>; 1]> = keys.iter().map(|key| [Authority::KeyIdentifier(key)]).collect();
@@ -70,7 +66,7 @@ fn main() {
             }),
         ],
         5,
-        Duration::from_millis(slice),
+        slice(),
     );
     let (ours, floor) = (rates[0], rates[1]);
     row(

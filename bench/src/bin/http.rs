@@ -12,7 +12,7 @@ use std::{
     },
 };
 use vidimus_bench::{
-    median, row,
+    row,
     service::{self, Failure, Figures, Load, Server, Vidimus},
 };
 use vidimus_core::{Algorithm, Signer, Timestamp};
@@ -117,16 +117,8 @@ async fn against_floors(
     connections: usize,
     seconds: f64,
 ) -> Result<(), Failure> {
-    let mut all: [Vec<Figures>; 3] = Default::default();
-    for round in 0..4 {
-        for (place, target) in targets.iter().enumerate() {
-            let figures = load(target, card, of(connections, seconds, u64::MAX)).await?;
-            if round > 0 {
-                all[place].push(figures);
-            }
-        }
-    }
-    let [ours, same, bare] = all.map(Figures::median_of);
+    let of = of(connections, seconds, u64::MAX);
+    let [ours, same, bare] = service::in_turn(targets.each_ref(), async |target| load(target, card, of).await).await?;
     println!();
     let with = format!("{connections} connections");
     row(
@@ -200,20 +192,16 @@ async fn against_veramo(ours: &Target<'_>, card: &Arc<String>, seconds: f64) -> 
         key: None,
         server: &veramo,
     };
-    let mut all: [Vec<f64>; 2] = Default::default();
-    for round in 0..4 {
-        for (place, target) in [ours, &theirs].into_iter().enumerate() {
-            let figures = load(target, card, of(64, seconds, u64::MAX)).await?;
-            if figures.failed > 0 {
-                return Err("a server did not issue".into());
-            }
-            // The first round warms up.
-            if round > 0 {
-                all[place].push(figures.per_cpu);
-            }
+    let of = of(64, seconds, u64::MAX);
+    let [ours, theirs] = service::in_turn([ours, &theirs], async |target| {
+        let figures = load(target, card, of).await?;
+        if figures.failed > 0 {
+            return Err("a server did not issue".into());
         }
-    }
-    let [ours, theirs] = all.map(median);
+        Ok(figures)
+    })
+    .await?;
+    let (ours, theirs) = (ours.per_cpu, theirs.per_cpu);
     println!();
     let veramo = "Veramo 7.0.1: certificates a second of processor time";
     row(veramo, None, theirs, "ES256K, nothing kept");

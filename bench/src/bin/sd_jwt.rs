@@ -16,7 +16,7 @@ use std::{
     process::{Command, Stdio},
     time::Duration,
 };
-use vidimus_bench::{Subject, in_turn, row};
+use vidimus_bench::{Subject, in_turn, row, slice};
 use vidimus_core::{Algorithm, PublicKey, Signer, reason::Reason};
 use vidimus_credential::{
     category::Categories,
@@ -49,12 +49,7 @@ const PRESENTED: usize = 10_000;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
-    let slice = Duration::from_millis(
-        std::env::var("BENCH_SLICE_MS")
-            .ok()
-            .and_then(|ms| ms.parse().ok())
-            .unwrap_or(400),
-    );
+    let slice = slice();
     eight_claims(slice);
     certificates(slice);
 }

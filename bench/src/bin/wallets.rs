@@ -284,22 +284,15 @@ struct Side {
 /// Ours and the floor, in turn.
 async fn against_floor(what: What, sides: [&Side; 2], wallet: &Arc<Wallet>, connections: usize) -> Result<(), Failure> {
     let seconds = service::number("BENCH_SECONDS", 4) as f64;
-    let mut all: [Vec<Figures>; 2] = Default::default();
-    for round in 0..4 {
-        for (at, side) in sides.into_iter().enumerate() {
-            let of = Load {
-                connections,
-                seconds,
-                most: u64::MAX,
-            };
-            let figures = load(what, &side.server, &side.place, wallet, &side.held, of).await?;
-            // The first round warms up.
-            if round > 0 {
-                all[at].push(figures);
-            }
-        }
-    }
-    let [ours, floor] = all.map(Figures::median_of);
+    let of = Load {
+        connections,
+        seconds,
+        most: u64::MAX,
+    };
+    let [ours, floor] = service::in_turn(sides, async |side| {
+        load(what, &side.server, &side.place, wallet, &side.held, of).await
+    })
+    .await?;
     let (name, many) = match what {
         What::Issuing => ("OpenID4VCI issuings", connections),
         What::Check => ("OpenID4VP checks", connections),
