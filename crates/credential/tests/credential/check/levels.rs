@@ -106,6 +106,23 @@ impl Party {
     }
 }
 
+/// The verdict on a copy with nothing but a trust list at hand, and what is said of its status.
+fn checked(copy: &str, trust: &TrustList) -> (Verdict, Reason) {
+    let context = Context {
+        now: now(),
+        provider: &*PROVIDER,
+        categories: &Categories::built_in(),
+        registry: None,
+        status: &StatusLists::new(),
+        roots: None,
+        trust: Some(trust),
+        policy: Policy::default(),
+        expected: None,
+    };
+    let report = check_bytes(copy.as_bytes(), &context);
+    (report.verdict, report.test(Test::Status).unwrap().reason)
+}
+
 /// Files come in any order: what an older list says does not bring back what a newer one revoked.
 #[test]
 fn of_two_lists_of_one_name_the_newer_counts() {
@@ -125,24 +142,8 @@ fn of_two_lists_of_one_name_the_newer_counts() {
             trust.add_status_list(LIST, Some(lists[at].clone()));
             trust.add_status_list(LIST, None);
         }
-        let context = Context {
-            now: now(),
-            provider: &*PROVIDER,
-            categories: &Categories::built_in(),
-            registry: None,
-            status: &StatusLists::new(),
-            roots: None,
-            trust: Some(&trust),
-            policy: Policy::default(),
-            expected: None,
-        };
-        let report = check_bytes(issuer.permit().as_bytes(), &context);
-        let reason = report.test(Test::Status).unwrap().reason;
-        assert_eq!(
-            (report.verdict, reason),
-            (Verdict::Invalid, Reason::Revoked),
-            "{order:?}"
-        );
+        let revoked = (Verdict::Invalid, Reason::Revoked);
+        assert_eq!(checked(&issuer.permit(), &trust), revoked, "{order:?}");
     }
 }
 
@@ -156,19 +157,7 @@ fn who_signs_lists_stands_under_the_authority_that_certified_the_issuer() {
         trust.add_authority(Certificate::from_der(&root.chain[0]).unwrap());
         trust.add_status_list(LIST, Some(Arc::new(list.list())));
         more(&mut trust);
-        let context = Context {
-            now: now(),
-            provider: &*PROVIDER,
-            categories: &Categories::built_in(),
-            registry: None,
-            status: &StatusLists::new(),
-            roots: None,
-            trust: Some(&trust),
-            policy: Policy::default(),
-            expected: None,
-        };
-        let report = check_bytes(copy.as_bytes(), &context);
-        (report.verdict, report.test(Test::Status).unwrap().reason)
+        checked(copy, &trust)
     };
     let (good, refused) = (
         (Verdict::Valid, Reason::StatusOk),
