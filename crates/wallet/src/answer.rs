@@ -145,6 +145,20 @@ impl Wallet {
         Ok(batch.copies().len())
     }
 
+    /// Whether `consent` permits to answer this request: it was given to this one, which has no answer yet, and to all that is shown.
+    pub(crate) fn permits(&self, consent: &Consent, request: &Digest) -> Result<(), WalletError> {
+        if consent.request != *request {
+            return Err(WalletError::OtherRequest);
+        }
+        if self.answered.contains(request) {
+            return Err(WalletError::Answered);
+        }
+        if consent.shows_more() && !consent.whole {
+            return Err(WalletError::Whole);
+        }
+        Ok(())
+    }
+
     /// The answer that the holder agreed to: `consent` as it was shown. It is made once; what was shared is on record, and the copies count as used, before
     /// anything is sent: save the wallet first.
     pub fn answer(
@@ -158,16 +172,7 @@ impl Wallet {
     ) -> Result<HttpRequest, WalletError> {
         let asked = Asked::of(incoming, crypto);
         let request = asked.request(crypto);
-        // Consent to one request is none to another.
-        if consent.request != request {
-            return Err(WalletError::OtherRequest);
-        }
-        if self.answered.contains(&request) {
-            return Err(WalletError::Answered);
-        }
-        if consent.shows_more() && !consent.whole {
-            return Err(WalletError::Whole);
-        }
+        self.permits(consent, &request)?;
         let mut presentations: Vec<(String, Vec<Presentation>)> = Vec::new();
         let audience = incoming.request.client_id.to_string();
         let mut binding = Binding {

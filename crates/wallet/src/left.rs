@@ -89,15 +89,7 @@ impl Wallet {
         crypto: &dyn Encryption,
     ) -> Result<Left, WalletError> {
         let request = asked.request(crypto);
-        if consent.request != request {
-            return Err(WalletError::OtherRequest);
-        }
-        if self.answered.contains(&request) {
-            return Err(WalletError::Answered);
-        }
-        if consent.shows_more() && !consent.whole {
-            return Err(WalletError::Whole);
-        }
+        self.permits(consent, &request)?;
         // Nobody but a registered verifier is left anything, and never without a purpose.
         let (Some(audience), Some(statement)) = (&asked.did, asked.statement) else {
             return Err(WalletError::OtherRequest);

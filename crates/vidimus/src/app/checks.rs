@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use vidimus_core::{
     Digest, Provider, Timestamp,
     encoding::base64url,
-    id::{CheckId, RequestId},
+    id::{CheckId, ParticipantId, RequestId},
     reason::{Outcome, Reason, Test},
     receipt::Anchor,
 };
@@ -151,20 +151,8 @@ pub async fn check(app: &App, caller: &Principal, request: CheckRequest) -> Resu
             evaluate(app, input, expected.as_ref(), trust, policy, now).await?
         }
     };
-    let id = CheckId::generate(&mut *app.entropy());
-    let row = rows::Check {
-        id,
-        participant: caller.participant,
-        category: report.category.as_ref().map(ToString::to_string),
-        verdict: verdict(report.verdict).to_owned(),
-        reasons: report
-            .reasons()
-            .iter()
-            .map(|reason| reason.code())
-            .collect::<Vec<_>>()
-            .join(" "),
-        time: now,
-    };
+    let row = record(app, caller.participant, &report, now);
+    let id = row.id;
     let scope = caller.scope();
     app.store.write(move |tx| rows::insert(tx, &scope, &row)).await?;
     Ok(CheckAnswer {
@@ -267,6 +255,23 @@ fn hangs_on_its_status(report: &Report) -> bool {
         && says(Test::Signature, Reason::SignatureOk)
         && says(Test::Issuer, Reason::IssuerTrusted)
         && says(Test::Status, Reason::StatusMissing)
+}
+
+/// What is kept of a check: who made it and how it came out, nothing of what was shown.
+pub fn record(app: &App, participant: ParticipantId, report: &Report, now: Timestamp) -> rows::Check {
+    rows::Check {
+        id: CheckId::generate(&mut *app.entropy()),
+        participant,
+        category: report.category.as_ref().map(ToString::to_string),
+        verdict: verdict(report.verdict).to_owned(),
+        reasons: report
+            .reasons()
+            .iter()
+            .map(|reason| reason.code())
+            .collect::<Vec<_>>()
+            .join(" "),
+        time: now,
+    }
 }
 
 /// The policy that the configuration sets.

@@ -12,7 +12,7 @@ use crate::app::{App, checks, error::Error, participants, principal::Principal, 
 use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq as _;
 use vidimus_core::{
-    id::{CheckId, PresentationId},
+    id::PresentationId,
     reason::{Outcome, Test},
 };
 use vidimus_credential::{
@@ -184,19 +184,8 @@ fn sealed(app: &App, id: PresentationId, result: &Value) -> Vec<u8> {
 }
 
 fn check_rows_of(app: &App, row: &Presentation, reports: &[Report]) -> Vec<check_rows::Check> {
-    let check = |report: &Report| check_rows::Check {
-        id: CheckId::generate(&mut *app.entropy()),
-        participant: row.participant,
-        category: report.category.as_ref().map(ToString::to_string),
-        verdict: checks::verdict(report.verdict).to_owned(),
-        reasons: report
-            .reasons()
-            .iter()
-            .map(|reason| reason.code())
-            .collect::<Vec<_>>()
-            .join(" "),
-        time: app.now(),
-    };
+    let now = app.now();
+    let check = |report| checks::record(app, row.participant, report, now);
     reports.iter().map(check).collect()
 }
 

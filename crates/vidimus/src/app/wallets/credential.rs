@@ -535,6 +535,21 @@ fn holders_of(claim: &Claim) -> Result<Vec<Holder>, Error> {
     Ok(kept.into_iter().map(holder).collect())
 }
 
+/// Notes that a deferred request was answered with these copies.
+pub(super) fn answered(tx: &mut Tx<'_>, id: ClaimId, notification: &Digest, copies: &[CopyId]) -> Result<(), Error> {
+    let ids: Vec<_> = copies.iter().map(ToString::to_string).collect();
+    // Of two requests at once one is answered; what the other signed is given to nobody.
+    if !claims::make(tx, id, &ids.join(" "), notification)? {
+        return Err(Error::conflict(
+            "answered",
+            "this request was answered already",
+            "use what was given",
+        ));
+    }
+    claims::deliver(tx, id)?;
+    Ok(())
+}
+
 async fn issue_deferred(
     app: &App,
     site: &Site,
@@ -562,16 +577,7 @@ async fn issue_deferred(
         Ok::<_, Error>(None)
     };
     let last = move |tx: &mut Tx<'_>, copies: &[CopyId]| {
-        let ids: Vec<_> = copies.iter().map(ToString::to_string).collect();
-        // Of two requests at once one is answered; what the other signed is given to nobody.
-        if !claims::make(tx, id, &ids.join(" "), &hash)? {
-            return Err(Error::conflict(
-                "answered",
-                "this request was answered already",
-                "use what was given",
-            ));
-        }
-        claims::deliver(tx, id)?;
+        answered(tx, id, &hash, copies)?;
         tell(tx, issuer, copies, now)
     };
     let asked = issue::ForWallet {

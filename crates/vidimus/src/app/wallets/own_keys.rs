@@ -5,7 +5,7 @@
 
 use super::{
     Configuration, Refusal, Site,
-    credential::{Blocked, blocked, push_owner, spend, tell},
+    credential::{Blocked, answered, blocked, push_owner, spend, tell},
     incoming::Sender,
     offers,
 };
@@ -207,19 +207,11 @@ async fn deliver(
             if let Some(kind) = sender.spent.take(tx)? {
                 return Ok(Some(Blocked::Replayed(kind)));
             }
-            let ids: Vec<_> = copies.iter().map(ToString::to_string).collect();
-            if !claims::make(tx, id, &ids.join(" "), &hash)? {
-                return Err(Error::conflict(
-                    "answered",
-                    "this request was answered already",
-                    "use what was given",
-                ));
-            }
-            claims::deliver(tx, id)?;
+            answered(tx, id, &hash, &copies)?;
             waiting::remove(tx, id)?;
             audit::append(tx, &entry)?;
             tell(tx, issuer, &copies, now)?;
-            Ok(None)
+            Ok::<_, Error>(None)
         })
         .await?;
     if let Some(what) = done {
