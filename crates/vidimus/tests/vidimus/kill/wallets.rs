@@ -24,7 +24,10 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use tokio::task::JoinSet;
+use tokio::{
+    sync::oneshot,
+    task::{JoinHandle, JoinSet},
+};
 use vidimus::fault;
 use vidimus_core::Provider as _;
 use vidimus_credential::{
@@ -74,6 +77,9 @@ impl Journey {
         }
     }
 }
+
+/// How often an event of a kind was told of an object.
+type Told = BTreeMap<(String, String), u64>;
 
 /// What is counted.
 #[derive(Default)]
@@ -340,28 +346,41 @@ impl Scene {
         }
     }
 
-    /// The participant's events, read until the server ends the stream: how often each kind was told of each object.
-    async fn events(&self, key: &str) -> tokio::task::JoinHandle<BTreeMap<(String, String), u64>> {
+    /// Each of the participant's events, read until the server ends the stream: how often each kind was told of each object. A server that
+    /// stops ends a stream wherever it is; what comes first says that each of `expected` was told.
+    async fn events(&self, key: &str, expected: Vec<(String, String)>) -> (oneshot::Receiver<()>, JoinHandle<Told>) {
         let request = self
             .api
             .client
             .get(format!("{}/v1/events?after=0", self.api.base))
             .timeout(PATIENCE)
             .bearer_auth(key);
-        let response = request.send().await.unwrap();
+        let mut response = request.send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
-        tokio::spawn(async move {
-            let text = response.text().await.expect("a stream that is ended in order");
-            let mut told = BTreeMap::new();
-            let lines = text.lines().filter_map(|line| line.strip_prefix("data: "));
-            for (place, line) in lines.enumerate() {
-                let event: Value = serde_json::from_str(line).unwrap();
-                assert_eq!(event["sequence"], place + 1, "no number is left out or given twice");
-                let of = |name: &str| event[name].as_str().unwrap().to_owned();
-                *told.entry((of("kind"), of("object"))).or_default() += 1;
+        let (up_to_date, told_all) = oneshot::channel();
+        let reading = tokio::spawn(async move {
+            let (mut told, mut last, mut unread) = (Told::new(), 0, Vec::new());
+            let mut up_to_date = Some(up_to_date);
+            while let Some(chunk) = response.chunk().await.expect("a stream that is ended in order") {
+                unread.extend_from_slice(&chunk);
+                while let Some(end) = unread.iter().position(|byte| *byte == b'\n') {
+                    let line: Vec<u8> = unread.drain(..=end).collect();
+                    let Some(data) = line.strip_prefix(b"data: ") else { continue };
+                    let event: Value = serde_json::from_slice(data).unwrap();
+                    last += 1;
+                    assert_eq!(event["sequence"], last, "no number is left out or given twice");
+                    let of = |name: &str| event[name].as_str().unwrap().to_owned();
+                    *told.entry((of("kind"), of("object"))).or_default() += 1;
+                }
+                if expected.iter().all(|expected| told.contains_key(expected))
+                    && let Some(up_to_date) = up_to_date.take()
+                {
+                    let _ = up_to_date.send(());
+                }
             }
             told
-        })
+        });
+        (told_all, reading)
     }
 }
 
@@ -460,10 +479,18 @@ async fn what_wallets_were_told_holds_whenever_the_server_is_killed() {
         scene.look().await;
     }
     scene.anchored().await;
-    let (told_airline, told_laboratory) = (
-        scene.events(&scene.airline).await,
-        scene.events(&scene.laboratory).await,
-    );
+    let expected = |kind: &str, object: fn(&Journey) -> &Option<Value>| -> Vec<(String, String)> {
+        let journeys = scene.journeys.lock().unwrap();
+        let id = |journey| object(journey).as_ref().unwrap()["id"].as_str().unwrap().to_owned();
+        journeys.iter().map(|journey| (kind.to_owned(), id(journey))).collect()
+    };
+    let answers = expected("presentation.answered", |journey| &journey.request);
+    let claims = expected("offer.claimed", |journey| &journey.offer);
+    let (all_answers, told_airline) = scene.events(&scene.airline, answers.clone()).await;
+    let (all_claims, told_laboratory) = scene.events(&scene.laboratory, claims.clone()).await;
+    for told_all in [all_answers, all_claims] {
+        told_all.await.expect("everything is told before the stream ends");
+    }
     let stopped = Command::new("kill")
         .args(["-TERM", &server.child.id().to_string()])
         .status();
@@ -471,22 +498,10 @@ async fn what_wallets_were_told_holds_whenever_the_server_is_killed() {
     let (told_airline, told_laboratory) = (told_airline.await.unwrap(), told_laboratory.await.unwrap());
     server.child.wait().unwrap();
     let journeys = scene.journeys.lock().unwrap();
-    for journey in journeys.iter() {
-        let once = |told: &BTreeMap<_, u64>, kind: &str, object: &Value| {
-            let object = object["id"].as_str().unwrap().to_owned();
-            assert_eq!(
-                told.get(&(kind.to_owned(), object)),
-                Some(&1),
-                "{kind} of {}",
-                journey.name
-            );
-        };
-        once(
-            &told_airline,
-            "presentation.answered",
-            journey.request.as_ref().unwrap(),
-        );
-        once(&told_laboratory, "offer.claimed", journey.offer.as_ref().unwrap());
+    for (told, expected) in [(&told_airline, &answers), (&told_laboratory, &claims)] {
+        for event in expected {
+            assert_eq!(told.get(event), Some(&1), "{event:?}");
+        }
     }
     let answered = told_airline
         .keys()
