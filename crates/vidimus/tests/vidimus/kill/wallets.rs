@@ -365,7 +365,9 @@ impl Scene {
                 unread.extend_from_slice(&chunk);
                 while let Some(end) = unread.iter().position(|byte| *byte == b'\n') {
                     let line: Vec<u8> = unread.drain(..=end).collect();
-                    let Some(data) = line.strip_prefix(b"data: ") else { continue };
+                    let Some(data) = line.strip_prefix(b"data: ") else {
+                        continue;
+                    };
                     let event: Value = serde_json::from_slice(data).unwrap();
                     last += 1;
                     assert_eq!(event["sequence"], last, "no number is left out or given twice");
