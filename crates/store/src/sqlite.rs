@@ -44,7 +44,7 @@ enum Message {
 }
 
 struct Readers {
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
 }
 
@@ -76,7 +76,7 @@ impl Sqlite {
             .spawn(move || thread.serve(&requests))
             .map_err(|_| Error::open("no thread could be started for the writer: check the limits on processes"))?;
         let readers = Arc::new(Readers {
-            permits: Semaphore::new(READERS),
+            permits: Arc::new(Semaphore::new(READERS)),
             idle: Mutex::new(idle),
         });
         Ok(Self {
@@ -120,18 +120,22 @@ impl Sqlite {
         E: From<Error> + Send + 'static,
     {
         let provider = self.provider.clone();
-        self.with_reader(move |connection| {
-            connection.run("BEGIN")?;
-            let result = attempt(&work, Tx::new(Database::Sqlite(connection), provider.as_ref()));
-            // Nothing was written, so how the transaction ends decides nothing; the connection must only be out of it.
-            let ended = connection.run("COMMIT");
-            match (result, ended) {
-                (Ok(Ok(_)), Err(error)) => Err(error.into()),
-                (Ok(result), _) => result,
-                (Err(panic), _) => resume_unwind(panic),
-            }
-        })
-        .await
+        self.with_reader(move |connection| look(connection, provider.as_ref(), &work))
+            .await
+    }
+
+    /// On the thread that asks, if a connection is idle.
+    pub(crate) async fn get<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let Ok(_permit) = self.readers.permits.try_acquire() else {
+            return self.read(work).await;
+        };
+        self.readers
+            .lend(|connection| look(connection, self.provider.as_ref(), &work))
     }
 
     pub(crate) async fn examine(&self) -> Result<(), Error> {
@@ -174,21 +178,12 @@ impl Sqlite {
         E: From<Error> + Send + 'static,
     {
         let readers = self.readers.clone();
-        let _permit = readers
-            .permits
-            .acquire()
-            .await
-            .map_err(|_| Error::unavailable("the store is closed", "closed"))?;
-        let pool = readers.clone();
+        let permit = readers.permits.clone().acquire_owned().await;
+        let permit = permit.map_err(|_| Error::unavailable("the store is closed", "closed"))?;
         let run = tokio::task::spawn_blocking(move || {
-            let connection = pool.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let connection = connection.expect("as many connections as permits");
-            let result = catch_unwind(AssertUnwindSafe(|| work(&connection)));
-            pool.idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(connection);
-            result.unwrap_or_else(|panic| resume_unwind(panic))
+            // Until the connection is back, also when nobody waits for the work any more.
+            let _permit = permit;
+            readers.lend(work)
         });
         match run.await {
             Ok(result) => result,
@@ -196,6 +191,34 @@ impl Sqlite {
             // The runtime is being shut down and dropped the work before it began.
             Err(_) => Err(Error::unavailable("the store is closed", "closed").into()),
         }
+    }
+}
+
+impl Readers {
+    /// For who has a permit.
+    fn lend<T>(&self, work: impl FnOnce(&Connection) -> T) -> T {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = idle().pop().expect("as many connections as permits");
+        let result = catch_unwind(AssertUnwindSafe(|| work(&connection)));
+        idle().push(connection);
+        result.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+}
+
+/// Runs `work` in a transaction that only reads.
+fn look<T, E: From<Error>>(
+    connection: &Connection,
+    provider: &dyn Provider,
+    work: &impl Fn(&mut Tx<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    connection.run("BEGIN")?;
+    let result = attempt(work, Tx::new(Database::Sqlite(connection), provider));
+    // Nothing was written, so how the transaction ends decides nothing; the connection must only be out of it.
+    let ended = connection.run("COMMIT");
+    match (result, ended) {
+        (Ok(Ok(_)), Err(error)) => Err(error.into()),
+        (Ok(result), _) => result,
+        (Err(panic), _) => resume_unwind(panic),
     }
 }
 

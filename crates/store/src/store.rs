@@ -148,6 +148,20 @@ impl Store {
         }
     }
 
+    /// [`Self::read`] for a few rows by their keys, and nothing that grows: SQLite reads them at once on the thread that asks, which costs less
+    /// than handing the work to another thread and waiting for it.
+    pub async fn get<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: Fn(&mut Tx<'_>) -> Result<T, E> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.get(work).await,
+            Backend::Postgres(postgres) => postgres.read(work).await,
+        }
+    }
+
     /// Whether a commit has failed with an unknown outcome, so that the process must stop.
     pub fn is_poisoned(&self) -> bool {
         self.health.check().is_err()

@@ -1,7 +1,15 @@
 //! Transactions and groups of them: what one request does never touches another, and what was acknowledged is there.
 
-use crate::setting::{insert, number, on_both};
-use vidimus_store::{Error, testing, value::Param};
+use crate::setting::{Setting, insert, number, on_both};
+use std::{
+    future::{Future as _, poll_fn},
+    pin::pin,
+    sync::{Arc, Mutex},
+    task::Poll,
+    time::Duration,
+};
+use tokio::sync::{RwLock, oneshot};
+use vidimus_store::{Error, Tx, testing, value::Param};
 
 const TABLE: &str = "CREATE TABLE notes (id BIGINT PRIMARY KEY, CONSTRAINT notes_small CHECK (id < 1000000))";
 const INSERT: &str = "INSERT INTO notes (id) VALUES ($1)";
@@ -93,6 +101,8 @@ on_both! {
         assert_eq!(setting.number(COUNT).await, 1);
         let refused = setting.store.read(|tx| testing::execute(tx, INSERT, &[Param::Int(99)])).await;
         assert!(refused.is_err());
+        let refused = setting.store.get(|tx| testing::execute(tx, INSERT, &[Param::Int(99)])).await;
+        assert!(refused.is_err());
         assert_eq!(setting.number(COUNT).await, 1);
     }
 
@@ -112,6 +122,36 @@ on_both! {
         assert!(refused.is_retryable(), "{refused}");
         assert_eq!(number(&setting.again().await, COUNT).await, 100);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_read_that_nobody_waits_for_any_more_keeps_its_connection() {
+    let setting = Setting::new(testing::sqlite()).await;
+    setting.do_it(TABLE).await.unwrap();
+    let release = Arc::new(RwLock::new(()));
+    let held = release.clone().write_owned().await;
+    // As many as there are connections, and some more.
+    for _ in 0..8 {
+        let (began, begun) = oneshot::channel();
+        let (began, release, store) = (Mutex::new(Some(began)), release.clone(), setting.store.clone());
+        let reading = tokio::spawn(async move {
+            let work = move |_: &mut Tx<'_>| {
+                let _ = began.lock().unwrap().take().map(|began| began.send(()));
+                drop(release.blocking_read());
+                Ok::<_, Error>(())
+            };
+            store.read(work).await
+        });
+        // The last wait for a connection, and never begin.
+        let _ = tokio::time::timeout(Duration::from_millis(100), begun).await;
+        reading.abort();
+        assert!(reading.await.unwrap_err().is_cancelled());
+    }
+    let mut reading = pin!(setting.store.get(|tx| testing::query(tx, COUNT, &[])));
+    let polled = poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await;
+    assert!(polled.is_pending(), "every connection is in use");
+    drop(held);
+    assert_eq!(reading.await.unwrap().len(), 1);
 }
 
 /// Keeps the compiler from seeing that the code after it is never reached.
