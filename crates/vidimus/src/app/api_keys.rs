@@ -112,7 +112,7 @@ pub async fn authenticate(app: &App, presented: &ApiKey) -> Result<Option<(Princ
     let id = presented.id;
     let found = app
         .store
-        .read(move |tx| {
+        .get(move |tx| {
             let Some(key) = api_keys::find(tx, id)? else {
                 return Ok(None);
             };
@@ -198,7 +198,7 @@ pub async fn create_for(
     request: NewApiKey,
     once: Once<'_>,
 ) -> Result<ApiKeyView, Error> {
-    let found = app.store.read(move |tx| participants::find(tx, participant)).await?;
+    let found = app.store.get(move |tx| participants::find(tx, participant)).await?;
     let Some(found) = found else {
         return Err(Error::NotFound("participant"));
     };

@@ -30,7 +30,7 @@ use vidimus_credential::{
     presentation::MAX_PRESENTATION,
     sd_jwt::SdJwt,
 };
-use vidimus_store::{chain, checks as rows, requests};
+use vidimus_store::{chain, checks as rows, requests, status as status_rows};
 
 /// How long a presentation request may be answered: five minutes.
 const REQUEST_SECONDS: i64 = 300;
@@ -44,10 +44,9 @@ pub struct Admitted {
 }
 
 /// What the caller is admitted for now, if `purpose` is among it.
-pub async fn admitted(app: &App, caller: &Principal, purpose: &str) -> Result<Admitted, Error> {
-    let row = participants::find(app, caller.participant).await?;
+pub fn admitted(app: &App, caller: &Principal, purpose: &str) -> Result<Admitted, Error> {
     let registries = app.registries();
-    let entry = participants::in_good_standing(&registries.verifiers, &row)?;
+    let entry = participants::in_good_standing(&registries.verifiers, &caller.row)?;
     let (mut attributes, mut purposes) = (Vec::new(), Vec::new());
     for grant in entry.grants() {
         match grant {
@@ -64,7 +63,7 @@ pub async fn admitted(app: &App, caller: &Principal, purpose: &str) -> Result<Ad
         ));
     }
     Ok(Admitted {
-        did: row.did,
+        did: caller.row.did.clone(),
         attributes,
     })
 }
@@ -76,7 +75,7 @@ pub async fn request_presentation(
     new: NewPresentationRequest,
     once: Once<'_>,
 ) -> Result<PresentationRequestView, Error> {
-    let admitted = admitted(app, caller, &new.purpose).await?;
+    let admitted = admitted(app, caller, &new.purpose)?;
     let nonce = base64url(&app.random::<32>());
     let now = app.now();
     let id = RequestId::generate(&mut *app.entropy());
@@ -109,7 +108,7 @@ pub async fn request_presentation(
 
 /// Checks an input for a verifier.
 pub async fn check(app: &App, caller: &Principal, request: CheckRequest) -> Result<CheckAnswer, Error> {
-    let admitted = admitted(app, caller, &request.purpose).await?;
+    let admitted = admitted(app, caller, &request.purpose)?;
     if let Some(wanted) = &request.attributes
         && let Some(place) = wanted.iter().position(|name| !admitted.attributes.contains(name))
     {
@@ -205,15 +204,22 @@ pub async fn evaluate(
     policy: Policy,
     now: Timestamp,
 ) -> Result<Report, Error> {
-    if input.anchor().is_none() {
-        let digest = input.digest(app.provider());
-        if let Some((salt, Some(receipt))) = copies::evidence(app, digest).await? {
-            input = input.with_receipt(salt, receipt);
-        }
-    }
+    // Before the root is looked up: a block that is read in between is then one that this answer does not claim to know.
     let registries = app.registries();
-    let lists = status::lists(app).await?;
-    let roots = roots(app, input.anchor()).await?;
+    let known = known(app, &input).await?;
+    if let Some((salt, Some(receipt))) = known.kept.map(|kept| kept.open(app)).transpose()?.flatten() {
+        input = input.with_receipt(salt, receipt);
+    }
+    let lists = status::lists(app, &known.lists).await?;
+    let (head, chain_id) = (registries.issuers.head(), app.facts.chain);
+    let roots = Roots::answer(
+        chain_id,
+        app.contracts.anchors,
+        head.block_number,
+        // Not the time of this question: while the ledger does not answer, what is known of it grows old.
+        head.read_at,
+        known.root.map(|found| to_root(chain_id, found)),
+    );
     let context = Context {
         now,
         provider: app.provider(),
@@ -287,26 +293,35 @@ pub fn policy(app: &App) -> Policy {
     }
 }
 
-/// What the chain has for the one root that a receipt names.
-async fn roots(app: &App, anchor: Option<&Anchor>) -> Result<Roots, Error> {
-    let chain_id = app.facts.chain;
-    // Before the root is looked up: a block that is read in between is then one that this answer does not claim to know.
-    let head = *app.registries().issuers.head();
-    let found = match anchor {
-        None => None,
-        Some(anchor) => {
-            let root = anchor.root;
-            app.store.read(move |tx| chain::root(tx, chain_id, &root)).await?
-        }
-    };
-    Ok(Roots::answer(
-        chain_id,
-        app.contracts.anchors,
-        head.block_number,
-        // Not the time of this question: while the ledger does not answer, what is known of it grows old.
-        head.read_at,
-        found.map(|found| to_root(chain_id, found)),
-    ))
+/// What the database has for a check.
+struct Known {
+    /// Salt and receipt of a copy that brought none.
+    kept: Option<copies::Kept>,
+    /// The status lists' rows.
+    lists: Vec<status_rows::List>,
+    /// What the chain has for the one root that the receipt names.
+    root: Option<chain::Root>,
+}
+
+async fn known(app: &App, input: &Input) -> Result<Known, Error> {
+    let (brought, chain_id) = (input.anchor().map(|anchor| anchor.root), app.facts.chain);
+    let digest = brought.is_none().then(|| input.digest(app.provider()));
+    let found = app.store.get(move |tx| {
+        let kept = match &digest {
+            Some(digest) => copies::Kept::find(tx, digest)?,
+            None => None,
+        };
+        let root = brought.or_else(|| kept.as_ref()?.root());
+        Ok::<_, vidimus_store::Error>(Known {
+            kept,
+            lists: status_rows::lists(tx)?,
+            root: match &root {
+                Some(root) => chain::root(tx, chain_id, root)?,
+                None => None,
+            },
+        })
+    });
+    Ok(found.await?)
 }
 
 /// A derived row as the check knows it.

@@ -5,7 +5,7 @@ mod paper;
 mod view;
 
 pub use keys::{IssuerKeys, issuer_keys};
-pub use paper::{Code, evidence, evidence_of, printed, receipt, to_receipt};
+pub use paper::{Code, Kept, evidence_of, printed, receipt, to_receipt};
 pub use view::{await_anchors, issued_view, view};
 
 use crate::app::{
@@ -140,7 +140,7 @@ impl std::fmt::Debug for Finished {
 /// The data key of a person that is there.
 pub async fn data_key(app: &App, person: &Digest) -> Result<DataKey, Error> {
     let wanted = *person;
-    let found = app.store.read(move |tx| persons::find(tx, &wanted)).await?;
+    let found = app.store.get(move |tx| persons::find(tx, &wanted)).await?;
     let wrapped = found.and_then(|person| person.data_key).ok_or_else(erased)?;
     app.keys.person_key(&person.0, &wrapped)
 }
@@ -168,7 +168,7 @@ pub struct Loaded {
 pub async fn load(app: &App, scope: Scope, id: CertificateId) -> Result<Loaded, Error> {
     let found = app
         .store
-        .read(move |tx| {
+        .get(move |tx| {
             let Some(certificate) = certificates::find(tx, &scope, id)? else {
                 return Ok(None);
             };
@@ -291,7 +291,7 @@ fn sd_jwt_terms(
     wallet: &ForWallet,
     key: &key_rows::Key,
 ) -> Result<render::SdJwtTerms, Error> {
-    let (_, integrity) = wallets::credential::type_metadata(app, &subject.category)?;
+    let integrity = wallets::credential::type_metadata(app, &subject.category)?.1.clone();
     let participant = key.participant.ok_or(Error::Internal("an issuer's key is nobody's"))?;
     let certificate = key.certificate.clone();
     Ok(render::SdJwtTerms {
@@ -486,7 +486,7 @@ fn payload(app: &App, loaded: &Loaded, id: CopyId, plan: &Plan, text: &str, salt
 }
 
 async fn find(app: &App, scope: Scope, id: CopyId) -> Result<rows::Copy, Error> {
-    let found = app.store.read(move |tx| rows::find(tx, &scope, id)).await?;
+    let found = app.store.get(move |tx| rows::find(tx, &scope, id)).await?;
     found.ok_or(Error::NotFound("copy"))
 }
 
@@ -511,7 +511,7 @@ pub async fn commit_signature(
     crate::app::issue::Issuer::of(app, caller, Some(&category))?;
     let plan = plan_of(&loaded, &copy)?;
     let key_id = plan.key;
-    let key = app.store.read(move |tx| key_rows::find(tx, &scope, key_id)).await?;
+    let key = app.store.get(move |tx| key_rows::find(tx, &scope, key_id)).await?;
     let key = key.ok_or(Error::Internal("a copy's key is not there"))?;
     if let Some(refusal) = keys::refusal(app, &loaded.issuer, &key) {
         if key.state == key_rows::State::Retired {

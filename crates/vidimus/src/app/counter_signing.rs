@@ -41,7 +41,7 @@ pub struct CounterSigned {
 pub async fn take(app: &App, new: &NewCounterSignature) -> Result<CounterSigned, Error> {
     let word = CounterSignature::parse(&new.counter_signature).map_err(refused)?;
     let (digest, now) = (word.digest, app.now());
-    let found = app.store.read(move |tx| copies::find_by_digest(tx, &digest)).await?;
+    let found = app.store.get(move |tx| copies::find_by_digest(tx, &digest)).await?;
     let copy = found.ok_or(Error::NotFound("copy"))?;
     let holder = copy.holder.as_deref().ok_or_else(|| {
         Error::conflict(

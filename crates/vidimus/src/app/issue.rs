@@ -190,7 +190,7 @@ pub async fn add_copies(
     let scope = caller.scope();
     let found = app
         .store
-        .read(move |tx| certificates::find_by_result(tx, &scope, result))
+        .get(move |tx| certificates::find_by_result(tx, &scope, result))
         .await?;
     let found = found.ok_or(Error::NotFound("result"))?;
     if found.state != certificates::State::Valid || found.valid_until <= now {

@@ -15,6 +15,7 @@ pub mod events;
 pub mod foreign_lists;
 pub mod issue;
 pub mod keys;
+pub mod memo;
 pub mod once;
 pub mod participants;
 pub mod presenting;
@@ -107,6 +108,9 @@ pub struct Wake {
     pub proofs: Notify,
 }
 
+/// How much is kept of each kind of thing that would otherwise be made for each request.
+const MOST_MADE: usize = 1_000;
+
 /// One running instance.
 pub struct App {
     /// Its configuration.
@@ -152,6 +156,9 @@ pub struct App {
     readiness: readiness::Recent,
     registries: RwLock<Arc<Registries>>,
     key_rows: Mutex<HashMap<KeyId, Arc<vidimus_store::keys::Key>>>,
+    askers: presenting::Clients,
+    site_metadata: wallets::metadata::Made,
+    types: wallets::credential::Types,
     lists: Mutex<Option<Kept>>,
     delegates: Mutex<chain::Delegates>,
     handed_over: AtomicBool,
@@ -264,6 +271,9 @@ impl App {
             wake: Wake::default(),
             registries: RwLock::new(Arc::new(registries)),
             key_rows: Mutex::new(HashMap::new()),
+            askers: memo::Memo::new(MOST_MADE),
+            site_metadata: memo::Memo::new(MOST_MADE),
+            types: memo::Memo::new(MOST_MADE),
             lists: Mutex::new(None),
             delegates: Mutex::default(),
             handed_over: AtomicBool::new(false),
@@ -336,7 +346,7 @@ impl App {
         let scope = vidimus_store::Scope::system();
         let found = self
             .store
-            .read(move |tx| vidimus_store::keys::find(tx, &scope, id))
+            .get(move |tx| vidimus_store::keys::find(tx, &scope, id))
             .await?;
         let key = Arc::new(found.ok_or(error::Error::Internal("a key that is referred to is not there"))?);
         self.key_rows

@@ -160,7 +160,7 @@ pub async fn sealed(app: &App, id: &str) -> Result<bytes::Bytes, Error> {
     let text = content.to_string();
     let copy = app
         .store
-        .read(move |tx| copy_rows::find_by_content(tx, &text))
+        .get(move |tx| copy_rows::find_by_content(tx, &text))
         .await?
         .ok_or_else(missing)?;
     let payload = copy

@@ -359,7 +359,7 @@ pub async fn rotate(
         ));
     }
     let (scope, now) = (caller.scope(), app.now());
-    let found = app.store.read(move |tx| rows::find(tx, &scope, id)).await?;
+    let found = app.store.get(move |tx| rows::find(tx, &scope, id)).await?;
     let row = found.ok_or(Error::NotFound("webhook"))?;
     let mut before = Target::open(&app.keys, &row)?;
     let target = Target {
@@ -396,7 +396,7 @@ pub async fn rotate(
 /// Sends a test to one of the caller's webhooks now, and says what came of it. One that arrives makes a disabled webhook active.
 pub async fn test(app: &App, caller: &Principal, id: WebhookId) -> Result<WebhookTest, Error> {
     let scope = caller.scope();
-    let row = app.store.read(move |tx| rows::find(tx, &scope, id)).await?;
+    let row = app.store.get(move |tx| rows::find(tx, &scope, id)).await?;
     let row = row.ok_or(Error::NotFound("webhook"))?;
     let body = delivery::Body::of("test", app.now(), serde_json::json!({"object": id}));
     let delivery = DeliveryId::generate(&mut *app.entropy());

@@ -16,7 +16,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tokio::runtime::Handle;
 use tracing::Instrument as _;
 use utoipa::openapi::{
     ContentBuilder, OpenApi, Ref, ResponseBuilder,
@@ -192,9 +198,32 @@ async fn pass_gate(State(gate): State<Gate>, mut request: Request, next: Next) -
         Ok(request) => request,
         Err(failure) => return failure.into_response(),
     };
-    match tokio::spawn(next.run(request).in_current_span()).await {
-        Ok(response) => response,
-        Err(_) => Failure::internal().into_response(),
+    ToItsEnd(Some(Box::pin(next.run(request).in_current_span()))).await
+}
+
+/// Runs where it is waited for, and goes on by itself when nobody waits any more.
+struct ToItsEnd<F: Future<Output: Send> + Send + 'static>(Option<Pin<Box<F>>>);
+
+impl<F: Future<Output: Send> + Send + 'static> Future for ToItsEnd<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        // Put back only where it is to go on: not after a panic.
+        let mut work = self.0.take().expect("not asked again after its end");
+        let polled = work.as_mut().poll(context);
+        if polled.is_pending() {
+            self.0 = Some(work);
+        }
+        polled
+    }
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Drop for ToItsEnd<F> {
+    fn drop(&mut self) {
+        // While the program ends there may be no runtime any more.
+        if let (Some(work), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(work);
+        }
     }
 }
 
@@ -215,5 +244,39 @@ async fn received(request: Request, most: usize) -> Result<Request, Failure> {
         Ok(collected) => Ok(Request::from_parts(parts, Body::from(collected.to_bytes()))),
         Err(error) if error.is::<LengthLimitError>() => Err(Failure::too_large()),
         Err(_) => Err(Failure::bad_request().detail("the request body broke off")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::{FutureExt as _, poll};
+    use std::panic::AssertUnwindSafe;
+    use tokio::sync::oneshot;
+
+    #[tokio::test]
+    async fn work_goes_on_when_nobody_waits_for_it() {
+        let ((go, gone), (done, finished)) = (oneshot::channel::<()>(), oneshot::channel());
+        let mut work = ToItsEnd(Some(Box::pin(async {
+            gone.await.unwrap();
+            done.send(7).unwrap();
+        })));
+        assert!(poll!(&mut work).is_pending());
+        drop(work);
+        go.send(()).unwrap();
+        assert_eq!(finished.await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn work_that_is_waited_for_gives_what_it_gives_once() {
+        assert_eq!(ToItsEnd(Some(Box::pin(async { 7 }))).await, 7);
+        let (done, finished) = oneshot::channel::<()>();
+        let broken = ToItsEnd(Some(Box::pin(async {
+            let _held = done;
+            tokio::task::yield_now().await;
+            assert!(std::hint::black_box(false), "a mistake");
+        })));
+        assert!(AssertUnwindSafe(broken).catch_unwind().await.is_err());
+        assert!(finished.await.is_err(), "nothing of it is left");
     }
 }

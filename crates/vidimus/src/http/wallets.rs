@@ -216,7 +216,7 @@ pub(super) async fn type_metadata(
     Path(category): Path<String>,
 ) -> Result<Response, Failure> {
     let category = CategoryId::new(category).map_err(|_| Failure::not_found())?;
-    let (body, _) = credential::type_metadata(&app, &category)?;
+    let body = credential::type_metadata(&app, &category)?.0.clone();
     Ok(document(JSON, body))
 }
 

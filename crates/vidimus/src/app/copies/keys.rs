@@ -132,7 +132,7 @@ pub async fn document_signer(
     participant: &Participant,
 ) -> Result<Option<(Arc<SigningKey>, Vec<Vec<u8>>)>, Error> {
     let id = participant.id;
-    let found = app.store.read(move |tx| rows::list(tx, &scope, Some(id))).await?;
+    let found = app.store.get(move |tx| rows::list(tx, &scope, Some(id))).await?;
     let newest = found
         .into_iter()
         .filter(|key| key.purpose == "signing" && key.state == State::Active && key.secret.is_some())
@@ -148,7 +148,7 @@ pub async fn document_signer(
 /// The P-256 keys that an issuer signs with, or has signed with and that are not revoked.
 pub async fn published(app: &App, scope: Scope, issuer: &Participant) -> Result<Vec<PublicKey>, Error> {
     let id = issuer.id;
-    let found = app.store.read(move |tx| rows::list(tx, &scope, Some(id))).await?;
+    let found = app.store.get(move |tx| rows::list(tx, &scope, Some(id))).await?;
     Ok(found
         .iter()
         .filter(|key| key.purpose == "signing" && matches!(key.state, State::Active | State::Retired))
@@ -160,7 +160,7 @@ pub async fn published(app: &App, scope: Scope, issuer: &Participant) -> Result<
 /// The issuer's keys as they are now.
 pub async fn issuer_keys(app: &App, scope: Scope, issuer: &Participant) -> Result<IssuerKeys, Error> {
     let id = issuer.id;
-    let found = app.store.read(move |tx| rows::list(tx, &scope, Some(id))).await?;
+    let found = app.store.get(move |tx| rows::list(tx, &scope, Some(id))).await?;
     IssuerKeys::of(app, issuer, &found)
 }
 

@@ -11,7 +11,7 @@ use vidimus_core::{
 };
 use vidimus_credential::check::{Envelope, Evidence};
 use vidimus_store::{
-    Scope, certificates,
+    Scope, Tx, Wrapped, certificates,
     copies::{self as rows, State},
     outbox, persons,
 };
@@ -39,7 +39,9 @@ pub async fn printed(app: &App, caller: &Principal, id: CopyId, code: Code) -> R
 
 /// What belongs to a copy and is not in it, for whoever has the copy: only its signed bytes give the digest.
 pub async fn evidence_of(app: &App, digest: Digest) -> Result<Evidence, Error> {
-    let (salt, receipt) = evidence(app, digest).await?.ok_or(Error::NotFound("copy"))?;
+    let kept = app.store.get(move |tx| Kept::find(tx, &digest)).await?;
+    let opened = kept.map(|kept| kept.open(app)).transpose()?.flatten();
+    let (salt, receipt) = opened.ok_or(Error::NotFound("copy"))?;
     let receipt = receipt.ok_or_else(|| {
         Error::conflict(
             "not-anchored",
@@ -69,7 +71,7 @@ async fn printable(app: &App, caller: &Principal, id: CopyId) -> Result<(rows::C
     }
     let found = app
         .store
-        .read(move |tx| certificates::find(tx, &scope, copy.certificate))
+        .get(move |tx| certificates::find(tx, &scope, copy.certificate))
         .await?;
     let certificate = found.ok_or(Error::NotFound("copy"))?;
     let key = data_key(app, &certificate.person).await?;
@@ -82,7 +84,7 @@ async fn printable(app: &App, caller: &Principal, id: CopyId) -> Result<(rows::C
 
 /// A receipt, for whoever knows the commitment; it says nothing about what was committed to.
 pub async fn receipt(app: &App, commitment: Commitment) -> Result<Receipt, Error> {
-    let found = app.store.read(move |tx| outbox::anchored(tx, &commitment)).await?;
+    let found = app.store.get(move |tx| outbox::anchored(tx, &commitment)).await?;
     Ok(to_receipt(app, found.ok_or(Error::NotFound("receipt"))?))
 }
 
@@ -103,43 +105,60 @@ pub fn to_receipt(app: &App, anchored: outbox::Anchored) -> Receipt {
     }
 }
 
-/// A copy by the digest of its signed bytes, with its salt and receipt: what paper cannot carry. For checks on this server.
-pub async fn evidence(app: &App, digest: Digest) -> Result<Option<(Salt, Option<Receipt>)>, Error> {
-    let found = app
-        .store
-        .read(move |tx| {
-            let Some(copy) = rows::find_by_digest(tx, &digest)? else {
-                return Ok(None);
-            };
-            // Who has the signed bytes may know what belongs to them, whoever issued them.
-            let Some(certificate) = certificates::find(tx, &Scope::system(), copy.certificate)? else {
-                return Ok(None);
-            };
-            let person = persons::find(tx, &certificate.person)?;
-            let anchored = match &copy.commitment {
-                Some(commitment) => outbox::anchored(tx, commitment)?,
-                None => None,
-            };
-            Ok::<_, vidimus_store::Error>(Some((copy, certificate.person, person, anchored)))
-        })
-        .await?;
-    let Some((copy, index, person, anchored)) = found else {
-        return Ok(None);
-    };
-    let (Some(wrapped), Some(sealed)) = (person.and_then(|person| person.data_key), copy.salt_ciphertext) else {
-        return Ok(None);
-    };
-    let salt = app
-        .keys
-        .person_key(&index.0, &wrapped)?
-        .open(&place("copies", copy.id.as_bytes(), "salt"), &sealed)?;
-    let salt = salt
-        .expose()
-        .as_slice()
-        .try_into()
-        .map_err(|_| Error::Internal("a kept salt has another length"))?;
-    Ok(Some((
-        Salt::from_bytes(salt),
-        anchored.map(|anchored| to_receipt(app, anchored)),
-    )))
+/// A copy's rows, with what is in no copy: its salt and its receipt.
+#[derive(Debug)]
+pub struct Kept {
+    copy: rows::Copy,
+    person: Digest,
+    data_key: Option<Wrapped>,
+    anchored: Option<outbox::Anchored>,
+}
+
+impl Kept {
+    /// By the digest of the copy's signed bytes.
+    pub fn find(tx: &mut Tx<'_>, digest: &Digest) -> Result<Option<Self>, vidimus_store::Error> {
+        let Some(copy) = rows::find_by_digest(tx, digest)? else {
+            return Ok(None);
+        };
+        // Who has the signed bytes may know what belongs to them, whoever issued them.
+        let Some(certificate) = certificates::find(tx, &Scope::system(), copy.certificate)? else {
+            return Ok(None);
+        };
+        let person = persons::find(tx, &certificate.person)?;
+        let anchored = match &copy.commitment {
+            Some(commitment) => outbox::anchored(tx, commitment)?,
+            None => None,
+        };
+        Ok(Some(Self {
+            copy,
+            person: certificate.person,
+            data_key: person.and_then(|person| person.data_key),
+            anchored,
+        }))
+    }
+
+    /// The root of the batch that it is anchored with.
+    pub fn root(&self) -> Option<Digest> {
+        self.anchored.as_ref().map(|anchored| anchored.root)
+    }
+
+    /// Salt and receipt; none where the person's data were erased.
+    pub fn open(self, app: &App) -> Result<Option<(Salt, Option<Receipt>)>, Error> {
+        let (Some(wrapped), Some(sealed)) = (self.data_key, self.copy.salt_ciphertext) else {
+            return Ok(None);
+        };
+        let salt = app
+            .keys
+            .person_key(&self.person.0, &wrapped)?
+            .open(&place("copies", self.copy.id.as_bytes(), "salt"), &sealed)?;
+        let salt = salt
+            .expose()
+            .as_slice()
+            .try_into()
+            .map_err(|_| Error::Internal("a kept salt has another length"))?;
+        Ok(Some((
+            Salt::from_bytes(salt),
+            self.anchored.map(|anchored| to_receipt(app, anchored)),
+        )))
+    }
 }

@@ -20,7 +20,7 @@ pub async fn view(app: &App, scope: &Scope, id: CertificateId) -> Result<Certifi
     let scope = *scope;
     let found = app
         .store
-        .read(move |tx| {
+        .get(move |tx| {
             let Some(certificate) = certificates::find(tx, &scope, id)? else {
                 return Ok(None);
             };

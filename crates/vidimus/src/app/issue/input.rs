@@ -125,7 +125,7 @@ pub(super) async fn known(
     let (person, scope, id) = (*person, issuer.scope, issuer.row.id);
     let (kept, rows) = app
         .store
-        .read(move |tx| Ok::<_, vidimus_store::Error>((persons::find(tx, &person)?, keys::list(tx, &scope, Some(id))?)))
+        .get(move |tx| Ok::<_, vidimus_store::Error>((persons::find(tx, &person)?, keys::list(tx, &scope, Some(id))?)))
         .await?;
     Ok((kept, IssuerKeys::of(app, &issuer.row, &rows)?))
 }

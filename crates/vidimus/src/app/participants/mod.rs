@@ -102,7 +102,7 @@ async fn change(app: &App, id: ParticipantId) -> Result<ParticipantChange, Error
 /// A participant's row.
 pub async fn find(app: &App, id: ParticipantId) -> Result<rows::Participant, Error> {
     app.store
-        .read(move |tx| rows::find(tx, id))
+        .get(move |tx| rows::find(tx, id))
         .await?
         .ok_or(Error::NotFound("participant"))
 }

@@ -69,7 +69,7 @@ pub async fn respond(app: &App, id: PresentationId, body: &[u8]) -> Result<Told,
     };
     let now = app.now();
     // In one step, so that a request of a verifier that may not read its answer takes no longer than none.
-    let found = app.store.read(move |tx| {
+    let found = app.store.get(move |tx| {
         let Some(row) = presentations::answerable(tx, id, now)? else {
             return Ok(None);
         };
@@ -197,7 +197,8 @@ struct Checked {
     /// The claims that it shows, where paths begin.
     claims: Value,
     types: Vec<String>,
-    authorities: Vec<Vec<u8>>,
+    /// The chain that its issuer's signature came with.
+    chain: Vec<Vec<u8>>,
     bound: bool,
     /// The claims of its key binding.
     binding: Option<Map<String, Value>>,
@@ -309,7 +310,7 @@ fn read(app: &App, id: &str, text: &str) -> Option<Checked> {
             query: id.to_owned(),
             report: none,
             format: "dc+sd-jwt",
-            authorities: authorities(&sd_jwt.jws().header().x5c),
+            chain: sd_jwt.jws().header().x5c.clone(),
             claims,
             types: vec![vct],
             bound: false,
@@ -336,7 +337,7 @@ fn read(app: &App, id: &str, text: &str) -> Option<Checked> {
         report: none,
         format: "jwt_vc_json",
         types: types.collect(),
-        authorities: authorities(&copy.header().x5c),
+        chain: copy.header().x5c.clone(),
         claims: credential,
         bound: false,
         binding: None,
@@ -357,9 +358,18 @@ fn fits(query: &Query, checked: &[Checked]) -> Result<(), String> {
         .iter()
         .map(|one| one.types.iter().map(String::as_str).collect())
         .collect();
-    let authorities: Vec<Vec<Authority<'_>>> = checked
+    // Read where they are asked for only: reading certificates takes time.
+    let asked = query
+        .credentials()
         .iter()
-        .map(|one| one.authorities.iter().map(|id| Authority::KeyIdentifier(id)).collect())
+        .any(|one| !one.trusted_authorities.is_empty());
+    let found: Vec<Vec<Vec<u8>>> = checked
+        .iter()
+        .map(|one| if asked { authorities(&one.chain) } else { Vec::new() })
+        .collect();
+    let authorities: Vec<Vec<Authority<'_>>> = found
+        .iter()
+        .map(|ids| ids.iter().map(|id| Authority::KeyIdentifier(id)).collect())
         .collect();
     let mut groups: Vec<(&str, Vec<Candidate<'_>>)> = Vec::new();
     for (place, one) in checked.iter().enumerate() {
@@ -442,7 +452,7 @@ pub async fn confirm(
 ) -> Result<PresentationView, Error> {
     participants::in_good_standing(&app.registries().verifiers, &caller.row)?;
     let scope = caller.scope();
-    let found = app.store.read(move |tx| presentations::find(tx, &scope, id)).await?;
+    let found = app.store.get(move |tx| presentations::find(tx, &scope, id)).await?;
     let row = found.ok_or(Error::NotFound("presentation"))?;
     let same = |kept: Option<vidimus_core::Digest>, given: &str| {
         let given = offers::hash(app, &Opaque::new(given));

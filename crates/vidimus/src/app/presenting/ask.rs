@@ -36,7 +36,7 @@ use vidimus_store::{
 };
 
 /// How a verifier is known to the wallet (OpenID4VP 1.0 §5.9.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Client {
     /// By the hash of its access certificate, as HAIP 1.0 asks.
@@ -88,7 +88,7 @@ pub async fn create(
     new: NewPresentation,
     once: Once<'_>,
 ) -> Result<PresentationView, Error> {
-    let admitted = checks::admitted(app, caller, &new.purpose).await?;
+    let admitted = checks::admitted(app, caller, &new.purpose)?;
     let (query, attributes) = query(app, &admitted, &new)?;
     if app.config.wallets.haip_only {
         keep_to_haip(&new, &query)?;

@@ -136,7 +136,7 @@ pub async fn list_left(
 pub async fn read_left(app: &App, caller: &Principal, id: PresentationId) -> Result<LeftView, Error> {
     participants::in_good_standing(&app.registries().verifiers, &caller.row)?;
     let (scope, now) = (caller.scope(), app.now());
-    let found = app.store.read(move |tx| rows::find(tx, &scope, id, now)).await?;
+    let found = app.store.get(move |tx| rows::find(tx, &scope, id, now)).await?;
     Ok(view(&found.ok_or(Error::NotFound("presentation"))?, true))
 }
 

@@ -12,12 +12,15 @@ pub mod views;
 pub use answer::{Told, confirm, respond};
 pub use left::{leave, list_left, read_left, remove_left};
 
-use crate::app::{App, copies::keys, error::Error, keys::place, participants, principal::Principal, reading::Page};
+use crate::app::{
+    App, copies::keys, error::Error, keys::place, memo::Memo, participants, principal::Principal, reading::Page,
+};
 use ask::Client as Wanted;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 use vidimus_core::{Algorithm, Signer as _, encoding, id::PresentationId};
+use vidimus_credential::x509::CertificateError;
 use vidimus_crypto::SigningKey;
 use vidimus_openid4vc::{
     jwe::PrivateKey,
@@ -68,9 +71,12 @@ fn answer_place(id: PresentationId) -> vidimus_core::Transcript {
     place("presentations", id.as_bytes(), "answer")
 }
 
+/// Verifiers as their certificates name them, by certificate: reading one takes longer than the rest of a request.
+pub(super) type Clients = Memo<(Wanted, Vec<Vec<u8>>), Client>;
+
 /// How a verifier signs its requests: what names it, and the key behind that.
 struct Asker {
-    client: Client,
+    client: Arc<Client>,
     signer: Arc<SigningKey>,
     algorithm: Algorithm,
 }
@@ -91,14 +97,14 @@ async fn asker(app: &App, verifier: &Participant, wanted: Wanted) -> Result<Aske
     };
     if wanted == Wanted::DecentralizedIdentifier {
         let id = verifier.id;
-        let rows = app.store.read(move |tx| key_rows::list(tx, &scope, Some(id))).await?;
+        let rows = app.store.get(move |tx| key_rows::list(tx, &scope, Some(id))).await?;
         let row = crate::app::chain::accounts::acting_of(&rows)
             .filter(|row| row.secret.is_some())
             .ok_or_else(own_keys)?;
         let client = Client::did(&verifier.did, &format!("{}#controller", verifier.did))
             .map_err(|_| Error::Internal("a participant's DID is none"))?;
         return Ok(Asker {
-            client,
+            client: Arc::new(client),
             signer: keys::signer(app, row)?,
             algorithm: Algorithm::Es256k,
         });
@@ -106,17 +112,17 @@ async fn asker(app: &App, verifier: &Participant, wanted: Wanted) -> Result<Aske
     let (signer, chain) = keys::document_signer(app, scope, verifier)
         .await?
         .ok_or_else(own_keys)?;
-    let unusable = |_| {
+    let unusable = |_: CertificateError| {
         Error::conflict(
             "access-certificate",
             "your access certificate does not name this deployment's host",
             "ask the authority to renew your keys (`vidimus participant rotate-keys`)",
         )
     };
-    let client = match wanted {
-        Wanted::X509SanDns => Client::x509_san_dns(&host(app)?, chain).map_err(unusable)?,
-        _ => Client::x509_hash(chain, app.provider()).map_err(unusable)?,
-    };
+    let client = app.askers.get((wanted, chain), |(wanted, chain)| match wanted {
+        Wanted::X509SanDns => Client::x509_san_dns(&host(app)?, chain.clone()).map_err(unusable),
+        _ => Client::x509_hash(chain.clone(), app.provider()).map_err(unusable),
+    })?;
     debug_assert!(signer.algorithms().contains(&Algorithm::Es256));
     Ok(Asker {
         client,
@@ -218,7 +224,7 @@ pub async fn read(app: &App, caller: &Principal, id: PresentationId) -> Result<P
     // Whoever may not ask now does not read what was answered to it before.
     participants::in_good_standing(&app.registries().verifiers, &caller.row)?;
     let scope = caller.scope();
-    let found = app.store.read(move |tx| presentations::find(tx, &scope, id)).await?;
+    let found = app.store.get(move |tx| presentations::find(tx, &scope, id)).await?;
     let row = found.ok_or(Error::NotFound("presentation"))?;
     let answer = match row.response_code_hash {
         Some(_) => None,

@@ -111,7 +111,7 @@ async fn offer_of(
     configurations: &[String],
 ) -> Result<vidimus_core::id::OfferId, Refusal> {
     let (hash, now) = (offers::hash(app, &Opaque::new(state)), app.now());
-    let found = app.store.read(move |tx| offer_rows::find_by_state(tx, &hash)).await?;
+    let found = app.store.get(move |tx| offer_rows::find_by_state(tx, &hash)).await?;
     found
         .filter(|offer| {
             let offered: Vec<_> = offer.configurations.split(' ').collect();

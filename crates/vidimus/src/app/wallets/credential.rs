@@ -14,10 +14,13 @@ use crate::app::{
     App,
     copies::{self, Holder},
     error::Error,
-    issue, push,
+    issue,
+    memo::Memo,
+    push,
     trusted::Role,
 };
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use vidimus_core::{
     Digest, Provider as _, PublicKey, Timestamp,
     encoding::base64url,
@@ -285,7 +288,7 @@ async fn claimable(
     let category = configuration.category.to_string();
     let found = app
         .store
-        .read(move |tx| {
+        .get(move |tx| {
             // Who proved who they are gets what is theirs now; an offer is of one result.
             let result = match (offer, person) {
                 (Some(offer), _) => match offer_rows::find(tx, &scope, offer)? {
@@ -485,7 +488,7 @@ pub async fn deferred(app: &App, site: &Site, incoming: &Incoming) -> Result<Ans
     let refused = |error: vidimus_openid4vc::vci::request::RequestError| Refusal::credential(error.code(), error);
     let request = DeferredRequest::parse(&body).map_err(refused)?;
     request
-        .check_encryption(&metadata::issuer(app, site).await?, encrypted)
+        .check_encryption(&*metadata::issuer(app, site).await?, encrypted)
         .map_err(refused)?;
     let unknown = || {
         Refusal::credential(
@@ -497,7 +500,7 @@ pub async fn deferred(app: &App, site: &Site, incoming: &Incoming) -> Result<Ans
     let now = app.now();
     let found = app
         .store
-        .read(move |tx| claims::find_by_transaction(tx, issuer, &hash))
+        .get(move |tx| claims::find_by_transaction(tx, issuer, &hash))
         .await?;
     let claim = found
         .filter(|claim| claim.grant == grant.id && claim.expires > now && claim.state == State::Pending)
@@ -693,16 +696,21 @@ pub async fn notify(app: &App, site: &Site, incoming: &Incoming) -> Result<(), R
     }
 }
 
+/// Type metadata and their integrity, by category.
+pub(in crate::app) type Types = Memo<CategoryId, (Vec<u8>, String)>;
+
 /// The type metadata of a category's SD-JWT VCs, and its integrity.
-pub fn type_metadata(app: &App, category: &CategoryId) -> Result<(Vec<u8>, String), Error> {
-    let found = app
-        .categories
-        .category(category)
-        .filter(|category| category.permits(Format::SdJwtVc))
-        .ok_or(Error::NotFound("type"))?;
-    let document = sd_jwt_vc::type_metadata::document(found, &vct(app, category));
-    let integrity = sd_jwt_vc::type_metadata::integrity(&document, app.provider());
-    Ok((document, integrity))
+pub fn type_metadata(app: &App, category: &CategoryId) -> Result<Arc<(Vec<u8>, String)>, Error> {
+    app.types.get(category.clone(), |id| {
+        let found = app
+            .categories
+            .category(id)
+            .filter(|category| category.permits(Format::SdJwtVc))
+            .ok_or(Error::NotFound("type"))?;
+        let document = sd_jwt_vc::type_metadata::document(found, &vct(app, id));
+        let integrity = sd_jwt_vc::type_metadata::integrity(&document, app.provider());
+        Ok((document, integrity))
+    })
 }
 
 /// The keys that an issuer's SD-JWT VCs are signed with, as JWT VC Issuer Metadata (SD-JWT VC draft 13 §5).

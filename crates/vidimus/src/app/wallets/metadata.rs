@@ -1,13 +1,13 @@
 //! What an issuer publishes about itself for wallets: credential issuer metadata, plain and signed, and authorization server metadata.
 
 use super::{Configuration, Site, incoming::ALGORITHMS};
-use crate::app::{App, copies, error::Error};
-use std::collections::BTreeMap;
+use crate::app::{App, copies, error::Error, memo::Memo};
+use std::{collections::BTreeMap, sync::Arc};
 use vidimus_core::Algorithm;
 use vidimus_credential::{Format, category::Category};
 use vidimus_openid4vc::{
     oauth::{
-        ServerMetadata,
+        Identifier, ServerMetadata,
         metadata::{ATTEST_JWT, PRE_AUTHORIZED},
     },
     vci::{
@@ -20,6 +20,7 @@ use vidimus_openid4vc::{
         signed_metadata,
     },
 };
+use vidimus_store::keys;
 
 /// How long signed metadata hold: a day.
 const SIGNED_SECONDS: i64 = 86_400;
@@ -90,16 +91,30 @@ pub fn server(app: &App, site: &Site) -> ServerMetadata {
     }
 }
 
+/// Metadata by what they follow from beside the configuration file: whose they are, its name, and what it can issue.
+pub(in crate::app) type Made = Memo<(Identifier, String, Vec<Configuration>), IssuerMetadata>;
+
 /// The credential issuer's metadata (OpenID4VCI §12.2.4).
-pub async fn issuer(app: &App, site: &Site) -> Result<IssuerMetadata, Error> {
+pub async fn issuer(app: &App, site: &Site) -> Result<Arc<IssuerMetadata>, Error> {
     let exchange = app.key(app.facts.exchange_key).await?;
-    let key = crate::app::deployment::public_key(&exchange).ok_or(Error::Internal("a key of another kind"))?;
+    let from = (site.id.clone(), site.issuer.name.clone(), site.configurations(app));
+    app.site_metadata.get(from, |(_, _, configurations)| {
+        made(app, site, configurations, &exchange)
+    })
+}
+
+fn made(
+    app: &App,
+    site: &Site,
+    configurations: &[Configuration],
+    exchange: &keys::Key,
+) -> Result<IssuerMetadata, Error> {
+    let key = crate::app::deployment::public_key(exchange).ok_or(Error::Internal("a key of another kind"))?;
     let mut jwk = key.to_jwk().ok_or(Error::Internal("a key without a JWK form"))?;
     jwk["kid"] = exchange.id.to_string().into();
     jwk["alg"] = KEY_AGREEMENT.into();
     jwk["use"] = "enc".into();
-    let configurations = site
-        .configurations(app)
+    let configurations = configurations
         .iter()
         .filter_map(|configuration| Some((configuration.id(), describe(app, configuration)?)))
         .collect();
@@ -141,7 +156,7 @@ pub async fn signed(app: &App, site: &Site) -> Result<Option<String>, Error> {
     };
     let now = app.now();
     signed_metadata::sign(
-        &issuer(app, site).await?,
+        &*issuer(app, site).await?,
         &*signer,
         Algorithm::Es256,
         &chain,

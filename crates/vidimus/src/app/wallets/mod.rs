@@ -105,7 +105,7 @@ impl Site {
 const HELD: [Format; 2] = [Format::SdJwtVc, Format::VcJwt11];
 
 /// One credential configuration: a category in a rendering.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Configuration {
     /// The category.
     pub category: CategoryId,

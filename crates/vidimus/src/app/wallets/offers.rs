@@ -202,7 +202,7 @@ async fn subject(app: &App, caller: &Principal, new: &NewOffer) -> Result<(Categ
         (Some(result), None) => {
             let id = ResultId::from_str(result).map_err(|_| Error::NotFound("result"))?;
             let scope = caller.scope();
-            let found = app.store.read(move |tx| results::find(tx, &scope, id)).await?;
+            let found = app.store.get(move |tx| results::find(tx, &scope, id)).await?;
             let found = found
                 .filter(|found| found.state == results::State::Live)
                 .ok_or(Error::NotFound("result"))?;
@@ -324,7 +324,7 @@ pub async fn read(app: &App, caller: &Principal, id: OfferId) -> Result<OfferVie
 
 async fn find(app: &App, caller: &Principal, id: OfferId) -> Result<Offer, Error> {
     let scope = caller.scope();
-    let found = app.store.read(move |tx| offers::find(tx, &scope, id)).await?;
+    let found = app.store.get(move |tx| offers::find(tx, &scope, id)).await?;
     found.ok_or(Error::NotFound("offer"))
 }
 
@@ -350,7 +350,7 @@ pub async fn withdraw(app: &App, caller: &Principal, id: OfferId) -> Result<Offe
 pub async fn by_reference(app: &App, reference: &str) -> Result<CredentialOffer, Error> {
     let wanted = hash(app, &Opaque::new(reference));
     let now = app.now();
-    let found = app.store.read(move |tx| offers::find_by_reference(tx, &wanted)).await?;
+    let found = app.store.get(move |tx| offers::find_by_reference(tx, &wanted)).await?;
     let row = found
         .filter(|row| row.state == State::Open && row.expires > now)
         .ok_or(Error::NotFound("offer"))?;

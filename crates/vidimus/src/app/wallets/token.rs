@@ -140,7 +140,7 @@ async fn find(app: &App, site: &Site, request: &TokenRequest) -> Result<Found, R
     Ok(match &request.grant {
         Given::PreAuthorized { code, .. } => {
             let hash = offers::hash(app, code);
-            let found = app.store.read(move |tx| offer_rows::find_by_code(tx, &hash)).await?;
+            let found = app.store.get(move |tx| offer_rows::find_by_code(tx, &hash)).await?;
             found
                 .filter(|offer| offer.participant == issuer)
                 .map_or(Found::Nothing, |offer| Found::Offer(Box::new(offer)))
@@ -149,7 +149,7 @@ async fn find(app: &App, site: &Site, request: &TokenRequest) -> Result<Found, R
             let hash = offers::hash(app, code);
             let found = app
                 .store
-                .read(move |tx| authorizations::find_by_code(tx, issuer, &hash))
+                .get(move |tx| authorizations::find_by_code(tx, issuer, &hash))
                 .await?;
             match found {
                 None => Found::Nothing,
@@ -161,7 +161,7 @@ async fn find(app: &App, site: &Site, request: &TokenRequest) -> Result<Found, R
         }
         Given::Refresh(token) => {
             let hash = offers::hash(app, token);
-            let found = app.store.read(move |tx| grants::find_token(tx, issuer, &hash)).await?;
+            let found = app.store.get(move |tx| grants::find_token(tx, issuer, &hash)).await?;
             found
                 .filter(|found| found.kind == Kind::Refresh)
                 .map_or(Found::Nothing, |found| Found::Refresh(Box::new((hash, found))))
@@ -471,7 +471,7 @@ pub async fn authenticate(
     };
     let presented = AccessToken::parse(&headers).map_err(about)?;
     let (issuer, hash): (ParticipantId, Digest) = (site.issuer.id, offers::hash(app, &presented.token));
-    let found = app.store.read(move |tx| grants::find_token(tx, issuer, &hash)).await?;
+    let found = app.store.get(move |tx| grants::find_token(tx, issuer, &hash)).await?;
     let now = app.now();
     let grant = found
         .filter(|found| found.kind == Kind::Access && found.expires > now && found.grant.state == grants::State::Live)
