@@ -102,25 +102,39 @@ pub struct Numbered {
     pub event: Event,
 }
 
+macro_rules! append {
+    () => {
+        "INSERT INTO events (id, participant_id, kind, object, time, arrival) \
+         SELECT $1, $2, $3, $4, $5, COALESCE(MAX(arrival), 0) + 1 FROM events WHERE participant_id = $2 AND sequence IS NULL \
+         ON CONFLICT (id) DO NOTHING"
+    };
+}
+
 /// Appends an event, in the transaction of what it tells. Appending it again changes nothing.
 pub fn append(tx: &mut Tx<'_>, event: &Event) -> Result<(), Error> {
     // After what is there: what happens later comes later. Of what happens at once, either may come first.
     tx.execute(
-        "INSERT INTO events (id, participant_id, kind, object, time, arrival) \
-         SELECT $1, $2, $3, $4, $5, COALESCE(MAX(arrival), 0) + 1 FROM events WHERE participant_id = $2 AND sequence IS NULL \
-         ON CONFLICT (id) DO NOTHING",
+        append!(),
         params![event.id, event.participant, event.kind, event.object, event.time],
     )
     .map(drop)
 }
 
+macro_rules! unnumbered {
+    () => {
+        "SELECT DISTINCT participant_id FROM events WHERE sequence IS NULL LIMIT 1000"
+    };
+}
+
 /// Participants with events that have no number yet.
 pub fn unnumbered(tx: &mut Tx<'_>) -> Result<Vec<ParticipantId>, Error> {
-    tx.list(
-        "SELECT DISTINCT participant_id FROM events WHERE sequence IS NULL LIMIT 1000",
-        &[],
-        |mut row| row.take(0),
-    )
+    tx.list(unnumbered!(), &[], |mut row| row.take(0))
+}
+
+macro_rules! waiting {
+    () => {
+        "SELECT id, kind FROM events WHERE participant_id = $1 AND sequence IS NULL ORDER BY arrival, id LIMIT $2"
+    };
 }
 
 /// Numbers events of a participant, at most so many, and queues them for its webhooks until `expires`. How many it were. Instances wait for
@@ -140,11 +154,9 @@ pub fn number(
         )?
         .take(0)?;
     // Read after the lock is held: what another instance has numbered meanwhile is numbered.
-    let waiting: Vec<(EventId, Kind)> = tx.list(
-        "SELECT id, kind FROM events WHERE participant_id = $1 AND sequence IS NULL ORDER BY arrival, id LIMIT $2",
-        params![participant, most],
-        |mut row| Ok((row.take(0)?, row.take(1)?)),
-    )?;
+    let waiting: Vec<(EventId, Kind)> = tx.list(waiting!(), params![participant, most], |mut row| {
+        Ok((row.take(0)?, row.take(1)?))
+    })?;
     let listening = webhooks::listening(tx, participant)?;
     for (event, kind) in &waiting {
         last += 1;
@@ -222,4 +234,30 @@ pub fn sweep(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64, Error> {
         "DELETE FROM events WHERE time < $1 AND sequence IS NOT NULL",
         params![before],
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Store, testing, value::Param};
+    use std::sync::Arc;
+    use vidimus_crypto::Native;
+
+    /// Every event that ever was would be looked at for each new one.
+    #[tokio::test]
+    async fn what_has_a_number_is_not_looked_at_again() {
+        const ANY: [Param<'_>; 5] = [Param::Null; 5];
+        let place = testing::sqlite();
+        let store = Store::open(place.config, Arc::new(Native::new())).await.unwrap();
+        let plans: [(&str, usize); 3] = [
+            (concat!("EXPLAIN QUERY PLAN ", unnumbered!()), 0),
+            (concat!("EXPLAIN QUERY PLAN ", waiting!()), 2),
+            (concat!("EXPLAIN QUERY PLAN ", append!()), 5),
+        ];
+        for (statement, count) in plans {
+            let plan = store.read(move |tx| testing::query(tx, statement, &ANY[..count]));
+            let plan: String = plan.await.unwrap().remove(0).take(3).unwrap();
+            assert!(plan.contains("USING INDEX events_unnumbered"), "{statement}: {plan}");
+        }
+    }
 }

@@ -64,6 +64,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "again",
         text: include_str!("../migrations/0009_again.sql"),
     },
+    Migration {
+        number: 10,
+        name: "events",
+        text: include_str!("../migrations/0010_events.sql"),
+    },
 ];
 
 impl Migration {
