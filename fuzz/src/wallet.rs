@@ -6,6 +6,7 @@ use vidimus_wallet::{
     Wallet,
     backup::{self, Code},
     issuer::read_document,
+    left::Left,
     request,
 };
 
@@ -17,6 +18,7 @@ pub const ENTRIES: &[Entry] = &[
     ("backup", backup_file),
     ("backup_code", backup_code),
     ("did_web_document", did_web_document),
+    ("left", left),
     ("presentation_request", presentation_request),
 ];
 
@@ -77,5 +79,21 @@ pub fn presentation_request(data: &[u8]) {
         }
         let written = serde_json::to_vec(&read).expect("a request is JSON");
         assert_eq!(request::read(&written).ok(), Some(read));
+    }
+}
+
+/// What is left for a verifier, opened: bounded, without what would move a terminal's cursor, read again as the same, and checked for nobody else.
+pub fn left(data: &[u8]) {
+    if let Ok(read) = Left::read(data) {
+        for text in [&read.nonce, &read.audience, &read.purpose] {
+            assert!(!text.is_empty() && text.len() <= request::LONGEST);
+            assert!(!text.chars().any(char::is_control));
+        }
+        assert!(read.to_check("did:example:somebody-else", None).is_err());
+        if let Ok((input, expected)) = read.to_check(&read.audience, Some(&read.purpose)) {
+            assert!(input.is_shown() && expected.nonce == read.nonce);
+        }
+        let written = serde_json::to_vec(&read).expect("what is left is JSON");
+        assert_eq!(Left::read(&written).ok(), Some(read));
     }
 }

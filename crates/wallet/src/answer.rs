@@ -28,6 +28,8 @@ pub(crate) struct Binding<'a> {
     /// Which of the data a presentation authorised already: each is, once.
     pub(crate) authorised: Vec<bool>,
     pub(crate) now: Timestamp,
+    /// Until when it holds, where the presentation can say so.
+    pub(crate) expires_at: Timestamp,
 }
 
 /// A key that was proved to an issuer: its private and its public half.
@@ -182,6 +184,7 @@ impl Wallet {
             data: &incoming.request.transaction_data,
             authorised: vec![false; incoming.request.transaction_data.len()],
             now,
+            expires_at: now.plus(crate::PRESENTATION_SECONDS),
         };
         for pick in &consent.picks {
             let text = Presentation::Text(self.presented(&mut binding, pick, keys, crypto)?);
@@ -332,7 +335,7 @@ impl Wallet {
                     nonce: binding.nonce,
                     purpose: binding.purpose,
                     issued_at: now,
-                    expires_at: now.plus(crate::PRESENTATION_SECONDS),
+                    expires_at: binding.expires_at,
                     envelopes: &envelopes,
                     card: None,
                 };

@@ -1,22 +1,33 @@
-//! What a holder leaves for a verifier that asked for nothing yet, within what the verifier is registered for.
+//! What a holder leaves for a verifier that asked for nothing yet, within what the verifier is registered for; and how the verifier reads it.
 
 use crate::{
-    Wallet, WalletError,
+    PRESENTATION_SECONDS, Wallet, WalletError,
     answer::{Binding, Keys},
     attribute,
     batch::{Form, Read},
     consent::{Asked, Consent},
+    request,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use vidimus_core::{Encryption, Entropy, Provider, Timestamp, encoding::base64url};
-use vidimus_credential::{category::Categories, check::Envelope, format::sd_jwt_vc, sd_jwt::ClaimPath};
+use vidimus_core::{Encryption, Entropy, Provider, Timestamp, encoding::base64url, reason::Reason};
+use vidimus_credential::{
+    category::Categories,
+    check::{Envelope, Expected, Input, Policy},
+    format::sd_jwt_vc,
+    json,
+    sd_jwt::ClaimPath,
+};
 use vidimus_openid4vc::dcql::Query;
 
 /// What HPKE's `info` says of what is left.
 pub const INFO: &[u8] = b"vidimus/left/v1";
 /// The credential query that what is left answers.
 pub const QUERY: &str = "left";
+/// How long one is kept for its verifier: a day.
+pub const KEPT_SECONDS: i64 = 86_400;
+/// Most bytes of what is sealed.
+pub const LARGEST: usize = 128 << 10;
 
 /// What is sealed to the verifier. A check takes `nonce`, `audience` and `purpose` as the request that the presentation answers.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +48,50 @@ impl std::fmt::Debug for Left {
         f.debug_struct("Left")
             .field("audience", &self.audience)
             .finish_non_exhaustive()
+    }
+}
+
+impl Left {
+    /// Reads what was sealed. It comes from whoever knows the verifier's public key.
+    pub fn read(plain: &[u8]) -> Result<Self, Reason> {
+        let value = json::parse(plain, LARGEST).map_err(|_| Reason::Malformed)?;
+        // Its texts are shown on a terminal.
+        let texts = request::from_json(&value).map_err(|_| Reason::Malformed)?;
+        if texts.purpose.is_none() {
+            return Err(Reason::Malformed);
+        }
+        serde_json::from_value(value).map_err(|_| Reason::Malformed)
+    }
+
+    /// What a check takes of it, for the verifier with this DID and, where it says one, for this purpose: the presentation, and the request that
+    /// it has to answer. Nobody gave the nonce out, so it says nothing about when: that is bounded by [`Self::policy`].
+    pub fn to_check(&self, verifier: &str, purpose: Option<&str>) -> Result<(Input, Expected), Reason> {
+        if self.audience != verifier {
+            return Err(Reason::AudienceMismatch);
+        }
+        // The key binding of an SD-JWT VC has no place for the purpose; here is where its holder said it.
+        if purpose.is_some_and(|purpose| purpose != self.purpose) {
+            return Err(Reason::PurposeMismatch);
+        }
+        let input = Input::parse(self.presentation.as_bytes())?;
+        if !input.is_shown() {
+            return Err(Reason::Malformed);
+        }
+        let expected = Expected {
+            nonce: self.nonce.clone(),
+            audience: verifier.to_owned(),
+            purpose: Some(self.purpose.clone()),
+        };
+        Ok((input, expected))
+    }
+
+    /// `policy`, for one that was left at a time: it has to have been new then, and counts for as long as it is kept.
+    pub fn policy(policy: Policy, left_at: Timestamp, now: Timestamp) -> Policy {
+        let kept = now.since(left_at).clamp(0, KEPT_SECONDS);
+        Policy {
+            presentation_max_age: policy.presentation_max_age.saturating_add(kept),
+            ..policy
+        }
     }
 }
 
@@ -104,6 +159,7 @@ impl Wallet {
             data: &[],
             authorised: Vec::new(),
             now,
+            expires_at: now.plus(KEPT_SECONDS + PRESENTATION_SECONDS),
         };
         let text = self.presented(&mut binding, pick, keys, crypto)?;
         let presentation = match pick.form {

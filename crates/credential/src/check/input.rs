@@ -169,6 +169,11 @@ impl Input {
     pub fn statement(&self) -> Option<&Statement> {
         self.copy.statement()
     }
+    /// Whether its holder shows it: in a presentation, or with a key binding. Not verified.
+    pub fn is_shown(&self) -> bool {
+        let binding = self.sd_jwt_vc().and_then(|content| content.binding.as_ref());
+        self.presentation.is_some() || binding.is_some()
+    }
     /// The presentation it was shown in.
     pub fn presentation(&self) -> Option<&Presentation> {
         self.presentation.as_ref()

@@ -38,9 +38,25 @@ const REQUEST_SECONDS: i64 = 300;
 /// What a verifier is admitted for now.
 #[derive(Debug)]
 pub struct Admitted {
-    did: String,
     /// Names of attributes.
     pub attributes: Vec<String>,
+}
+
+impl Admitted {
+    /// The attributes to tell: those asked for, if the verifier is admitted for each; all that it is admitted for where none are named.
+    pub fn wanted(self, asked: Option<Vec<String>>) -> Result<Vec<String>, Error> {
+        let Some(asked) = asked else {
+            return Ok(self.attributes);
+        };
+        match asked.iter().position(|name| !self.attributes.contains(name)) {
+            None => Ok(asked),
+            Some(place) => Err(Error::forbidden(
+                "attribute-not-granted",
+                format!("/attributes/{place}: you are not admitted for this attribute"),
+                "ask only for attributes you are admitted for",
+            )),
+        }
+    }
 }
 
 /// What the caller is admitted for now, if `purpose` is among it.
@@ -62,10 +78,7 @@ pub fn admitted(app: &App, caller: &Principal, purpose: &str) -> Result<Admitted
             "name one of these, or ask the authority to grant another",
         ));
     }
-    Ok(Admitted {
-        did: caller.row.did.clone(),
-        attributes,
-    })
+    Ok(Admitted { attributes })
 }
 
 /// Makes a request for a holder to answer: a nonce that works once, within five minutes.
@@ -75,7 +88,7 @@ pub async fn request_presentation(
     new: NewPresentationRequest,
     once: Once<'_>,
 ) -> Result<PresentationRequestView, Error> {
-    let admitted = admitted(app, caller, &new.purpose)?;
+    admitted(app, caller, &new.purpose)?;
     let nonce = base64url(&app.random::<32>());
     let now = app.now();
     let id = RequestId::generate(&mut *app.entropy());
@@ -92,7 +105,7 @@ pub async fn request_presentation(
     let answer = PresentationRequestView {
         id: id.to_string(),
         nonce,
-        audience: admitted.did,
+        audience: caller.row.did.clone(),
         purpose: new.purpose,
         expires: expires.to_rfc3339(),
     };
@@ -108,17 +121,7 @@ pub async fn request_presentation(
 
 /// Checks an input for a verifier.
 pub async fn check(app: &App, caller: &Principal, request: CheckRequest) -> Result<CheckAnswer, Error> {
-    let admitted = admitted(app, caller, &request.purpose)?;
-    if let Some(wanted) = &request.attributes
-        && let Some(place) = wanted.iter().position(|name| !admitted.attributes.contains(name))
-    {
-        return Err(Error::forbidden(
-            "attribute-not-granted",
-            format!("/attributes/{place}: you are not admitted for this attribute"),
-            "ask only for attributes you are admitted for",
-        ));
-    }
-    let wanted = request.attributes.unwrap_or_else(|| admitted.attributes.clone());
+    let wanted = admitted(app, caller, &request.purpose)?.wanted(request.attributes)?;
     let now = app.now();
     let trust = match request.trust_list {
         Some(text) => Some(trust_list(app, text, request.trust_list_read_at.as_deref(), now).await?),
@@ -137,7 +140,7 @@ pub async fn check(app: &App, caller: &Principal, request: CheckRequest) -> Resu
         Err(reason) => Report::refused(reason, now),
         Ok(input) => {
             let shown = nonce_shown(&input, &request.input);
-            let expected = expected(app, caller, shown, &admitted.did, &request.purpose, now).await?;
+            let expected = expected(app, caller, shown, &caller.row.did, &request.purpose, now).await?;
             // Whom the operator trusts counts where the caller brings no list; with status lists, also where it does.
             let known = app.trusted.list(now);
             let trust = match (trust, known) {
@@ -150,14 +153,24 @@ pub async fn check(app: &App, caller: &Principal, request: CheckRequest) -> Resu
             evaluate(app, input, expected.as_ref(), trust, policy, now).await?
         }
     };
-    let row = record(app, caller.participant, &report, now);
-    let id = row.id;
-    let scope = caller.scope();
-    app.store.write(move |tx| rows::insert(tx, &scope, &row)).await?;
     Ok(CheckAnswer {
         trust_list: told,
-        ..answer(app, id, &report, &wanted)
+        ..keep(app, caller, &report, &wanted, now).await?
     })
+}
+
+/// Keeps that a check was made, and answers it.
+pub async fn keep(
+    app: &App,
+    caller: &Principal,
+    report: &Report,
+    wanted: &[String],
+    now: Timestamp,
+) -> Result<CheckAnswer, Error> {
+    let row = record(app, caller.participant, report, now);
+    let (id, scope) = (row.id, caller.scope());
+    app.store.write(move |tx| rows::insert(tx, &scope, &row)).await?;
+    Ok(answer(app, id, report, wanted))
 }
 
 /// Reads the list of signers that a caller trusts, away from the threads that answer others.

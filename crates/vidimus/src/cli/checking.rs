@@ -23,12 +23,13 @@ use std::{
     io::IsTerminal as _,
     path::{Path, PathBuf},
 };
-use vidimus_core::{Entropy as _, encoding::base64url};
+use vidimus_core::{Entropy as _, Timestamp, encoding::base64url, reason::Reason};
 use vidimus_credential::{
     category::Categories,
     check::{self, Certificate, Context, Expected, Input, Policy, Report, StatusLists, TrustList},
 };
 use vidimus_crypto::{Native, OsEntropy};
+use vidimus_wallet::left::Left;
 
 /// Check a certificate, an envelope or a presentation.
 ///
@@ -56,23 +57,51 @@ pub struct CheckArguments {
     /// Paper: accept it without its evidence, on signature, registry and status alone. Nothing then shows when it was made; the answer says so.
     #[arg(long, conflicts_with_all = ["trust_list", "evidence"])]
     accept_without_evidence: bool,
+    #[command(flatten)]
+    way: WayArguments,
+    /// Offline: the request that a presentation answers; it is used once.
+    #[arg(long, value_name = "FILE", conflicts_with = "purpose")]
+    request: Option<PathBuf>,
+}
+
+/// How something is checked: on a server, with a bundle, or against whom one trusts.
+#[derive(Debug, clap::Args)]
+pub struct WayArguments {
     /// What the check is for (on a server): one of the verifier's purposes.
     #[arg(long)]
-    purpose: Option<String>,
+    pub(super) purpose: Option<String>,
     /// Attribute wanted; default all that may be seen. Can be given several times.
     #[arg(long, value_name = "NAME")]
-    attribute: Vec<String>,
+    pub(super) attribute: Vec<String>,
     /// Offline: the bundle. The newest version that was used is remembered beside it; an older one is refused.
     #[arg(long, value_name = "FILE", requires = "root", conflicts_with_all = ["trust_list", "purpose"])]
     bundle: Option<PathBuf>,
     /// Offline: the deployment's root certificate, PEM, that was pinned once.
     #[arg(long, value_name = "FILE", requires = "bundle")]
     root: Option<PathBuf>,
-    /// Offline: the request that a presentation answers; it is used once.
-    #[arg(long, value_name = "FILE", conflicts_with = "purpose")]
-    request: Option<PathBuf>,
     #[command(flatten)]
     others: OthersArguments,
+}
+
+impl WayArguments {
+    /// Whether somebody else's issuers, or a bundle, were named.
+    pub(super) fn needs_no_server(&self) -> bool {
+        self.bundle.is_some() || self.others.is_given()
+    }
+
+    /// The answer of a check without a server; none where a server is to be asked.
+    pub(super) fn here(&self, shown: &Shown<'_>) -> Result<Option<Value>, Failure> {
+        match (&self.bundle, &self.root) {
+            (Some(bundle), Some(root)) => {
+                let others = self.others.read(clock().now())?;
+                with_bundle(shown, bundle, root, others.as_ref(), &self.attribute).map(Some)
+            }
+            _ if self.purpose.is_none() && self.others.is_given() => {
+                foreign(shown, &self.others, &self.attribute).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
 }
 
 /// Make a request for a holder to answer with a presentation.
@@ -98,22 +127,17 @@ pub struct RequestArguments {
 pub(super) async fn check(arguments: CheckArguments, output: Output) -> Result<Exit, Failure> {
     let input = read(&arguments.input)?;
     let evidence = arguments.evidence.as_deref().map(read_text).transpose()?;
-    let request = arguments.request.as_deref();
-    let answer = match (&arguments.bundle, &arguments.root) {
-        (Some(bundle), Some(root)) => {
-            let shown = Shown {
-                input: &input,
-                evidence: evidence.as_deref(),
-                accept_without_evidence: arguments.accept_without_evidence,
-            };
-            let others = arguments.others.read(clock().now())?;
-            with_bundle(&shown, bundle, root, others.as_ref(), request, &arguments.attribute)?
-        }
-        _ if arguments.purpose.is_none() && arguments.others.is_given() => {
-            foreign(&input, &arguments.others, request, &arguments.attribute)?
-        }
-        _ => {
-            let purpose = arguments.purpose.ok_or_else(|| {
+    let shown = Shown {
+        input: &input,
+        evidence: evidence.as_deref(),
+        accept_without_evidence: arguments.accept_without_evidence,
+        asked: arguments.request.as_deref().map_or(Asked::Nothing, Asked::InFile),
+    };
+    let way = &arguments.way;
+    let answer = match way.here(&shown)? {
+        Some(answer) => answer,
+        None => {
+            let purpose = way.purpose.as_deref().ok_or_else(|| {
                 let text = "say how to check: --purpose on a server, --bundle and --root offline, or whom you trust: --trust, --trust-list";
                 Failure::new(Exit::Usage, text)
             })?;
@@ -124,12 +148,12 @@ pub(super) async fn check(arguments: CheckArguments, output: Output) -> Result<E
                 "input": input.trim(), "purpose": purpose, "evidence": evidence,
                 "accept_without_evidence": arguments.accept_without_evidence,
             });
-            if let Some(list) = &arguments.others.trust_list {
+            if let Some(list) = &way.others.trust_list {
                 body["trust_list"] = json!(read_text(list)?);
                 body["trust_list_read_at"] = json!(fetched_at(list, clock().now()).to_rfc3339());
             }
-            if !arguments.attribute.is_empty() {
-                body["attributes"] = json!(arguments.attribute);
+            if !way.attribute.is_empty() {
+                body["attributes"] = json!(way.attribute);
             }
             server.post("/v1/checks", &body).await?
         }
@@ -139,7 +163,7 @@ pub(super) async fn check(arguments: CheckArguments, output: Output) -> Result<E
 }
 
 /// The exit code of a verdict.
-fn exit_of(answer: &Value) -> Exit {
+pub(super) fn exit_of(answer: &Value) -> Exit {
     match answer["verdict"].as_str() {
         Some("valid") => Exit::Done,
         Some("invalid") => Exit::Invalid,
@@ -179,6 +203,41 @@ pub struct Shown<'a> {
     pub evidence: Option<&'a str>,
     /// Whether paper is accepted without it.
     pub accept_without_evidence: bool,
+    /// What a presentation has to answer.
+    pub asked: Asked<'a>,
+}
+
+/// The request that a presentation, or the key binding of an SD-JWT VC, has to answer.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Asked<'a> {
+    /// None is at hand.
+    #[default]
+    Nothing,
+    /// In a file; it is used once.
+    InFile(&'a Path),
+    /// The one that was sealed with a presentation that was left at this time.
+    Left(&'a Expected, Timestamp),
+}
+
+impl Shown<'_> {
+    /// The request, which is used up by this.
+    fn expected(&self) -> Result<Option<Expected>, Failure> {
+        match self.asked {
+            Asked::Nothing => Ok(None),
+            Asked::Left(expected, _) => Ok(Some(expected.clone())),
+            Asked::InFile(path) => match Input::parse(self.input) {
+                Ok(input) if input.is_shown() => use_request(path).map(Some),
+                _ => Ok(None),
+            },
+        }
+    }
+
+    fn policy(&self, now: Timestamp) -> Policy {
+        match self.asked {
+            Asked::Left(_, at) => Left::policy(OFFLINE, at, now),
+            Asked::Nothing | Asked::InFile(_) => OFFLINE,
+        }
+    }
 }
 
 /// A check with a bundle, without a server.
@@ -186,10 +245,9 @@ pub fn offline(
     shown: &Shown<'_>,
     bundle: &Path,
     root: &Path,
-    request: Option<&Path>,
     wanted: &[String],
 ) -> Result<Value, Failure> {
-    with_bundle(shown, bundle, root, None, request, wanted)
+    with_bundle(shown, bundle, root, None, wanted)
 }
 
 /// [`offline`], where `others` are trusted beside the deployment's own issuers.
@@ -198,12 +256,11 @@ fn with_bundle(
     bundle: &Path,
     root: &Path,
     others: Option<&TrustList>,
-    request: Option<&Path>,
     wanted: &[String],
 ) -> Result<Value, Failure> {
     let now = clock().now();
     let bundle = open_bundle(&read_text(bundle)?, bundle, root, now)?;
-    let expected = answered(shown.input, request)?;
+    let expected = shown.expected()?;
     let context = Context {
         now,
         provider: &Native::new(),
@@ -214,7 +271,7 @@ fn with_bundle(
         trust: others,
         policy: Policy {
             paper_without_evidence: shown.accept_without_evidence,
-            ..OFFLINE
+            ..shown.policy(now)
         },
         expected: expected.as_ref(),
     };
@@ -238,28 +295,11 @@ const OFFLINE: Policy = Policy {
     paper_without_evidence: false,
 };
 
-/// The request that is answered by a presentation, or by the key binding of an SD-JWT VC.
-fn answered(input: &[u8], request: Option<&Path>) -> Result<Option<Expected>, Failure> {
-    let bound = |input: &Input| {
-        let binding = input.sd_jwt_vc().and_then(|content| content.binding.as_ref());
-        input.presentation().is_some() || binding.is_some()
-    };
-    match (request, Input::parse(input)) {
-        (Some(path), Ok(input)) if bound(&input) => use_request(path).map(Some),
-        _ => Ok(None),
-    }
-}
-
 /// A check of somebody else's certificate, with issuers whom the caller trusts.
-fn foreign(
-    input: &[u8],
-    others: &OthersArguments,
-    request: Option<&Path>,
-    wanted: &[String],
-) -> Result<Value, Failure> {
+fn foreign(shown: &Shown<'_>, others: &OthersArguments, wanted: &[String]) -> Result<Value, Failure> {
     let now = clock().now();
     let trust = others.read(now)?.unwrap_or_else(|| TrustList::new(now));
-    let expected = answered(input, request)?;
+    let expected = shown.expected()?;
     let categories = Categories::built_in();
     let context = Context {
         now,
@@ -269,13 +309,18 @@ fn foreign(
         status: &StatusLists::new(),
         roots: None,
         trust: Some(&trust),
-        policy: OFFLINE,
+        policy: shown.policy(now),
         expected: expected.as_ref(),
     };
-    let mut answer = answer(&check::check_bytes(input, &context), &categories, wanted);
+    let mut answer = answer(&check::check_bytes(shown.input, &context), &categories, wanted);
     let read_at = trust.read_at();
     answer["trust_list"] = json!({"signers": trust.len(), "read_at": read_at.to_rfc3339(), "age": now.0 - read_at.0});
     Ok(answer)
+}
+
+/// The answer of a check of what is refused before it is looked at.
+pub(super) fn refused(reason: Reason) -> Value {
+    answer(&Report::refused(reason, clock().now()), &Categories::built_in(), &[])
 }
 
 /// A report in the form of the server's answer. Without a server nobody limits the attributes: whoever checks has the certificate in hand.

@@ -1,4 +1,6 @@
-//! `vidimus presentation`: what a verifier asks wallets for.
+//! `vidimus presentation`: what a verifier asks wallets for, and what they leave for it.
+
+mod left;
 
 use super::{
     Exit, Failure, Output,
@@ -17,7 +19,8 @@ use std::{path::PathBuf, time::Duration};
 Examples:
   vidimus presentation ask --category sars-cov-2-naat --attribute result --purpose boarding --wait
   vidimus presentation ask --request request.json             all that the API takes
-  vidimus presentation show PRESENTATION")]
+  vidimus presentation show PRESENTATION
+  vidimus presentation left list                              what holders left without being asked")]
 pub struct Arguments {
     #[command(flatten)]
     server: ServerArguments,
@@ -41,6 +44,9 @@ enum Command {
         /// Its id.
         id: String,
     },
+    /// Presentations that holders left without being asked.
+    #[command(subcommand)]
+    Left(left::Command),
 }
 
 #[derive(Debug, clap::Args)]
@@ -84,6 +90,7 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<Exit, Fa
                 .await?;
             return Ok(Exit::Done);
         }
+        Command::Left(command) => return left::run(command, &server, output).await,
         Command::Show { id } => server.get(&path(&id)).await?,
         Command::Withdraw { id } => {
             server.delete(&path(&id)).await?;

@@ -166,6 +166,7 @@ fn routes() -> Routes {
         .on(Operation::LeavePresentation, routes!(presentations::leave))
         .on(Operation::ListLeftPresentations, routes!(presentations::list_left))
         .on(Operation::ReadLeftPresentation, routes!(presentations::read_left))
+        .on(Operation::CheckLeftPresentation, routes!(presentations::check_left))
         .on(Operation::RemoveLeftPresentation, routes!(presentations::remove_left))
         .on(Operation::Check, routes!(checks::check))
         .on(Operation::RequestPresentation, routes!(checks::request_presentation))

@@ -255,6 +255,8 @@ operations! {
     ListLeftPresentations = GET "/v1/left-presentations", Only(VERIFIER, Permission::Check), None, Empty;
     /// Reads one that was left for the caller.
     ReadLeftPresentation = GET "/v1/left-presentations/{left}", Only(VERIFIER, Permission::Check), Own, Empty;
+    /// Checks one that was left for the caller.
+    CheckLeftPresentation = POST "/v1/left-presentations/{left}/check", Only(VERIFIER, Permission::Check), Own, Large;
     /// Removes one that was left for the caller.
     RemoveLeftPresentation = DELETE "/v1/left-presentations/{left}", Only(VERIFIER, Permission::Check), Own, Empty;
 

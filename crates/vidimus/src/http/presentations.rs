@@ -10,8 +10,9 @@ use crate::app::{
     App, once,
     presenting::{
         self,
-        views::{Confirmation, Leave, LeftPage, LeftView, NewPresentation, PresentationPage, PresentationView},
+        views::{CheckLeft, Confirmation, Leave, LeftPage, LeftView, NewPresentation, PresentationPage, PresentationView},
     },
+    requests::CheckAnswer,
 };
 use axum::{
     body::Bytes,
@@ -231,4 +232,22 @@ pub(super) async fn remove_left(
 ) -> Result<StatusCode, Failure> {
     presenting::remove_left(&app, &caller, id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Check what was left
+///
+/// Where this server keeps your keys it opens it; else send what you opened. Checked like anything else, with the request that was sealed with it: it has to
+/// be for you and for this purpose. It had to be new when it was left, and can be checked until it is removed. What does not open is *malformed*.
+#[utoipa::path(
+    post, path = "/v1/left-presentations/{left}/check", tag = "presentations", request_body = CheckLeft,
+    params(("left" = String, Path, description = "Its id")),
+    responses((status = 200, body = CheckAnswer))
+)]
+pub(super) async fn check_left(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path(id): Path<PresentationId>,
+    Json(asked): Json<CheckLeft>,
+) -> Result<Json<CheckAnswer>, Failure> {
+    Ok(Json(presenting::check_left(&app, &caller, id, asked).await?))
 }

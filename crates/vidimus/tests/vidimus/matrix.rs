@@ -207,6 +207,7 @@ fn body(operation: Operation) -> Value {
         Operation::AddCopies => json!({"formats": ["hcert"]}),
         Operation::RevokeCertificate => json!({"reason": "error"}),
         Operation::RotateAccount | Operation::RotateWebhook => json!({}),
+        Operation::CheckLeftPresentation => json!({"purpose": "boarding"}),
         Operation::SignCopy => json!({"signature": "AA"}),
         _ => Value::Null,
     }

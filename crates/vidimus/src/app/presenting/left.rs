@@ -1,29 +1,36 @@
-//! Presentations that holders leave for a verifier, sealed to its key: nobody here reads them, and who left them is not known. How many come
-//! from one address is counted for a day, by a keyed hash, so that one sender does not fill a verifier's box.
+//! Presentations that holders leave for a verifier, sealed to its key; who left them is not known. They are opened for their verifier alone, when
+//! it asks: here where this server keeps its keys, else by the verifier itself. How many come from one address is counted for a day, by a keyed
+//! hash, so that one sender does not fill a verifier's box.
 
-use super::views::{Leave, LeftPage, LeftView};
+use super::views::{CheckLeft, Leave, LeftPage, LeftView};
 use crate::app::{
-    App,
+    App, checks,
     error::{Error, Problem},
     participants,
     principal::Principal,
     reading::Page,
+    requests::CheckAnswer,
 };
 use std::net::IpAddr;
 use vidimus_core::{
     Timestamp,
     encoding::{base64url, from_base64url},
     id::{ParticipantId, PresentationId},
+    reason::Reason,
 };
+use vidimus_credential::check::Report;
+use vidimus_crypto::envelope;
 use vidimus_store::{
+    keys as key_rows,
     left_presentations::{self as rows, Left},
     limits,
-    participants::Role,
+    participants::{Custody, Role},
 };
+use vidimus_wallet::left::{self, INFO, KEPT_SECONDS};
 
 /// The largest that is taken.
-const MAX_PAYLOAD: usize = 128 << 10;
-/// How long one is kept: a day.
+const MAX_PAYLOAD: usize = left::LARGEST;
+/// How long senders are counted: a day.
 const SECONDS: i64 = 86_400;
 /// How many are kept for one verifier at once.
 const MOST: u32 = 10_000;
@@ -58,7 +65,7 @@ pub async fn leave(app: &App, address: IpAddr, leave: Leave) -> Result<LeftView,
         participant: verifier,
         payload,
         created: now,
-        expires: now.plus(SECONDS),
+        expires: now.plus(KEPT_SECONDS),
     };
     let shown = view(&left, false);
     if app.store.write(move |tx| rows::insert(tx, &left, MOST)).await? {
@@ -145,4 +152,68 @@ pub async fn remove_left(app: &App, caller: &Principal, id: PresentationId) -> R
     let scope = caller.scope();
     let removed = app.store.write(move |tx| rows::remove(tx, &scope, id)).await?;
     removed.then_some(()).ok_or(Error::NotFound("presentation"))
+}
+
+/// Checks one, as often as its verifier asks: its nonce is the holder's own and is not used up by this. What does not open, or holds no presentation,
+/// is malformed, and that is all that is said of it.
+pub async fn check_left(
+    app: &App,
+    caller: &Principal,
+    id: PresentationId,
+    asked: CheckLeft,
+) -> Result<CheckAnswer, Error> {
+    let wanted = checks::admitted(app, caller, &asked.purpose)?.wanted(asked.attributes)?;
+    require_opener(caller.row.custody, asked.opened.is_some())?;
+    let (scope, now, owner) = (caller.scope(), app.now(), caller.participant);
+    let found = app.store.get(move |tx| {
+        let Some(left) = rows::find(tx, &scope, id, now)? else {
+            return Ok(None);
+        };
+        let keys = key_rows::list(tx, &scope, Some(owner))?;
+        Ok::<_, vidimus_store::Error>(Some((left, keys)))
+    });
+    let (row, keys) = found.await?.ok_or(Error::NotFound("presentation"))?;
+    let opened = match asked.opened {
+        Some(opened) => Ok(opened),
+        None => open(app, keys, &row.payload)?,
+    };
+    let report = match opened.and_then(|left| left.to_check(&caller.row.did, Some(&asked.purpose))) {
+        Err(reason) => Report::refused(reason, now),
+        Ok((input, expected)) => {
+            let policy = left::Left::policy(checks::policy(app), row.created, now);
+            checks::evaluate(app, input, Some(&expected), app.trusted.list(now), policy, now).await?
+        }
+    };
+    checks::keep(app, caller, &report, &wanted, now).await
+}
+
+/// Whoever has the keys opens what was left.
+fn require_opener(custody: Custody, opened: bool) -> Result<(), Error> {
+    match (custody, opened) {
+        (Custody::Own, true) | (Custody::Wrapped, false) => Ok(()),
+        (Custody::Own, false) => Err(Error::conflict(
+            "own-keys",
+            "you keep your keys yourself, so this server cannot open what was left for you",
+            "open it with them: `vidimus presentation left open ID --keys FILE --purpose NAME`, or send what you opened as `opened`",
+        )),
+        (Custody::Wrapped, true) => Err(Error::invalid(
+            "left-opened",
+            "/opened: this server keeps your keys, and opens it itself",
+            "leave `opened` out",
+        )),
+    }
+}
+
+/// Opens what was sealed to one of these keys, newest first: a holder may know one that was replaced since.
+fn open(app: &App, mut keys: Vec<key_rows::Key>, payload: &[u8]) -> Result<Result<left::Left, Reason>, Error> {
+    keys.retain(|key| key.purpose == "sealing");
+    keys.sort_by_key(|key| std::cmp::Reverse(key.version));
+    for key in keys {
+        let Some(wrapped) = &key.secret else { continue };
+        let key = app.keys.sealing_key(key.id, wrapped)?;
+        if let Ok(plain) = envelope::open(&key, INFO, &[], payload) {
+            return Ok(left::Left::read(plain.expose()));
+        }
+    }
+    Ok(Err(Reason::Malformed))
 }

@@ -10,7 +10,7 @@ mod left;
 pub mod views;
 
 pub use answer::{Told, confirm, respond};
-pub use left::{leave, list_left, read_left, remove_left};
+pub use left::{check_left, leave, list_left, read_left, remove_left};
 
 use crate::app::{
     App, copies::keys, error::Error, keys::place, memo::Memo, participants, principal::Principal, reading::Page,

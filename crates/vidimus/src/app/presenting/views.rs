@@ -4,6 +4,7 @@ use super::ask::Client;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+use vidimus_wallet::left::Left;
 
 /// Asks a wallet for a presentation. What is asked is given as `credentials`, or, for those who speak DCQL, as `dcql_query`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -184,4 +185,19 @@ impl std::fmt::Debug for Leave {
             .field("verifier", &self.verifier)
             .finish_non_exhaustive()
     }
+}
+
+/// Asks for a check of what was left.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckLeft {
+    /// What the check is for: one of the purposes that you are registered for, and the one that it was left for.
+    pub purpose: String,
+    /// Attributes wanted; default all that you are registered for.
+    #[serde(default)]
+    pub attributes: Option<Vec<String>>,
+    /// If you keep your keys yourself: what you opened, the JSON object that was sealed (`presentation`, `nonce`, `audience`, `purpose`).
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub opened: Option<Left>,
 }

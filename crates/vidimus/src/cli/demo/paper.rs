@@ -92,10 +92,10 @@ async fn at_the_gate(
     let gate = |input: &str, accept_without_evidence: bool| {
         let shown = checking::Shown {
             input: input.as_bytes(),
-            evidence: None,
             accept_without_evidence,
+            ..checking::Shown::default()
         };
-        checking::offline(&shown, &bundle, root, None, &[])
+        checking::offline(&shown, &bundle, root, &[])
     };
     must_check(
         "paper with its evidence is valid offline",

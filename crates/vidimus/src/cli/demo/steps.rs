@@ -196,9 +196,10 @@ fn check_offline(cast: &Cast<'_>, wallet: &mut Open, root: &Path, number: u8) ->
     let shown = answer(wallet, &request)?;
     let shown = checking::Shown {
         input: shown.as_bytes(),
+        asked: checking::Asked::InFile(&path),
         ..checking::Shown::default()
     };
-    checking::offline(&shown, &cast.home.join("bundle.jwt"), root, Some(&path), &[])
+    checking::offline(&shown, &cast.home.join("bundle.jwt"), root, &[])
 }
 
 pub(super) async fn revoke(

@@ -15,7 +15,10 @@ use vidimus_credential::check::Envelope;
 use vidimus_crypto::{
     KeyKind, Native, OsEntropy, PasswordFile, SealingKey, SigningKey, eip1098, envelope, file, password::Cost,
 };
-use vidimus_wallet::{PrivateKey, Wallet, WalletError};
+use vidimus_wallet::{
+    PrivateKey, Wallet, WalletError,
+    left::{self, Left},
+};
 
 /// What a new identity takes.
 #[derive(Debug, clap::Args)]
@@ -337,6 +340,25 @@ impl Open {
             .map_err(failure)?;
         self.save()?;
         Ok(number)
+    }
+
+    /// Opens what was left for these keys' owner.
+    pub fn open_left(&self, sealed: &[u8]) -> Result<Left, Failure> {
+        let signers = self.signers()?;
+        let mut keys = signers.sealing_keys();
+        let opened = keys.find_map(|key| envelope::open(key, left::INFO, &[], sealed).ok());
+        let opened = opened.ok_or_else(|| {
+            Failure::new(
+                Exit::Refused,
+                "this was sealed for other keys than those in this file, or is nothing that was sealed; nobody can open it for you, so remove it",
+            )
+        })?;
+        Left::read(opened.expose()).map_err(|_| {
+            Failure::new(
+                Exit::Invalid,
+                "this opens, but holds no presentation; whoever left it has to leave it again, so remove it",
+            )
+        })
     }
 
     /// Asks a server for the receipts that are missing; how many came.
