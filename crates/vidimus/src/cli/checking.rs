@@ -241,12 +241,7 @@ impl Shown<'_> {
 }
 
 /// A check with a bundle, without a server.
-pub fn offline(
-    shown: &Shown<'_>,
-    bundle: &Path,
-    root: &Path,
-    wanted: &[String],
-) -> Result<Value, Failure> {
+pub fn offline(shown: &Shown<'_>, bundle: &Path, root: &Path, wanted: &[String]) -> Result<Value, Failure> {
     with_bundle(shown, bundle, root, None, wanted)
 }
 

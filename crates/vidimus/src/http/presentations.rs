@@ -10,7 +10,9 @@ use crate::app::{
     App, once,
     presenting::{
         self,
-        views::{CheckLeft, Confirmation, Leave, LeftPage, LeftView, NewPresentation, PresentationPage, PresentationView},
+        views::{
+            CheckLeft, Confirmation, Leave, LeftPage, LeftView, NewPresentation, PresentationPage, PresentationView,
+        },
     },
     requests::CheckAnswer,
 };

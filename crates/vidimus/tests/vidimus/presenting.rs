@@ -5,7 +5,7 @@ mod told;
 mod tries;
 
 use self::{
-    left::one_sender_does_not_fill_a_verifier_s_box,
+    left::{one_sender_does_not_fill_a_verifier_s_box, what_is_left_is_opened_for_its_verifier_and_checked},
     told::a_verifier_that_may_not_ask_is_told_nothing,
     tries::{
         a_request_is_fetched_a_few_times_until_it_is_answered, of_two_answers_at_once_one_is_taken,
@@ -145,15 +145,20 @@ fn presentation(
     claims: &[ClaimPath],
     more: Map<String, Value>,
 ) -> String {
-    let native = Native::new();
-    let held = SdJwt::parse(&world.copy).unwrap();
-    let places = held.process(&native).unwrap().choose(claims).unwrap();
     let draft = key_binding::Draft {
         audience: &incoming.request.client_id.to_string(),
         nonce: &incoming.request.nonce,
         issued_at: app.app.now(),
         more,
     };
+    bound(world, &draft, claims)
+}
+
+/// The copy with these claims disclosed, bound by the holder's key.
+fn bound(world: &World, draft: &key_binding::Draft<'_>, claims: &[ClaimPath]) -> String {
+    let native = Native::new();
+    let held = SdJwt::parse(&world.copy).unwrap();
+    let places = held.process(&native).unwrap().choose(claims).unwrap();
     let unsigned = draft.prepare(held.present(&places), Algorithm::Es256, &native);
     let signature = world.key.sign(Algorithm::Es256, unsigned.message()).unwrap();
     unsigned.finish(&signature)
@@ -189,6 +194,7 @@ on_both!(
     a_payment_is_authorised_with_the_presentation,
     a_copy_with_key_binding_answers_a_plain_request_once,
     one_sender_does_not_fill_a_verifier_s_box,
+    what_is_left_is_opened_for_its_verifier_and_checked,
     a_verifier_that_may_not_ask_is_told_nothing,
 );
 

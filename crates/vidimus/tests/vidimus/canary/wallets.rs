@@ -299,6 +299,7 @@ impl Scene<'_> {
             "evidence",
         ];
         paths.extend(api.map(|name| format!("/v1/{name}")));
+        paths.push(format!("/v1/left-presentations/{nobody}/check"));
         let bodies = [
             (FORM, "QZSTRAYQZ".to_owned()),
             (FORM, "grant_type=QZSTRAYQZ&code=QZSTRAYQZ&tx_code=QZSTRAYQZ&client_id=QZSTRAYQZ&request_uri=QZSTRAYQZ".to_owned()),
@@ -308,6 +309,7 @@ impl Scene<'_> {
             ("application/json", json!({"url": "https://QZSTRAYQZ.invalid/QZSTRAYQZ", "kinds": ["QZSTRAYQZ"]}).to_string()),
             ("application/json", json!({"result": "QZSTRAYQZ", "send_code": {"to": "QZSTRAYQZ"}}).to_string()),
             ("application/json", json!({"verifier": "QZSTRAYQZ", "payload": "QZSTRAYQZ!"}).to_string()),
+            ("application/json", json!({"purpose": "boarding", "opened": {"presentation": "QZSTRAYQZ", "nonce": "QZSTRAYQZ"}}).to_string()),
             ("application/json", json!({"purpose": "QZSTRAYQZ", "credentials": [{"category": "QZSTRAYQZ", "attributes": ["QZSTRAYQZ"]}]}).to_string()),
             ("application/json", json!({"purpose": "boarding", "dcql_query": {"credentials": [{"id": "QZSTRAYQZ", "format": "QZSTRAYQZ"}]}}).to_string()),
             ("application/json", json!({"credential_configuration_id": "QZSTRAYQZ", "proofs": {"jwt": ["QZSTRAYQZ"]}}).to_string()),

@@ -25,6 +25,30 @@ pub async fn offered(server: &Deployment, api: &Api, passport: &str, more: Value
     api.post(Some(&key), "/v1/offers", &body).await
 }
 
+/// A wallet that trusts the deployment at `public` and claims a certificate.
+pub async fn claimed(server: &Deployment, public: &str, passport: &str, copies: &str) -> Api {
+    let api = Api::new(server.url.clone());
+    if !server.path("wallet.vidimus").exists() {
+        server.ask(&["wallet", "new"]).json();
+        server.ask(&["wallet", "trust", public, "--loopback"]).json();
+    }
+    let offer = offered(server, &api, passport, json!({"formats": ["dc+sd-jwt"]})).await;
+    let (link, code) = (text(&offer, "/link"), text(&offer, "/tx_code/code"));
+    let claim = ["wallet", "offer", &link, "--loopback", "--code", &code];
+    server.ask(&[&claim[..], &["--copies", copies]].concat()).json();
+    api
+}
+
+/// Waits until the wallet has the receipts of its first certificate's copies.
+pub fn until_anchored(server: &Deployment, copies: u32) {
+    until(|| {
+        server
+            .ask(&["wallet", "receipts", "--from", &server.url, "--loopback"])
+            .json();
+        server.ask(&["wallet", "list"]).json()["claimed"][0]["anchored"] == copies
+    });
+}
+
 /// The airline asks for two attributes; one can be left out.
 pub async fn asked(server: &Deployment, api: &Api) -> Value {
     let body = json!({
@@ -116,12 +140,7 @@ async fn a_traveller_claims_consents_and_keeps_a_backup() {
         )
         .await;
     assert_eq!(offers["state"], "claimed");
-    until(|| {
-        server
-            .ask(&["wallet", "receipts", "--from", &server.url, "--loopback"])
-            .json();
-        server.ask(&["wallet", "list"]).json()["claimed"][0]["anchored"] == 2
-    });
+    until_anchored(&server, 2);
     // Its word that it has them is kept, and brought to the laboratory.
     let quietly = server.ask(&["wallet", "counter-sign", "c1", "--quietly"]).json();
     assert_eq!(
@@ -194,16 +213,7 @@ async fn a_traveller_claims_consents_and_keeps_a_backup() {
     ];
     assert_eq!(server.ask(&no).json()["outcome"], "declined");
     let late = asked(&server, &api).await;
-    let suspend = [
-        "participant",
-        "suspend",
-        &airline,
-        "--reason",
-        "audit",
-        "--api-key-file",
-        "authority.key",
-    ];
-    server.ask(&suspend).json();
+    server.suspend(&airline);
     let mut suspended = false;
     for _ in 0..100 {
         let registry = api.get(None, "/v1/registry/verifiers").await;

@@ -1,87 +1,52 @@
-//! A traveller leaves a presentation for an airline that keeps its own keys: nobody else reads it.
+//! A traveller leaves presentations for airlines: one keeps its own keys, the keys of the other are kept by the deployment. Nobody else reads them.
 
 use super::{
-    claiming::{api_key, offered},
-    place::{Deployment, text, until},
+    claiming::{claimed, until_anchored},
+    place::{AIRLINE, Deployment, Ended, text, until},
 };
 use crate::server::Api;
-use reqwest::StatusCode;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use vidimus_core::{
-    SecretBytes,
-    encoding::{from_base64url, from_hex},
-};
-use vidimus_crypto::{PasswordFile, SealingKey, envelope};
+use std::{collections::BTreeMap, os::unix::fs::PermissionsExt as _};
+use vidimus_core::encoding::from_base64url;
 
-/// What lies for the airline, opened with the key in its file.
-fn opened(server: &Deployment, payload: &str) -> Option<Value> {
-    let passphrase = SecretBytes::new(b"correct horse battery".to_vec());
-    let file = std::fs::read(server.path("airline.keys")).unwrap();
-    let (_, content) = PasswordFile::open(&file, &passphrase).unwrap();
-    let keys: Value = serde_json::from_slice(content.expose()).unwrap();
-    let key = from_hex(&text(&keys, "/sealing")).unwrap();
-    let key = SealingKey::from_bytes(&key).unwrap();
-    let sealed = from_base64url(payload).unwrap();
-    assert!(
-        envelope::open(&key, b"vidimus/copy/v1", &[], &sealed).is_err(),
-        "for nothing else"
-    );
-    let plain = envelope::open(&key, b"vidimus/left/v1", &[], &sealed).ok()?;
-    serde_json::from_slice(plain.expose()).ok()
+/// A deployment with both airlines, and a traveller with three copies of a certificate; the id of the airline that keeps its own keys.
+async fn scene() -> (Deployment, Api, String) {
+    let server = Deployment::serve();
+    server.with_participants();
+    server.ask(&["keys", "new", "--keys", "airline.keys"]).json();
+    server.keep("airline.jwt", server.run(&["keys", "card", "--keys", "airline.keys"]));
+    let with_card = [AIRLINE, &["--card", "airline.jwt"]].concat();
+    let airline = server.admit("verifier", "Blue Air", "airline.key", &with_card);
+    let api = claimed(&server, &server.url, "P1234567", "3").await;
+    until_anchored(&server, 3);
+    (server, api, airline)
+}
+
+/// The traveller leaves two attributes.
+fn leave(server: &Deployment, who: &str, purpose: &str, attribute: &str, more: &[&str]) -> Ended {
+    let base = ["wallet", "leave", who, "--loopback", "--certificate", "c1"];
+    let what = ["--purpose", purpose, "--attribute", "result", "--attribute", attribute];
+    server.ask(&[&base[..], &what, more].concat())
+}
+
+/// What an airline does with what was left for it.
+fn left(server: &Deployment, key: &str, words: &[&str]) -> Ended {
+    server.ask(&[&["presentation", "left"], words, &["--api-key-file", key]].concat())
+}
+
+/// Ids of what waits for an airline.
+fn waiting(server: &Deployment, key: &str) -> Vec<String> {
+    let listed = left(server, key, &["list"]).json();
+    let items = listed["items"].as_array().unwrap().iter();
+    items.map(|one| text(one, "/id")).collect()
 }
 
 #[tokio::test]
 async fn a_presentation_is_left_for_a_verifier_and_nobody_else_reads_it() {
-    let server = Deployment::serve();
-    let (_, other) = server.with_participants();
-    let api = Api::new(server.url.clone());
-    server.ask(&["keys", "new", "--keys", "airline.keys"]).json();
-    server.keep("airline.jwt", server.run(&["keys", "card", "--keys", "airline.keys"]));
-    let admit = [
-        "participant",
-        "admit",
-        "verifier",
-        "--name",
-        "Blue Air",
-        "--country",
-        "AT",
-        "--attribute",
-        "family_name",
-        "--attribute",
-        "result",
-        "--purpose",
-        "boarding",
-        "--card",
-        "airline.jwt",
-        "--wait",
-        "--api-key-file",
-        "authority.key",
-        "--save-api-key",
-        "airline.key",
-    ];
-    let airline = text(&server.ask(&admit).json(), "/participant/id");
-    server.ask(&["wallet", "new"]).json();
-    server.ask(&["wallet", "trust", &server.url, "--loopback"]).json();
-    let offer = offered(&server, &api, "P1234567", json!({"formats": ["dc+sd-jwt"]})).await;
-    let (link, code) = (text(&offer, "/link"), text(&offer, "/tx_code/code"));
-    server
-        .ask(&["wallet", "offer", &link, "--loopback", "--code", &code, "--copies", "2"])
-        .json();
-    until(|| {
-        server
-            .ask(&["wallet", "receipts", "--from", &server.url, "--loopback"])
-            .json();
-        server.ask(&["wallet", "list"]).json()["claimed"][0]["anchored"] == 2
-    });
+    let (server, api, airline) = scene().await;
 
     // Shown first, with each value; then left.
-    let leave = |who: &str, purpose: &str, attribute: &str, more: &[&str]| {
-        let base = ["wallet", "leave", who, "--loopback", "--certificate", "c1"];
-        let what = ["--purpose", purpose, "--attribute", "result", "--attribute", attribute];
-        server.ask(&[&base[..], &what, more].concat())
-    };
-    let shown = leave("Blue Air", "boarding", "family_name", &[]).json();
+    let shown = leave(&server, "Blue Air", "boarding", "family_name", &[]).json();
     assert_eq!(shown["outcome"], "shown");
     let attributes = shown["consent"]["credentials"][0]["attributes"].as_array().unwrap();
     let attributes: BTreeMap<_, _> = attributes
@@ -90,44 +55,133 @@ async fn a_presentation_is_left_for_a_verifier_and_nobody_else_reads_it() {
         .collect();
     assert_eq!(attributes["family_name"], "Musterfrau");
     assert_eq!((attributes["result"].as_str(), attributes.len()), ("260415000", 2));
-    leave("Blue Air", "marketing", "family_name", &["--yes"]).refused(4, &["purpose marketing", "nothing was left"]);
-    leave("Blue Air", "boarding", "birth_date", &["--yes"]).refused(4, &["asks for birth_date", "nothing was left"]);
-    leave("Green Air", "boarding", "family_name", &["--yes"]).refused(4, &["no registry"]);
-    let key = server.read("airline.key").trim().to_owned();
-    let waiting = api.get(Some(&key), "/v1/left-presentations").await;
-    assert_eq!(waiting["items"], json!([]), "nothing was sent so far");
-    let left = leave(&airline, "boarding", "family_name", &["--yes"]).json();
+    let refused = |who: &str, purpose: &str, attribute: &str, parts: &[&str]| {
+        leave(&server, who, purpose, attribute, &["--yes"]).refused(4, parts);
+    };
+    refused(
+        "Blue Air",
+        "marketing",
+        "family_name",
+        &["purpose marketing", "nothing was left"],
+    );
+    refused(
+        "Blue Air",
+        "boarding",
+        "birth_date",
+        &["asks for birth_date", "nothing was left"],
+    );
+    refused("Green Air", "boarding", "family_name", &["no registry"]);
+    assert!(waiting(&server, "airline.key").is_empty(), "nothing was sent so far");
+    let said = leave(&server, &airline, "boarding", "family_name", &["--yes"]).json();
     assert_eq!(
-        (&left["outcome"], &left["shared"]["name"]),
+        (&said["outcome"], &said["shared"]["name"]),
         (&json!("left"), &json!("Blue Air"))
     );
-    assert_eq!(server.ask(&["wallet", "list"]).json()["claimed"][0]["unused"], 1);
-
-    // The airline reads and checks it, with what it trusts; the other airline does not have it.
-    let path = format!("/v1/left-presentations/{}", text(&left, "/left/id"));
-    let foreign = api
-        .send(Some(&api_key(&server, "verifier")), "GET", &path, None, "")
-        .await;
-    assert_eq!(foreign.unwrap().0, StatusCode::NOT_FOUND);
-    let read = api.get(Some(&key), &path).await;
+    assert_eq!(server.ask(&["wallet", "list"]).json()["claimed"][0]["unused"], 2);
+    let id = text(&said, "/left/id");
+    assert_eq!(waiting(&server, "airline.key"), [id.as_str()]);
+    assert!(waiting(&server, "verifier.key").is_empty());
+    let path = format!("/v1/left-presentations/{id}");
+    let read = api.get(Some(server.read("airline.key").trim()), &path).await;
     let payload = text(&read, "/payload");
     assert!(!String::from_utf8_lossy(&from_base64url(&payload).unwrap()).contains("eyJ"));
-    let opened = opened(&server, &payload).expect("sealed to its key");
-    server.write("left.json", &text(&opened, "/presentation"));
-    server.write("request.json", &opened.to_string());
-    let root = api
-        .client
-        .get(format!("{}/v1/trust/root", server.url))
-        .send()
-        .await
-        .unwrap();
-    server.write("root.pem", &root.text().await.unwrap());
+
+    opened_by_its_own_keys(&server, &id);
+    opened_and_checked_apart(&server, &id);
+    nobody_else_opens_it(&server, &id);
+
+    // Rubbish can be left by anybody; it is told from what was sealed for somebody else by nobody.
+    let rubbish = json!({"verifier": airline, "payload": "c2VhbGVk"});
+    let rubbish = api.post(None, "/v1/left-presentations", &rubbish).await;
+    let open = [
+        "open",
+        &text(&rubbish, "/id"),
+        "--keys",
+        "airline.keys",
+        "--purpose",
+        "boarding",
+    ];
+    left(&server, "airline.key", &open).refused(4, &["sealed for other keys", "remove it"]);
+
+    // Removed, it is gone.
+    left(&server, "airline.key", &["remove", &id]).json();
+    left(&server, "airline.key", &["remove", &id]).refused(4, &["not-found"]);
+    let open = ["open", &id, "--keys", "airline.keys", "--purpose", "boarding"];
+    left(&server, "airline.key", &open).refused(4, &["not-found"]);
+
+    who_is_suspended_is_left_nothing_and_opens_nothing(&server, &api, &airline, &payload).await;
+}
+
+/// Offline with a bundle, and on the server, which is given what was opened; as often as the airline likes.
+fn opened_by_its_own_keys(server: &Deployment, id: &str) {
     server
-        .ask(&["bundle", "--output", "bundle.jwt", "--root", "root.pem"])
+        .ask(&["bundle", "--output", "bundle.jwt", "--save-root", "root.pem"])
         .json();
-    let check = [
-        "check",
-        "left.json",
+    let own = ["open", id, "--keys", "airline.keys"];
+    let here = ["--bundle", "bundle.jwt", "--root", "root.pem"];
+    for way in [&here[..], &["--purpose", "boarding"], &here] {
+        let answer = left(server, "airline.key", &[&own[..], way].concat()).checked(0, "nonce_ok");
+        assert_eq!(
+            answer["attributes"],
+            json!({"family_name": "Musterfrau", "result": "260415000"}),
+            "what was not disclosed is not there: {answer}"
+        );
+        assert_eq!(
+            (text(&answer, "/left/purpose"), text(&answer, "/left/id")),
+            ("boarding".to_owned(), id.to_owned())
+        );
+    }
+    let less = ["--purpose", "boarding", "--attribute", "result"];
+    let answer = left(server, "airline.key", &[&own[..], &less].concat()).checked(0, "nonce_ok");
+    assert_eq!(answer["attributes"], json!({"result": "260415000"}));
+    let people = [
+        &["presentation", "left"],
+        &own[..],
+        &here,
+        &["--api-key-file", "airline.key"],
+    ]
+    .concat();
+    let people = server.run(&people);
+    assert_eq!(people.code, 0, "{}", people.err);
+    for part in ["V A L I D", "boarding", "Musterfrau", "✓ nonce"] {
+        assert!(people.out.contains(part), "{part:?} is not in: {}", people.out);
+    }
+    let refused = |way: &[&str], code: i32, parts: &[&str]| {
+        left(server, "airline.key", &[&own[..], way].concat()).refused(code, parts);
+    };
+    refused(&["--purpose", "marketing"], 4, &["purpose-not-granted"]);
+    refused(
+        &["--purpose", "boarding", "--attribute", "birth_date"],
+        4,
+        &["attribute-not-granted"],
+    );
+    refused(&[], 2, &["--purpose", "--bundle", "--output"]);
+    refused(
+        &["--purpose", "boarding", "--trust-list", "root.pem"],
+        2,
+        &["--trust-list"],
+    );
+    server.write("wrong.txt", "another passphrase");
+    refused(
+        &["--passphrase-file", "wrong.txt", "--purpose", "boarding"],
+        4,
+        &["the passphrase is not"],
+    );
+}
+
+/// Opened into a file, and checked like anything else with the request that was sealed with it.
+fn opened_and_checked_apart(server: &Deployment, id: &str) {
+    let open = ["open", id, "--keys", "airline.keys", "--output", "left.json"];
+    let opened = left(server, "airline.key", &open).json();
+    assert_eq!(opened["verdict"], Value::Null, "nothing was checked: {opened}");
+    let mode = std::fs::metadata(server.path("left.json"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o077, 0, "it is about somebody");
+    left(server, "airline.key", &open).refused(2, &["left.json"]);
+    server.write("request.json", &opened["left"].to_string());
+    let with = [
         "--bundle",
         "bundle.jwt",
         "--root",
@@ -135,40 +189,75 @@ async fn a_presentation_is_left_for_a_verifier_and_nobody_else_reads_it() {
         "--request",
         "request.json",
     ];
-    let answer = server.ask(&check).checked(0, "nonce_ok");
-    let said = answer.to_string();
-    assert!(said.contains("Musterfrau") && !said.contains("Gabriele"), "{said}");
+    let said = server
+        .ask(&[&["check", "left.json"], &with[..]].concat())
+        .checked(0, "nonce_ok");
+    assert!(!said.to_string().contains("Gabriele"), "{said}");
+}
 
-    // One that is suspended is left nothing, by the wallet and by the deployment.
-    let suspend = [
-        "participant",
-        "suspend",
-        &airline,
-        "--reason",
-        "audit",
-        "--api-key-file",
-        "authority.key",
-    ];
-    server.ask(&suspend).json();
+fn nobody_else_opens_it(server: &Deployment, id: &str) {
+    let open = |key: &str, more: &[&str]| left(server, key, &[&["open", id][..], more].concat());
+    open("verifier.key", &["--purpose", "boarding"]).refused(4, &["not-found"]);
+    open("airline.key", &["--purpose", "boarding"]).refused(4, &["own-keys", "--keys"]);
+    open("airline.key", &[]).refused(2, &["--purpose", "--keys"]);
+    let here = ["--bundle", "bundle.jwt", "--root", "root.pem"];
+    open("airline.key", &here).refused(2, &["--keys"]);
+    server.ask(&["keys", "new", "--keys", "others.keys"]).json();
+    let others = [&["--keys", "others.keys"], &here[..]].concat();
+    open("airline.key", &others).refused(4, &["sealed for other keys"]);
+}
+
+/// Neither by the wallet nor by the deployment; and what was left before waits for nobody.
+async fn who_is_suspended_is_left_nothing_and_opens_nothing(
+    server: &Deployment,
+    api: &Api,
+    airline: &str,
+    payload: &str,
+) {
+    let before = leave(server, "Blue Air", "boarding", "family_name", &["--yes"]).json();
+    server.suspend(airline);
     until(|| {
-        let answer = leave("Blue Air", "boarding", "family_name", &[]);
+        let answer = leave(server, "Blue Air", "boarding", "family_name", &[]);
         answer.code == 4 && (answer.out + &answer.err).contains("suspended")
     });
-    leave("Blue Air", "boarding", "family_name", &["--yes"]).refused(4, &["suspended"]);
-    let body = json!({"verifier": airline, "payload": payload});
-    let refused = api
-        .send(None, "POST", "/v1/left-presentations", Some(&body), "")
-        .await
-        .unwrap();
-    let body = json!({"verifier": "00000000-0000-4000-8000-000000000000", "payload": payload});
-    let unknown = api
-        .send(None, "POST", "/v1/left-presentations", Some(&body), "")
-        .await
-        .unwrap();
-    assert_eq!(
-        (refused.0, &refused.1["detail"]),
-        (unknown.0, &unknown.1["detail"]),
-        "as if there were none"
-    );
-    let _ = other;
+    leave(server, "Blue Air", "boarding", "family_name", &["--yes"]).refused(4, &["suspended"]);
+    let open = ["open", &text(&before, "/left/id"), "--keys", "airline.keys"];
+    for way in [
+        &["--purpose", "boarding"][..],
+        &["--bundle", "bundle.jwt", "--root", "root.pem"],
+    ] {
+        left(server, "airline.key", &[&open[..], way].concat()).refused(4, &["suspended"]);
+    }
+    let mut details = Vec::new();
+    for verifier in [airline, "00000000-0000-4000-8000-000000000000"] {
+        let body = json!({"verifier": verifier, "payload": payload});
+        let (status, answer) = api
+            .send(None, "POST", "/v1/left-presentations", Some(&body), "")
+            .await
+            .unwrap();
+        details.push((status, text(&answer, "/detail")));
+    }
+    assert_eq!(details[0], details[1], "as if there were none");
+}
+
+#[tokio::test]
+async fn the_deployment_opens_for_a_verifier_whose_keys_it_keeps() {
+    let (server, ..) = scene().await;
+    let said = leave(&server, "Danube Air", "boarding", "family_name", &["--yes"]).json();
+    let id = text(&said, "/left/id");
+    let open = |more: &[&str]| left(&server, "verifier.key", &[&["open", &id][..], more].concat());
+    for _ in 0..2 {
+        let answer = open(&["--purpose", "boarding"]).checked(0, "nonce_ok");
+        assert_eq!(
+            answer["attributes"],
+            json!({"family_name": "Musterfrau", "result": "260415000"})
+        );
+    }
+    open(&["--purpose", "marketing"]).refused(4, &["purpose-not-granted"]);
+    open(&["--purpose", "boarding", "--output", "left.json"]).refused(2, &["--keys"]);
+    open(&["--purpose", "boarding", "--keys", "airline.keys"]).refused(4, &["sealed for other keys"]);
+    let other = ["open", &id, "--keys", "airline.keys", "--purpose", "boarding"];
+    left(&server, "airline.key", &other).refused(4, &["not-found"]);
+    left(&server, "verifier.key", &["remove", &id]).json();
+    open(&["--purpose", "boarding"]).refused(4, &["not-found"]);
 }

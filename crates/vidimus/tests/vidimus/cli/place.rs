@@ -13,6 +13,16 @@ use vidimus_core::{Timestamp, time::Clock as _};
 
 pub const CATEGORY: &str = "sars-cov-2-naat";
 
+/// What an airline is admitted for.
+pub const AIRLINE: &[&str] = &[
+    "--attribute",
+    "family_name",
+    "--attribute",
+    "result",
+    "--purpose",
+    "boarding",
+];
+
 /// How a command ended.
 pub struct Ended {
     pub code: i32,
@@ -221,33 +231,36 @@ impl Deployment {
     /// Authority, laboratory and airline, each with an API key in a file; the ids of the two.
     pub fn with_participants(&self) -> (String, String) {
         self.set_up();
-        let admit = |role: &str, name: &str, more: &[&str]| {
-            let key = format!("{role}.key");
-            let base = [
-                "participant",
-                "admit",
-                role,
-                "--name",
-                name,
-                "--country",
-                "AT",
-                "--wait",
-            ];
-            let keys = ["--api-key-file", "authority.key", "--save-api-key", &key];
-            let made = self.ask(&[&base[..], &keys[..], more].concat()).json();
-            assert_eq!(made["participant"]["status"], "active");
-            made["participant"]["id"].as_str().unwrap().to_owned()
-        };
-        let laboratory = admit("issuer", "Labor Donauraum", &["--category", CATEGORY]);
-        let attributes = [
-            "--attribute",
-            "family_name",
-            "--attribute",
-            "result",
-            "--purpose",
-            "boarding",
+        let laboratory = self.admit("issuer", "Labor Donauraum", "issuer.key", &["--category", CATEGORY]);
+        (
+            laboratory,
+            self.admit("verifier", "Danube Air", "verifier.key", AIRLINE),
+        )
+    }
+
+    /// Admits a participant, with an API key in a file, and waits for it; its id.
+    pub fn admit(&self, role: &str, name: &str, key: &str, more: &[&str]) -> String {
+        let base = [
+            "participant",
+            "admit",
+            role,
+            "--name",
+            name,
+            "--country",
+            "AT",
+            "--wait",
         ];
-        (laboratory, admit("verifier", "Danube Air", &attributes))
+        let keys = ["--api-key-file", "authority.key", "--save-api-key", key];
+        let made = self.ask(&[&base[..], &keys, more].concat()).json();
+        assert_eq!(made["participant"]["status"], "active");
+        text(&made, "/participant/id")
+    }
+
+    /// The authority suspends a participant.
+    pub fn suspend(&self, id: &str) {
+        let suspend = ["participant", "suspend", id, "--reason", "audit"];
+        self.ask(&[&suspend[..], &["--api-key-file", "authority.key"]].concat())
+            .json();
     }
 
     /// A presentation of the wallet's certificate in answer to a new request of the airline, in `presentation.jwt`.

@@ -1,7 +1,7 @@
 //! A traveller shows certificates: to verifiers that are known in each way, with what is authorised, and without being asked.
 
 use super::{
-    claiming::{api_key, asked, offered, permitted},
+    claiming::{api_key, asked, claimed, offered, permitted},
     place::{Deployment, content_id, fhir, read, text},
 };
 use crate::server::{Api, free_port};
@@ -10,29 +10,6 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     process::Stdio,
 };
-
-/// A wallet that trusts the deployment at `public` and holds a certificate.
-async fn claimed(server: &Deployment, public: &str, passport: &str, copies: &str) -> Api {
-    let api = Api::new(server.url.clone());
-    if !server.path("wallet.vidimus").exists() {
-        server.ask(&["wallet", "new"]).json();
-        server.ask(&["wallet", "trust", public, "--loopback"]).json();
-    }
-    let offer = offered(server, &api, passport, json!({"formats": ["dc+sd-jwt"]})).await;
-    let (link, code) = (text(&offer, "/link"), text(&offer, "/tx_code/code"));
-    let claim = [
-        "wallet",
-        "offer",
-        &link,
-        "--loopback",
-        "--code",
-        &code,
-        "--copies",
-        copies,
-    ];
-    server.ask(&claim).json();
-    api
-}
 
 fn body() -> Value {
     json!({
@@ -244,24 +221,9 @@ async fn a_certificate_of_the_holders_did_answers_a_request() {
         .flat_map(|category| category.disclosures())
         .map(|disclosure| disclosure.name.as_str())
         .collect();
-    let mut admit = vec![
-        "participant",
-        "admit",
-        "verifier",
-        "--name",
-        "Border Police",
-        "--country",
-        "AT",
-        "--purpose",
-        "border",
-        "--wait",
-        "--api-key-file",
-        "authority.key",
-        "--save-api-key",
-        "border.key",
-    ];
+    let mut admit = vec!["--purpose", "border"];
     admit.extend(names.into_iter().flat_map(|name| ["--attribute", name]));
-    server.ask(&admit).json();
+    server.admit("verifier", "Border Police", "border.key", &admit);
     server.ask(&["wallet", "new"]).json();
     server.ask(&["wallet", "trust", &server.url, "--loopback"]).json();
     server.keep("card.jwt", server.run(&["wallet", "card"]));

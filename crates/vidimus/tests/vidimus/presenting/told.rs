@@ -163,6 +163,17 @@ fn own(world: &World, copy: &str, verifier: &Participant, asked_before: Option<&
         .iter()
         .map(|id| post(&format!("/v1/presentations/{id}/confirmation"), &confirmation));
     let forged = copy.replacen('.', ".e30", 1);
+    let mut checks = vec![
+        check(copy, json!({})),
+        check(&world.copy, json!({"attributes": ["family_name"]})),
+        check(copy, json!({"attributes": ["birth_date"]})),
+        check(&forged, json!({})),
+        check("nothing", json!({})),
+    ];
+    for id in &left {
+        let path = format!("/v1/left-presentations/{id}/check");
+        checks.extend(["boarding", "marketing"].map(|purpose| post(&path, &json!({"purpose": purpose}))));
+    }
     vec![
         Group(
             "ask",
@@ -176,16 +187,7 @@ fn own(world: &World, copy: &str, verifier: &Participant, asked_before: Option<&
                 post("/v1/presentation-requests", &json!({"purpose": "marketing"})),
             ],
         ),
-        Group(
-            "check",
-            vec![
-                check(copy, json!({})),
-                check(&world.copy, json!({"attributes": ["family_name"]})),
-                check(copy, json!({"attributes": ["birth_date"]})),
-                check(&forged, json!({})),
-                check("nothing", json!({})),
-            ],
-        ),
+        Group("check", checks),
         Group("read", read),
         Group(
             "follow",
