@@ -73,10 +73,8 @@ impl Left {
         if purpose.is_some_and(|purpose| purpose != self.purpose) {
             return Err(Reason::PurposeMismatch);
         }
-        let input = Input::parse(self.presentation.as_bytes())?;
-        if !input.is_shown() {
-            return Err(Reason::Malformed);
-        }
+        let input = Input::parse(self.presentation.as_bytes()).ok();
+        let input = input.filter(Input::is_shown).ok_or(Reason::Malformed)?;
         let expected = Expected {
             nonce: self.nonce.clone(),
             audience: verifier.to_owned(),

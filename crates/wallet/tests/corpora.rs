@@ -14,6 +14,7 @@ use vidimus_wallet::{
     PrivateKey, Wallet,
     backup::{self, Code},
     issuer::{MAX_DOCUMENT, read_document},
+    left::{LARGEST, Left},
     request,
 };
 
@@ -185,6 +186,46 @@ fn the_corpus_of_requests_is_what_makes_it() {
                     .replacen('{', r#"{"audience":"did:web:other.example","#, 1)
                     .into(),
             ),
+            ("array", format!("[{written}]").into()),
+            ("cut", written[..written.len() / 2].into()),
+            ("deep", "[".repeat(4096).into()),
+        ],
+    );
+}
+
+#[test]
+fn the_corpus_of_what_is_left_is_what_makes_it() {
+    let whole = json!({
+        "presentation": "eyJhbGciOiJFUzI1NiJ9.e30.c2ln~",
+        "nonce": "bm9uY2U",
+        "audience": "did:ethr:0x56494d:0xf3beac30c498d9e26865f34fcaa57dbb935b0d74",
+        "purpose": "boarding",
+    });
+    let with = |name: &str, value: Value| {
+        let mut changed = whole.clone();
+        changed[name] = value;
+        serde_json::to_vec(&changed).unwrap()
+    };
+    let written = serde_json::to_string(&whole).unwrap();
+    run::seeds(
+        "left",
+        |data| Left::read(data).is_ok(),
+        &[
+            ("whole", written.clone().into()),
+            ("no-presentation-in-it", with("presentation", json!(""))),
+            ("other-letters", with("purpose", json!("Grenzübertritt ✈"))),
+        ],
+        &[
+            ("no-presentation", with("presentation", Value::Null)),
+            ("no-nonce", with("nonce", Value::Null)),
+            ("no-audience", with("audience", json!(""))),
+            ("no-purpose", with("purpose", Value::Null)),
+            ("empty-purpose", with("purpose", json!(""))),
+            ("more", with("more", json!(1))),
+            ("object", with("presentation", json!({"copy": "x"}))),
+            ("terminal", with("purpose", json!("boarding\u{1b}[2K\u{1b}[1Aborder"))),
+            ("too-large", with("presentation", json!("x".repeat(LARGEST)))),
+            ("twice", written.replacen('{', r#"{"purpose":"border","#, 1).into()),
             ("array", format!("[{written}]").into()),
             ("cut", written[..written.len() / 2].into()),
             ("deep", "[".repeat(4096).into()),

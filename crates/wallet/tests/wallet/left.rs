@@ -2,11 +2,12 @@
 
 use crate::world::{Airline, Laboratory, NOW, key, origin, proved, purpose, signer, wallet};
 use serde_json::json;
-use vidimus_core::Signer as _;
+use vidimus_core::{Signer as _, reason::Reason};
 use vidimus_credential::{
     category::Categories,
-    check::Envelope,
+    check::{Envelope, Expected, Policy as CheckPolicy},
     format::{Content, sd_jwt_vc},
+    presentation::Presentation,
     sd_jwt::SdJwt,
 };
 use vidimus_crypto::Native;
@@ -14,7 +15,7 @@ use vidimus_openid4vc::{dcql::Query, vp::Statement};
 use vidimus_wallet::{
     Wallet, WalletError,
     consent::{Asked, Refusal, Wishes},
-    left::Left,
+    left::{KEPT_SECONDS, Left},
     registration::{Entry, Policy, State},
     shared::Outcome,
 };
@@ -86,6 +87,55 @@ fn what_is_left_says_what_was_agreed_to_and_is_for_one_verifier() {
         (Outcome::Presented, Some("boarding"))
     );
     assert_eq!(wallet.batch(1).unwrap().unused(), 1, "that copy is this verifier's");
+}
+
+#[test]
+fn a_verifier_reads_what_was_left_for_it_and_nothing_else() {
+    let airline = Airline::new();
+    let mut wallet = wallet();
+    Laboratory::new().give(&mut wallet, 1);
+    airline.registered(&mut wallet, airline.entry());
+    let left = leave(&mut wallet, &airline.entry(), "boarding", &["family_name"]).unwrap();
+    let did = airline.entry().did;
+    let read = Left::read(&serde_json::to_vec(&left).unwrap()).unwrap();
+    assert_eq!(read, left);
+    for purpose in [Some("boarding"), None] {
+        let (input, expected) = read.to_check(&did, purpose).unwrap();
+        assert!(input.is_shown());
+        let right = Expected {
+            nonce: left.nonce.clone(),
+            audience: did.clone(),
+            purpose: Some("boarding".into()),
+        };
+        assert_eq!(expected, right);
+    }
+    let refused = |left: &Left, who: &str, purpose: &str| left.to_check(who, Some(purpose)).unwrap_err();
+    assert_eq!(
+        refused(&left, "did:web:other.example", "boarding"),
+        Reason::AudienceMismatch
+    );
+    assert_eq!(refused(&left, &did, "marketing"), Reason::PurposeMismatch);
+    let envelope: Envelope = serde_json::from_str(&left.presentation).unwrap();
+    let unbound = &envelope.copy[..=envelope.copy.rfind('~').unwrap()];
+    for presentation in [unbound, "", "HC1:NCF", "{}"] {
+        let other = Left {
+            presentation: presentation.to_owned(),
+            ..left.clone()
+        };
+        assert_eq!(refused(&other, &did, "boarding"), Reason::Malformed, "{presentation}");
+    }
+}
+
+#[test]
+fn what_was_new_when_it_was_left_counts_while_it_is_kept() {
+    let policy = CheckPolicy {
+        presentation_max_age: 60,
+        ..CheckPolicy::default()
+    };
+    for (lies, most) in [(0, 60), (3_600, 3_660), (86_400, 86_460), (90_000, 86_460), (-5, 60)] {
+        let now = NOW.plus(lies);
+        assert_eq!(Left::policy(policy, NOW, now).presentation_max_age, most, "{lies}");
+    }
 }
 
 #[test]
@@ -167,7 +217,10 @@ fn a_whole_certificate_is_left_only_where_all_of_it_is_permitted() {
         match found {
             Ok(consent) => {
                 assert!(permitted);
-                wallet.clone().leave(&asked, &consent, &signer, NOW, &native).unwrap();
+                let left = wallet.clone().leave(&asked, &consent, &signer, NOW, &native).unwrap();
+                let shown = Presentation::parse(&left.presentation).unwrap();
+                let (made, end) = (shown.issued_at.unwrap(), shown.expires_at.unwrap());
+                assert!(end.since(made) > KEPT_SECONDS, "it holds for as long as it is kept");
             }
             Err(refusal) => assert_eq!((permitted, refusal), (false, Refusal::Attribute("family_name".into()))),
         }
