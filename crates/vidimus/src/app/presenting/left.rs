@@ -2,7 +2,10 @@
 //! it asks: here where this server keeps its keys, else by the verifier itself. How many come from one address is counted for a day, by a keyed
 //! hash, so that one sender does not fill a verifier's box.
 
-use super::views::{CheckLeft, Leave, LeftPage, LeftView};
+use super::{
+    own_keys,
+    views::{CheckLeft, Leave, LeftPage, LeftView},
+};
 use crate::app::{
     App, checks,
     error::{Error, Problem},
@@ -191,11 +194,7 @@ pub async fn check_left(
 fn require_opener(custody: Custody, opened: bool) -> Result<(), Error> {
     match (custody, opened) {
         (Custody::Own, true) | (Custody::Wrapped, false) => Ok(()),
-        (Custody::Own, false) => Err(Error::conflict(
-            "own-keys",
-            "you keep your keys yourself, so this server cannot open what was left for you",
-            "open it with them: `vidimus presentation left open ID --keys FILE --purpose NAME`, or send what you opened as `opened`",
-        )),
+        (Custody::Own, false) => Err(own_keys()),
         (Custody::Wrapped, true) => Err(Error::invalid(
             "left-opened",
             "/opened: this server keeps your keys, and opens it itself",

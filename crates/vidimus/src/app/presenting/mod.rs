@@ -86,15 +86,18 @@ const fn scope_of(verifier: &Participant) -> Scope {
     crate::app::wallets::scope_of(verifier)
 }
 
+/// What takes a key that the verifier has, and not this server.
+fn own_keys() -> Error {
+    Error::conflict(
+        "own-keys",
+        "you keep your keys yourself, so this server can neither sign requests for you nor open what was left for you",
+        "sign requests with a verifier of your own; open what was left with `vidimus presentation left open ID --keys FILE --purpose NAME`, or send \
+         what you opened; or be admitted with keys that are kept here",
+    )
+}
+
 async fn asker(app: &App, verifier: &Participant, wanted: Wanted) -> Result<Asker, Error> {
     let scope = scope_of(verifier);
-    let own_keys = || {
-        Error::conflict(
-            "own-keys",
-            "you keep your keys yourself, so this server cannot sign requests for you",
-            "sign them with a verifier of your own, or be admitted with keys that are kept here",
-        )
-    };
     if wanted == Wanted::DecentralizedIdentifier {
         let id = verifier.id;
         let rows = app.store.get(move |tx| key_rows::list(tx, &scope, Some(id))).await?;

@@ -4,10 +4,11 @@ use super::place::{Deployment, read, text, until};
 use crate::{harness::result, server::Api};
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeSet,
     io::{BufRead as _, BufReader},
     process::Stdio,
 };
-use vidimus_credential::format::qr::QrCode;
+use vidimus_credential::{category::Categories, format::qr::QrCode};
 
 /// The API key of a role, as the command line keeps it.
 pub fn api_key(server: &Deployment, role: &str) -> String {
@@ -26,17 +27,24 @@ pub async fn offered(server: &Deployment, api: &Api, passport: &str, more: Value
 }
 
 /// A wallet that trusts the deployment at `public` and claims a certificate.
-pub async fn claimed(server: &Deployment, public: &str, passport: &str, copies: &str) -> Api {
+pub async fn claimed(server: &Deployment, public: &str, passport: &str, format: &str, copies: &str) -> Api {
     let api = Api::new(server.url.clone());
     if !server.path("wallet.vidimus").exists() {
         server.ask(&["wallet", "new"]).json();
         server.ask(&["wallet", "trust", public, "--loopback"]).json();
     }
-    let offer = offered(server, &api, passport, json!({"formats": ["dc+sd-jwt"]})).await;
+    let offer = offered(server, &api, passport, json!({"formats": [format]})).await;
     let (link, code) = (text(&offer, "/link"), text(&offer, "/tx_code/code"));
     let claim = ["wallet", "offer", &link, "--loopback", "--code", &code];
     server.ask(&[&claim[..], &["--copies", copies]].concat()).json();
     api
+}
+
+/// Names of all attributes that there are.
+pub fn everything() -> BTreeSet<String> {
+    let categories = Categories::built_in();
+    let disclosures = categories.iter().flat_map(|category| category.disclosures());
+    disclosures.map(|disclosure| disclosure.name.clone()).collect()
 }
 
 /// Waits until the wallet has the receipts of its first certificate's copies.

@@ -1,7 +1,7 @@
 //! A traveller leaves presentations for airlines: one keeps its own keys, the keys of the other are kept by the deployment. Nobody else reads them.
 
 use super::{
-    claiming::{claimed, until_anchored},
+    claiming::{claimed, everything, until_anchored},
     place::{AIRLINE, Deployment, Ended, text, until},
 };
 use crate::server::Api;
@@ -17,7 +17,7 @@ async fn scene() -> (Deployment, Api, String) {
     server.keep("airline.jwt", server.run(&["keys", "card", "--keys", "airline.keys"]));
     let with_card = [AIRLINE, &["--card", "airline.jwt"]].concat();
     let airline = server.admit("verifier", "Blue Air", "airline.key", &with_card);
-    let api = claimed(&server, &server.url, "P1234567", "3").await;
+    let api = claimed(&server, &server.url, "P1234567", "dc+sd-jwt", "3").await;
     until_anchored(&server, 3);
     (server, api, airline)
 }
@@ -227,7 +227,7 @@ async fn who_is_suspended_is_left_nothing_and_opens_nothing(
         &["--purpose", "boarding"][..],
         &["--bundle", "bundle.jwt", "--root", "root.pem"],
     ] {
-        left(server, "airline.key", &[&open[..], way].concat()).refused(4, &["suspended"]);
+        left(server, "airline.key", &[&open[..], way].concat()).refused(4, &["permission-missing"]);
     }
     let mut details = Vec::new();
     for verifier in [airline, "00000000-0000-4000-8000-000000000000"] {
@@ -261,4 +261,35 @@ async fn the_deployment_opens_for_a_verifier_whose_keys_it_keeps() {
     left(&server, "airline.key", &other).refused(4, &["not-found"]);
     left(&server, "verifier.key", &["remove", &id]).json();
     open(&["--purpose", "boarding"]).refused(4, &["not-found"]);
+}
+
+/// A certificate that is shown whole is left in a presentation that names the purpose itself.
+#[tokio::test]
+async fn a_whole_certificate_is_left_for_who_may_see_all_of_it() {
+    let server = Deployment::serve();
+    server.with_participants();
+    let everything = everything();
+    let mut grants = vec!["--purpose", "border", "--purpose", "statistics"];
+    grants.extend(everything.iter().flat_map(|name| ["--attribute", name.as_str()]));
+    server.admit("verifier", "Border Police", "border.key", &grants);
+    claimed(&server, &server.url, "P1234567", "jwt_vc_json", "2").await;
+    until_anchored(&server, 2);
+    server.ask(&["wallet", "counter-sign", "c1", "--loopback"]).json();
+    let leave = [
+        "wallet",
+        "leave",
+        "Border Police",
+        "--loopback",
+        "--certificate",
+        "c1",
+        "--yes",
+    ];
+    let leave = [&leave[..], &["--purpose", "border", "--whole"]].concat();
+    let id = text(&server.ask(&leave).json(), "/left/id");
+    let open = |purpose: &str| left(&server, "border.key", &["open", &id, "--purpose", purpose]);
+    for _ in 0..2 {
+        let answer = open("border").checked(0, "nonce_ok");
+        assert_eq!(answer["attributes"]["given_name"], "Gabriele", "{answer}");
+    }
+    open("statistics").checked(1, "purpose_mismatch");
 }

@@ -1,7 +1,7 @@
 //! A traveller shows certificates: to verifiers that are known in each way, with what is authorised, and without being asked.
 
 use super::{
-    claiming::{api_key, asked, claimed, offered, permitted},
+    claiming::{api_key, asked, claimed, everything, offered, permitted},
     place::{Deployment, content_id, fhir, read, text},
 };
 use crate::server::{Api, free_port};
@@ -30,7 +30,7 @@ async fn verifiers_are_known_by_their_certificate_their_host_or_their_did() {
     let public = format!("http://localhost:{port}");
     let server = Deployment::known_as(&public, port);
     server.with_participants();
-    let api = claimed(&server, &public, "P1234567", "3").await;
+    let api = claimed(&server, &public, "P1234567", "dc+sd-jwt", "3").await;
     for (client, prefix) in [
         ("x509_hash", "x509_hash:"),
         ("x509_san_dns", "x509_san_dns:localhost"),
@@ -80,7 +80,7 @@ async fn verifiers_are_known_by_their_certificate_their_host_or_their_did() {
 async fn what_is_authorised_is_shown_whole_and_bound_to_the_presentation() {
     let server = Deployment::serve();
     server.with_participants();
-    let api = claimed(&server, &server.url, "P1234567", "2").await;
+    let api = claimed(&server, &server.url, "P1234567", "dc+sd-jwt", "2").await;
     let mut body = body();
     let what = format!(
         "Seat 12A, {}, 12.00 EUR",
@@ -120,8 +120,8 @@ async fn what_is_authorised_is_shown_whole_and_bound_to_the_presentation() {
 async fn several_certificates_answer_where_several_are_asked_for() {
     let server = Deployment::serve();
     server.with_participants();
-    claimed(&server, &server.url, "P1000001", "1").await;
-    let api = claimed(&server, &server.url, "P2000002", "1").await;
+    claimed(&server, &server.url, "P1000001", "dc+sd-jwt", "1").await;
+    let api = claimed(&server, &server.url, "P2000002", "dc+sd-jwt", "1").await;
     let vct = format!("{}/v1/types/sars-cov-2-naat", server.url);
     let body = json!({"purpose": "boarding", "retention_seconds": 0, "dcql_query": {"credentials": [{
         "id": "tests", "format": "dc+sd-jwt", "meta": {"vct_values": [vct]}, "multiple": true,
@@ -215,14 +215,9 @@ async fn a_certificate_of_the_holders_did_answers_a_request() {
     let server = Deployment::serve();
     server.with_participants();
     let api = Api::new(server.url.clone());
-    let categories = vidimus_credential::category::Categories::built_in();
-    let names: std::collections::BTreeSet<&str> = categories
-        .iter()
-        .flat_map(|category| category.disclosures())
-        .map(|disclosure| disclosure.name.as_str())
-        .collect();
+    let everything = everything();
     let mut admit = vec!["--purpose", "border"];
-    admit.extend(names.into_iter().flat_map(|name| ["--attribute", name]));
+    admit.extend(everything.iter().flat_map(|name| ["--attribute", name.as_str()]));
     server.admit("verifier", "Border Police", "border.key", &admit);
     server.ask(&["wallet", "new"]).json();
     server.ask(&["wallet", "trust", &server.url, "--loopback"]).json();
