@@ -46,11 +46,17 @@ has_python || {
 } >"$work/pip.log" 2>&1
 has_python && "$python" e2e/others.py "$work"
 
-port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })')
+free_port() { node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })'; }
+port=$(free_port) service=$(free_port)
 # By name: access certificates and `x509_san_dns` are about host names.
 base=http://localhost:$port
 "$vidimus" --config "$work/vidimus.toml" init --country AT --listen "127.0.0.1:$port" --public-url "$base" >/dev/null || exit 1
 printf '\n[anchor]\ninterval_seconds = 1\n\n[trust]\ndirectory = "%s"\n\n[outside]\nloopback = true\n' "$work/trust" >>"$work/vidimus.toml"
+{
+  printf '\n[identity]\nname = "the tests"\nissuer = "http://127.0.0.1:%s"\n' "$service"
+  printf 'authorization_endpoint = "http://127.0.0.1:%s/auth"\ntoken_endpoint = "http://127.0.0.1:%s/token"\n' "$service" "$service"
+  printf 'client_id = "vidimus"\nclient_secret = "of-the-tests"\ntrust_framework = "eidas"\n'
+} >>"$work/vidimus.toml"
 "$vidimus" --config "$work/vidimus.toml" --json serve >"$work/serve.out" 2>"$work/serve.log" &
 server=$!
 for _ in $(seq 300); do [ -s "$work/serve.out" ] && break; kill -0 "$server" 2>/dev/null || break; sleep 0.1; done
@@ -70,6 +76,7 @@ if [ -s "$work/facts.json" ]; then
     missing 'an issuer with its own keys left no certificates for did-jwt-vc'
   fi
   run 48 node wallet.mjs "$base" "$work/facts.json" "$work"
+  run 7 node identity.mjs "$base" "$work/facts.json" "$service" "$work/trust"
   if [ -s "$work/claimed.json" ]; then
     run 14 node sd-jwt.mjs "$base" "$work/facts.json" "$work"
     if [ -s "$work/others.json" ]; then

@@ -66,6 +66,7 @@ writeFileSync(
     dids: await to(announcement),
     anchors: receipt.anchor.contract,
     laboratory: laboratory.profile.account,
+    laboratoryId: laboratory.made.participant.id,
     laboratoryKey: laboratory.made.api_key,
     authorityKey: setup.api_key,
     airlineKey: airline.made.api_key,

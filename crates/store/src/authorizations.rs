@@ -139,6 +139,19 @@ pub fn find_by_page(
     )
 }
 
+/// One that is under way, for a browser that comes back from where its person was asked who they are.
+pub fn find(tx: &mut Tx<'_>, id: AuthorizationId, now: Timestamp) -> Result<Option<Authorization>, Error> {
+    tx.find(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM authorizations WHERE id = $1 AND state IN ('shown', 'asked') AND expires > $2"
+        ),
+        params![id, now],
+        read,
+    )
+}
+
 /// Notes what the person said of who they are, sealed, and the address among it: a code is on its way, or not. `false` where it is not under
 /// way any more, or was asked before.
 pub fn ask(tx: &mut Tx<'_>, id: AuthorizationId, said: &[u8], contact: &Digest) -> Result<bool, Error> {

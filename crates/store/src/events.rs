@@ -238,7 +238,6 @@ pub fn sweep(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::{Store, testing, value::Param};
     use std::sync::Arc;
     use vidimus_crypto::Native;

@@ -16,6 +16,7 @@ use std::{
 };
 use toml::Table;
 use vidimus_core::Secret;
+use vidimus_openid4vc::oauth::Endpoint;
 
 /// Where `serve` looks when no file is named.
 pub const DEFAULT_FILE: &str = "vidimus.toml";
@@ -109,6 +110,8 @@ pub struct Config {
     pub outside: Outside,
     /// How mail leaves; without it none does.
     pub mail: Option<Mail>,
+    /// Who says who people are that claim again; without it only codes that they are sent.
+    pub identity: Option<Identity>,
 }
 
 /// How HTTP is served.
@@ -385,6 +388,25 @@ pub enum MailTls {
     Implicit,
     /// Not at all: to loopback alone.
     None,
+}
+
+/// An identity service: an OpenID provider with verified claims (OpenID Connect for Identity Assurance). Its keys stand in the trust directory.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Its name, for people.
+    pub name: String,
+    /// Its issuer identifier, as its ID tokens have it.
+    pub issuer: String,
+    /// Where browsers are sent.
+    pub authorization_endpoint: Endpoint,
+    /// Where codes are exchanged.
+    pub token_endpoint: Endpoint,
+    /// As whom this deployment is registered there.
+    pub client_id: String,
+    /// What it shows there, beside PKCE.
+    pub client_secret: Option<Secret<String>>,
+    /// By which rules people have to have been identified; any, where none is named.
+    pub trust_framework: Option<String>,
 }
 
 /// How old what a check leans on may be, in seconds.

@@ -80,6 +80,13 @@ pub struct IdentityDocument {
     pub number: String,
 }
 
+impl IdentityDocument {
+    /// One in its one spelling. `country` is an ISO 3166-1 code of two or three letters. None where country or number are none.
+    pub fn new(kind: DocumentKind, country: &str, number: &str) -> Option<Self> {
+        person::document(kind, country, number)
+    }
+}
+
 impl fmt::Debug for IdentityDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("IdentityDocument(…)")

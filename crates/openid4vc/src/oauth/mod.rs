@@ -11,6 +11,7 @@ pub mod details;
 pub mod dpop;
 mod error;
 pub mod form;
+pub mod identity;
 pub mod jwk;
 pub mod metadata;
 mod opaque;

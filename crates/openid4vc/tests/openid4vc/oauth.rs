@@ -3,6 +3,7 @@
 mod attestation;
 mod dpop;
 mod forms;
+mod identity;
 mod standing;
 mod tokens;
 pub mod world;

@@ -24,6 +24,7 @@ use crate::app::{
     wallets::again,
 };
 use first::First;
+pub use input::index_of;
 use input::{known, person_key};
 use intents::{intend, intents};
 use reported::Reported;

@@ -1,8 +1,8 @@
 //! The file as it is written, and how its values are held against each other before they become a [`Config`].
 
 use super::{
-    Anchor, Blobs, Checks, ClientAttestation, Config, Database, Error, Ledger, LedgerMode, Limits, Log, Mail, MailTls,
-    NetworkRules, Outside, PublicUrl, Server, Status, Tls, Trust, Wallets, wrong,
+    Anchor, Blobs, Checks, ClientAttestation, Config, Database, Error, Identity, Ledger, LedgerMode, Limits, Log, Mail,
+    MailTls, NetworkRules, Outside, PublicUrl, Server, Status, Tls, Trust, Wallets, wrong,
 };
 use crate::outside::NetworkError;
 use serde::Deserialize;
@@ -34,6 +34,7 @@ pub(super) struct Draft {
     trust: Trust,
     outside: DraftOutside,
     mail: Option<DraftMail>,
+    identity: Option<DraftIdentity>,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +65,17 @@ struct DraftMail {
     user: Option<String>,
     password: Option<String>,
     from: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct DraftIdentity {
+    name: Option<String>,
+    issuer: Option<String>,
+    authorization_endpoint: Option<String>,
+    token_endpoint: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+    trust_framework: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -160,6 +172,7 @@ impl Draft {
             trust: section(&table, "trust")?,
             outside: section(&table, "outside")?,
             mail: table.get("mail").map(|_| section(&table, "mail")).transpose()?,
+            identity: table.get("identity").map(|_| section(&table, "identity")).transpose()?,
         })
     }
 
@@ -189,6 +202,12 @@ impl Draft {
             (Some(_), None) => return Err(wrong("database.url", "must begin with postgresql://")),
             (None, path) => Database::Sqlite(path.map_or_else(|| data_dir.join("vidimus.db"), |p| absolute(&p))),
         };
+        if self.identity.is_some() && self.trust.directory.is_none() {
+            return Err(wrong(
+                "trust.directory",
+                "is needed beside [identity]: the service's keys stand in its directory `identity`",
+            ));
+        }
         Ok(Config {
             server: self.server.check()?,
             ledger: self.ledger.check(&data_dir)?,
@@ -208,6 +227,7 @@ impl Draft {
             },
             outside: self.outside.check()?,
             mail: self.mail.map(DraftMail::check).transpose()?,
+            identity: self.identity.map(DraftIdentity::check).transpose()?,
             categories_dir: self.categories_dir.map(|p| absolute(&p)),
             database,
             data_dir,
@@ -352,6 +372,28 @@ impl DraftMail {
             tls,
             login,
             from,
+        })
+    }
+}
+
+impl DraftIdentity {
+    fn check(self) -> Result<Identity, Error> {
+        let needed = |key: &str, value: Option<String>| {
+            let value = value.filter(|text| !text.is_empty() && !text.chars().any(char::is_control));
+            value.ok_or_else(|| wrong(key, "is needed in [identity]"))
+        };
+        let endpoint = |key: &str, value: Option<String>| {
+            let text = needed(key, value)?;
+            Endpoint::new(text).map_err(|_| wrong(key, "must be an https address; http on this machine itself"))
+        };
+        Ok(Identity {
+            name: needed("identity.name", self.name)?,
+            issuer: needed("identity.issuer", self.issuer)?,
+            authorization_endpoint: endpoint("identity.authorization_endpoint", self.authorization_endpoint)?,
+            token_endpoint: endpoint("identity.token_endpoint", self.token_endpoint)?,
+            client_id: needed("identity.client_id", self.client_id)?,
+            client_secret: self.client_secret.map(Secret::new),
+            trust_framework: self.trust_framework,
         })
     }
 }

@@ -77,6 +77,13 @@ pub(super) const KEYS: &[(&str, Kind)] = &[
     ("mail.user", Kind::Text),
     ("mail.password", Kind::Text),
     ("mail.from", Kind::Text),
+    ("identity.name", Kind::Text),
+    ("identity.issuer", Kind::Text),
+    ("identity.authorization_endpoint", Kind::Text),
+    ("identity.token_endpoint", Kind::Text),
+    ("identity.client_id", Kind::Text),
+    ("identity.client_secret", Kind::Text),
+    ("identity.trust_framework", Kind::Text),
 ];
 
 #[derive(Debug, Clone, Copy)]

@@ -222,3 +222,33 @@ fn what_is_for_a_network_is_refused_elsewhere_and_checked_there() {
     let text = refusal(&network("replace_after_seconds = 0\n"));
     assert!(text.contains("ledger.replace_after_seconds"), "{text}");
 }
+
+#[test]
+fn an_identity_service_is_named_whole() {
+    assert!(parse(LEAST, &[]).unwrap().identity.is_none());
+    let whole = "[identity]\nname = \"ID\"\nissuer = \"https://id.example\"\nauthorization_endpoint = \"https://id.example/a\"\n\
+                 token_endpoint = \"https://id.example/t\"\nclient_id = \"vidimus\"\n";
+    let trusting = format!("{LEAST}[trust]\ndirectory = \"trusted\"\n");
+    let secret = [("VIDIMUS_IDENTITY_CLIENT_SECRET", "geheim")];
+    let config = parse(&format!("{trusting}{whole}"), &secret).unwrap();
+    let identity = config.identity.as_ref().unwrap();
+    assert_eq!(identity.client_secret.as_ref().unwrap().expose(), "geheim");
+    assert!(!format!("{config:?}").contains("geheim"));
+    let without_keys = refusal(&format!("{LEAST}{whole}"));
+    assert!(without_keys.contains("trust.directory"), "{without_keys}");
+    for (line, other, key) in [
+        ("name = \"ID\"\n", "", "identity.name"),
+        ("issuer = \"https://id.example\"\n", "", "identity.issuer"),
+        ("client_id = \"vidimus\"\n", "", "identity.client_id"),
+        (
+            "https://id.example/a",
+            "http://id.example/a",
+            "identity.authorization_endpoint",
+        ),
+        ("https://id.example/t", "id.example/t", "identity.token_endpoint"),
+    ] {
+        assert!(whole.contains(line));
+        let refusal = refusal(&format!("{trusting}{}", whole.replace(line, other)));
+        assert!(refusal.contains(key), "{line}: {refusal}");
+    }
+}

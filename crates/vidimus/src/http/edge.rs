@@ -140,7 +140,7 @@ pub(crate) fn client_address(connection: Option<IpAddr>, headers: &HeaderMap, tr
 /// Headers that every answer carries.
 fn harden(response: &mut Response, guard: &Guard, operation: Option<Operation>, method: &Method, id: RequestId) {
     let public = operation.is_some_and(|operation| operation.row().access == Access::Anybody)
-        && operation != Some(Operation::Authorize)
+        && !matches!(operation, Some(Operation::Authorize | Operation::ReturnIdentified))
         && matches!(*method, Method::GET | Method::HEAD);
     let headers = response.headers_mut();
     headers.insert(

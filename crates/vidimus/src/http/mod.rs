@@ -145,6 +145,7 @@ fn routes() -> Routes {
         .on(Operation::ResolveOffer, routes!(wallets::offer))
         .on(Operation::PushAuthorization, routes!(wallets::push))
         .on(Operation::Authorize, routes!(wallets::authorize))
+        .on(Operation::ReturnIdentified, routes!(wallets::identified))
         .on(Operation::AnswerAuthorization, routes!(wallets::answer_authorization))
         .on(Operation::RequestToken, routes!(wallets::token))
         .on(Operation::MakeNonce, routes!(wallets::nonce))

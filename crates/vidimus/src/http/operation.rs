@@ -212,6 +212,8 @@ operations! {
     PushAuthorization = POST "/issuers/{issuer}/par", Anybody, None, Small;
     /// Shows the page on which a person permits a wallet.
     Authorize = GET "/issuers/{issuer}/authorize", Anybody, None, Empty;
+    /// Shows it to who comes back from an identity service.
+    ReturnIdentified = GET "/identity-return", Anybody, None, Empty;
     /// Takes what a person did on that page.
     AnswerAuthorization = POST "/issuers/{issuer}/authorize", Anybody, None, Small;
     /// Exchanges a code for tokens.

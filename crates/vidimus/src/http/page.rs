@@ -8,7 +8,7 @@ use crate::app::{
     App,
     wallets::{
         Site,
-        authorize::{Asked, Shown, Step},
+        authorize::{Asked, Notice, Shown, Step},
         metadata::endpoints,
     },
 };
@@ -34,7 +34,7 @@ pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
 
 pub(super) fn show(app: &App, site: &Site, shown: Shown) -> Result<Response, Failure> {
     match shown {
-        Shown::Back(location) => {
+        Shown::Elsewhere(location) => {
             let location = HeaderValue::from_str(&location).map_err(|_| Failure::internal())?;
             Ok((StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response())
         }
@@ -58,7 +58,15 @@ pub(super) fn show(app: &App, site: &Site, shown: Shown) -> Result<Response, Fai
 
 /// What the person is asked, by what was asked before.
 fn form(site: &Site, asked: &Asked) -> String {
+    const LOST: &str = "<p><label><input type=\"checkbox\" name=\"lost\" value=\"yes\"> My wallet is lost: what it holds of this does not count any more</label></p>";
     const CODE: &str = "<p><input id=\"code\" name=\"code\" inputmode=\"numeric\" autocomplete=\"one-time-code\" maxlength=\"20\" autofocus></p>";
+    // Within a page that asks for something else too, Enter is for that.
+    let service = asked.service.as_ref().map(|name| {
+        format!(
+            "<p><button name=\"identity\" value=\"yes\">Show who you are with {}</button></p>",
+            escape(name)
+        )
+    });
     let (wrong, fields) = match asked.step {
         Step::Offer => (
             "The code is not right.",
@@ -78,29 +86,54 @@ fn form(site: &Site, asked: &Asked) -> String {
             format!(
                 "<p>If the issuer has a valid certificate of yours with this address and date of birth, a code is on its way to you.</p>\
                  <p><label for=\"code\">The code</label></p>{CODE}\
-                 <p><label><input type=\"checkbox\" name=\"lost\" value=\"yes\"> My wallet is lost: what it holds of this does not count any more</label></p>"
+                 {LOST}"
             ),
         ),
+        Step::Service => (
+            "",
+            "<p>To get a certificate again that was issued to you, show who you are.</p>".to_owned(),
+        ),
+        Step::Identified => {
+            let code = escape(asked.service_code.as_deref().unwrap_or_default());
+            let name = escape(asked.service.as_deref().unwrap_or_default());
+            (
+                "",
+                format!(
+                    "<p>{name} is asked who you are, and your certificates are looked up by your identity document.</p>\
+                     <input type=\"hidden\" name=\"identity_code\" value=\"{code}\">{LOST}"
+                ),
+            )
+        }
     };
-    let wrong = if asked.wrong {
-        format!("<p role=\"alert\"><strong>{wrong}</strong> Check it and try again.</p>")
-    } else {
-        String::new()
+    let notice = match asked.notice {
+        None => String::new(),
+        Some(Notice::Wrong) => format!("<p role=\"alert\"><strong>{wrong}</strong> Check it and try again.</p>"),
+        Some(Notice::NotIdentified) => "<p role=\"alert\"><strong>The service did not say who you are.</strong> Try again, or claim by a code.</p>".to_owned(),
+        Some(Notice::NothingValid) => "<p role=\"alert\"><strong>This issuer has no valid certificate of yours with the document that the service \
+             named.</strong> Claim by a code, or ask the issuer.</p>"
+            .to_owned(),
     };
-    let go_on = if asked.step == Step::Contact { "Go on" } else { "Allow" };
+    let go_on = match asked.step {
+        Step::Contact => "<button>Go on</button>",
+        Step::Service => "",
+        _ => "<button>Allow</button>",
+    };
     let titles: String = asked
         .titles
         .iter()
         .map(|title| format!("<li>{}</li>", escape(title)))
         .collect();
     format!(
-        "<h1>{issuer}</h1><p>The wallet <strong>{wallet}</strong> asks to keep:</p><ul>{titles}</ul>{wrong}\
+        "<h1>{issuer}</h1><p>The wallet <strong>{wallet}</strong> asks to keep:</p><ul>{titles}</ul>{notice}\
          <form method=\"post\" action=\"{action}\"><input type=\"hidden\" name=\"page\" value=\"{page}\">{fields}\
-         <p><button>{go_on}</button> <button name=\"decline\" value=\"yes\">Decline</button></p></form>",
+         <p>{go_on} <button name=\"decline\" value=\"yes\">Decline</button></p>{service}</form>",
         issuer = escape(&asked.issuer),
         wallet = escape(&asked.wallet),
         action = escape(site.endpoint(endpoints::AUTHORIZE).as_str()),
         page = escape(&asked.form),
+        service = service
+            .filter(|_| matches!(asked.step, Step::Contact | Step::Service))
+            .unwrap_or_default(),
     )
 }
 

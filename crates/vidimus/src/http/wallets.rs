@@ -293,6 +293,25 @@ pub(super) async fn answer_authorization(
     show(&app, &site, shown)
 }
 
+/// Come back from an identity service
+///
+/// For browsers: OpenID Connect Core 1.0 §3.1.2.5. The page asks the person to go on.
+#[utoipa::path(
+    get, path = "/identity-return", tag = "wallets",
+    params(
+        ("state" = String, Query, description = "As the service was given it"),
+        ("code" = Option<String>, Query, description = "The service's"),
+        ("error" = Option<String>, Query, description = "Why there is none")
+    ),
+    responses((status = 200, body = String, content_type = "text/html"))
+)]
+pub(super) async fn identified(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Response, Failure> {
+    match wallets::identity::returned(&app, query.as_deref().unwrap_or_default()).await? {
+        Some((site, shown)) => show(&app, &site, shown),
+        None => Err(Failure::not_found()),
+    }
+}
+
 /// Exchange a code for tokens
 ///
 /// RFC 6749 §3.2, OpenID4VCI 1.0 §6: pre-authorized codes with a transaction code, authorization codes with PKCE, refresh tokens; DPoP (RFC 9449).

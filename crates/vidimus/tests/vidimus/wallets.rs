@@ -2,6 +2,7 @@
 
 mod again;
 mod haip;
+mod identified;
 mod standing;
 pub mod traveller;
 

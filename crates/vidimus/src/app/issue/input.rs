@@ -10,7 +10,7 @@ use crate::app::{
 use vidimus_core::{Digest, Timestamp, Transcript};
 use vidimus_credential::{
     CategoryId,
-    intake::{self, Intake, Rejection},
+    intake::{self, IdentityDocument, Intake, Rejection},
 };
 use vidimus_crypto::DataKey;
 use vidimus_store::{keys, persons};
@@ -72,27 +72,13 @@ pub(super) fn person_index(app: &App, issuer: &Issuer, report: &Report, intake: 
     let document = report.document.as_ref().or(intake.document.as_ref());
     let who = match (document, report.fallback_id.as_deref()) {
         (Some(document), _) => {
-            let number: String = document
-                .number
-                .chars()
-                .filter(char::is_ascii_alphanumeric)
-                .map(|c| c.to_ascii_uppercase())
-                .collect();
-            let country = document.country.to_ascii_uppercase();
-            let fits = (4..=32).contains(&number.len())
-                && country.len() == 2
-                && country.bytes().all(|byte| byte.is_ascii_uppercase());
-            if !fits {
-                return Err(Error::invalid(
+            return index_of(app, document).ok_or_else(|| {
+                Error::invalid(
                     "document",
                     "/document: an identity document has a country of two letters and a number of 4 to 32 letters and digits",
                     "copy type, country and number from the document",
-                ));
-            }
-            Transcript::new("vidimus/person/document/v1")
-                .field(document.kind.name().as_bytes())
-                .field(country.as_bytes())
-                .field(number.as_bytes())
+                )
+            });
         }
         (None, Some(id)) if (1..=128).contains(&id.len()) => Transcript::new("vidimus/person/fallback/v1")
             .field(issuer.row.id.as_bytes())
@@ -114,6 +100,26 @@ pub(super) fn person_index(app: &App, issuer: &Issuer, report: &Report, intake: 
         }
     };
     Ok(Digest(app.keys.person_index(who)))
+}
+
+/// The blind index of whoever has this identity document. None where its country or number are none.
+pub fn index_of(app: &App, document: &IdentityDocument) -> Option<Digest> {
+    let number: String = document
+        .number
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_uppercase())
+        .collect();
+    let country = document.country.to_ascii_uppercase();
+    let fits =
+        (4..=32).contains(&number.len()) && country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase());
+    fits.then(|| {
+        let who = Transcript::new("vidimus/person/document/v1")
+            .field(document.kind.name().as_bytes())
+            .field(country.as_bytes())
+            .field(number.as_bytes());
+        Digest(app.keys.person_index(who))
+    })
 }
 
 /// What is kept of a person, and the issuer's keys: all that a report needs of the database before its first commit.

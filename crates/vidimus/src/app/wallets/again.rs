@@ -6,7 +6,8 @@
 
 use super::{
     Configuration, Site,
-    authorize::{self, Answering, Shown, Step},
+    authorize::{self, Answering, Notice, Shown, Step},
+    identity,
     offers::{TX_CODE_TRIES, digits},
     token::pushed,
     views::SendCode,
@@ -121,8 +122,22 @@ pub async fn is_possible(app: &App, site: &Site) -> Result<bool, Error> {
     channel::is_there(app, site.scope(), site.issuer.id).await
 }
 
+/// What the page begins with for who has no offer.
+pub async fn first_step(app: &App, site: &Site) -> Result<Step, Error> {
+    let by_code = app.config.identity.is_none() || is_possible(app, site).await?;
+    Ok(if by_code { Step::Contact } else { Step::Service })
+}
+
 /// What the person does on the page: says who they are, then gives the code.
 pub async fn answer(answering: &Answering<'_>, form: &Form) -> Result<Shown, Error> {
+    if let Some(service) = &answering.app.config.identity {
+        if form.get("identity").is_some() {
+            return Ok(identity::leave(answering, service));
+        }
+        if let Some(code) = form.get("identity_code") {
+            return identity::answer(answering, service, code, form.get("lost").is_some()).await;
+        }
+    }
     match answering.authorization.state {
         State::Shown => say(answering, form).await,
         _ => prove(answering, form).await,
@@ -148,7 +163,7 @@ async fn say(answering: &Answering<'_>, form: &Form) -> Result<Shown, Error> {
     let contact = Contact::parse(form.get("contact").unwrap_or_default().trim());
     let birth_date = form.get("birth_date").unwrap_or_default().trim();
     let Some(contact) = contact.ok().filter(|_| is_date(birth_date)) else {
-        return Ok(answering.ask(Step::Contact, true));
+        return Ok(answering.tell(Step::Contact, Notice::Wrong));
     };
     let (id, now) = (authorization.id, app.now());
     let said = Said {
@@ -175,7 +190,7 @@ async fn say(answering: &Answering<'_>, form: &Form) -> Result<Shown, Error> {
         return Ok(Shown::Over(TOO_OFTEN));
     }
     app.wake.proofs.notify_one();
-    Ok(answering.ask(Step::Code, false))
+    Ok(answering.ask(Step::Code))
 }
 
 async fn prove(answering: &Answering<'_>, form: &Form) -> Result<Shown, Error> {
@@ -191,14 +206,15 @@ async fn prove(answering: &Answering<'_>, form: &Form) -> Result<Shown, Error> {
                 .write(move |tx| authorizations::miss(tx, id, TX_CODE_TRIES))
                 .await?;
             match count {
-                Some(count) if count < TX_CODE_TRIES => Ok(answering.ask(Step::Code, true)),
+                Some(count) if count < TX_CODE_TRIES => Ok(answering.tell(Step::Code, Notice::Wrong)),
                 _ => answering.refused(ErrorCode::AccessDenied).await,
             }
         }
     }
 }
 
-async fn grant(answering: &Answering<'_>, person: PersonIndex, lost: bool) -> Result<Shown, Error> {
+/// The wallet gets its code. `lost`: what another wallet of theirs holds of this does not count any more.
+pub(super) async fn grant(answering: &Answering<'_>, person: PersonIndex, lost: bool) -> Result<Shown, Error> {
     let Answering {
         app,
         site,
@@ -230,6 +246,33 @@ async fn grant(answering: &Answering<'_>, person: PersonIndex, lost: bool) -> Re
     } else {
         answering.refused(ErrorCode::AccessDenied).await
     }
+}
+
+/// The first of these persons who has something valid of this issuer among what is asked for.
+pub(super) async fn with_valid(
+    answering: &Answering<'_>,
+    persons: Vec<PersonIndex>,
+) -> Result<Option<PersonIndex>, Error> {
+    let Answering { app, site, kept, .. } = *answering;
+    let (scope, now) = (site.scope(), app.now());
+    let wanted = categories(app, site, &kept.configurations);
+    let found = app.store.get(move |tx| {
+        for person in &persons {
+            for category in &wanted {
+                let Some(result) = results::newest(tx, &scope, person, category, None)? else {
+                    continue;
+                };
+                let certificate = certificates::find_by_result(tx, &scope, result.id)?;
+                let live =
+                    |one: &certificates::Certificate| one.state == certificates::State::Valid && one.valid_until > now;
+                if certificate.as_ref().is_some_and(live) {
+                    return Ok(Some(*person));
+                }
+            }
+        }
+        Ok::<_, vidimus_store::Error>(None)
+    });
+    Ok(found.await?)
 }
 
 /// Ends what a lost wallet holds of these categories: its copies, and the tokens that would get it others. The certificates stay.

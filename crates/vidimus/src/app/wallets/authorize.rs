@@ -129,8 +129,8 @@ async fn offer_of(
 pub enum Shown {
     /// The page that asks who the person is.
     Ask(Asked),
-    /// Back to the wallet.
-    Back(String),
+    /// Back to the wallet, or to who says who the person is.
+    Elsewhere(String),
     /// There is nothing to go back to.
     Over(&'static str),
 }
@@ -144,6 +144,21 @@ pub enum Step {
     Contact,
     /// The code that was sent there.
     Code,
+    /// Nothing: only an identity service can say who the person is.
+    Service,
+    /// Nothing: an identity service knows who the person is.
+    Identified,
+}
+
+/// What the person is told on the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// What was just given was wrong.
+    Wrong,
+    /// The identity service did not say who the person is, or not so that it counts.
+    NotIdentified,
+    /// This issuer has nothing valid of the person whom the service named.
+    NothingValid,
 }
 
 /// The page that asks who the person is.
@@ -161,8 +176,12 @@ pub struct Asked {
     pub form: String,
     /// What is asked for.
     pub step: Step,
-    /// Whether what was just given was wrong.
-    pub wrong: bool,
+    /// What is told.
+    pub notice: Option<Notice>,
+    /// The name of the identity service, where one can be asked.
+    pub service: Option<String>,
+    /// What its code stands for is not known yet.
+    pub service_code: Option<String>,
 }
 
 /// What is shown where the wallet came without an offer, and the issuer has no way to send codes.
@@ -190,7 +209,7 @@ pub async fn start(app: &App, site: &Site, query: &str) -> Result<Shown, Error> 
     let kept = pushed(app, &authorization)?;
     let over = if kept.client != start.client_id {
         Some(OVER)
-    } else if authorization.offer.is_none() && !again::is_possible(app, site).await? {
+    } else if authorization.offer.is_none() && app.config.identity.is_none() && !again::is_possible(app, site).await? {
         // Nobody is sent on to where an unknown wallet says without having done something here (RFC 9700 §4.11.2, FAPI 2.0 §5.3.2.1).
         Some(NOTHING_OFFERED)
     } else {
@@ -204,7 +223,7 @@ pub async fn start(app: &App, site: &Site, query: &str) -> Result<Shown, Error> 
     let step = if authorization.offer.is_some() {
         Step::Offer
     } else {
-        Step::Contact
+        again::first_step(app, site).await?
     };
     let answering = Answering {
         app,
@@ -214,7 +233,7 @@ pub async fn start(app: &App, site: &Site, query: &str) -> Result<Shown, Error> 
     };
     Ok(Shown::Ask(Asked {
         cookie: Some(cookie),
-        ..answering.asked(step, false)
+        ..answering.asked(step, None)
     }))
 }
 
@@ -296,7 +315,7 @@ pub struct Answering<'a> {
 }
 
 impl Answering<'_> {
-    fn asked(&self, step: Step, wrong: bool) -> Asked {
+    fn asked(&self, step: Step, notice: Option<Notice>) -> Asked {
         let known = self.site.configurations(self.app);
         let title = |one: Configuration| {
             let category = self.app.categories.category(&one.category)?;
@@ -317,13 +336,28 @@ impl Answering<'_> {
             cookie: None,
             form: form_of(self.app, self.authorization.id),
             step,
-            wrong,
+            notice,
+            service: self.app.config.identity.as_ref().map(|service| service.name.clone()),
+            service_code: None,
         }
     }
 
-    /// The page, once more or with what it asks next.
-    pub fn ask(&self, step: Step, wrong: bool) -> Shown {
-        Shown::Ask(self.asked(step, wrong))
+    /// The page with what it asks next.
+    pub fn ask(&self, step: Step) -> Shown {
+        Shown::Ask(self.asked(step, None))
+    }
+
+    /// The page once more, with a notice.
+    pub fn tell(&self, step: Step, notice: Notice) -> Shown {
+        Shown::Ask(self.asked(step, Some(notice)))
+    }
+
+    /// The page for who comes from an identity service with its code.
+    pub fn with_code(&self, code: &str) -> Shown {
+        Shown::Ask(Asked {
+            service_code: Some(code.to_owned()),
+            ..self.asked(Step::Identified, None)
+        })
     }
 
     /// An authorization code, and the hash that it is kept as.
@@ -334,7 +368,7 @@ impl Answering<'_> {
     }
 
     fn back(&self, response: &AuthorizationResponse) -> Shown {
-        Shown::Back(response.location(&self.kept.redirect_uri, self.kept.state.as_deref(), &self.site.id))
+        Shown::Elsewhere(response.location(&self.kept.redirect_uri, self.kept.state.as_deref(), &self.site.id))
     }
 
     /// Back to the wallet with its code.
@@ -398,7 +432,7 @@ async fn miss(answering: &Answering<'_>, offer: vidimus_core::id::OfferId) -> Re
         })
         .await?;
     match count {
-        Some(count) if count < TX_CODE_TRIES => Ok(answering.ask(Step::Offer, true)),
+        Some(count) if count < TX_CODE_TRIES => Ok(answering.tell(Step::Offer, Notice::Wrong)),
         _ => answering.refused(ErrorCode::AccessDenied).await,
     }
 }

@@ -8,6 +8,7 @@ pub mod again;
 pub mod attest;
 pub mod authorize;
 pub mod credential;
+pub mod identity;
 pub mod incoming;
 pub mod metadata;
 pub mod nonces;
