@@ -5,7 +5,7 @@
 use crate::app::{
     App, Problem, copies,
     error::Error,
-    foreign_lists,
+    foreign_lists::{self, Asker},
     once::Once,
     participants,
     principal::Principal,
@@ -143,6 +143,10 @@ pub async fn check(app: &App, caller: &Principal, request: CheckRequest) -> Resu
             let expected = expected(app, caller, shown, &caller.row.did, &request.purpose, now).await?;
             // Whom the operator trusts counts where the caller brings no list; with status lists, also where it does.
             let known = app.trusted.list(now);
+            let asker = match trust {
+                Some(_) => Asker::Caller(caller.participant),
+                None => Asker::Operator,
+            };
             let trust = match (trust, known) {
                 (Some(mut own), Some(known)) => {
                     own.add_status_signers_of(&known);
@@ -150,6 +154,7 @@ pub async fn check(app: &App, caller: &Principal, request: CheckRequest) -> Resu
                 }
                 (own, known) => own.or(known),
             };
+            let trust = trust.map(|list| (list, asker));
             evaluate(app, input, expected.as_ref(), trust, policy, now).await?
         }
     };
@@ -207,13 +212,13 @@ async fn trust_list(app: &App, text: String, read_at: Option<&str>, now: Timesta
 }
 
 /// One check on this server's own evidence: the registry and anchors as read from the chain, the status table, and, for copies that carry
-/// none, the receipt by digest. `trust` holds signers of others whom the caller trusts; a status list of theirs is fetched where nothing else
+/// none, the receipt by digest. `trust` holds signers of others, and who trusts them; a status list of theirs is fetched where nothing else
 /// speaks against what refers to it.
 pub async fn evaluate(
     app: &App,
     mut input: Input,
     expected: Option<&Expected>,
-    mut trust: Option<TrustList>,
+    trust: Option<(TrustList, Asker)>,
     policy: Policy,
     now: Timestamp,
 ) -> Result<Report, Error> {
@@ -245,20 +250,21 @@ pub async fn evaluate(
         expected,
     };
     let with = |trust: Option<&TrustList>| check::check(&input, &Context { trust, ..context });
-    let uri = input.status().map(|reference| reference.token_list.clone());
-    if let (Some(trust), Some(uri)) = (&mut trust, &uri)
-        && let Some(list) = app.foreign_lists.fresh(uri, now, context.policy.status_max_age)
-    {
+    let Some((mut trust, asker)) = trust else {
+        return Ok(with(None));
+    };
+    let Some(uri) = input.status().map(|reference| reference.token_list.clone()) else {
+        return Ok(with(Some(&trust)));
+    };
+    let lists = app.foreign_lists.of(asker);
+    if let Some(list) = lists.fresh(&uri, now, context.policy.status_max_age) {
         trust.add_status_list(uri.as_str(), Some(list));
     }
-    let report = with(trust.as_ref());
-    let (Some(mut trust), Some(uri)) = (trust, uri) else {
-        return Ok(report);
-    };
+    let report = with(Some(&trust));
     if !hangs_on_its_status(&report) {
         return Ok(report);
     }
-    Ok(match foreign_lists::fetch(app, &uri).await {
+    Ok(match foreign_lists::fetch(app, asker, &uri).await {
         Some(found) => {
             trust.add_status_list(uri, found);
             with(Some(&trust))

@@ -2,10 +2,16 @@
 //!
 //! A list is fetched whole and says nothing of whose certificate is checked; one that many checks need is fetched once, and again when it is due. Only what a
 //! trusted issuer signed makes this server ask anybody. What is kept is not judged: each check holds it against who is trusted then.
+//!
+//! Whom the operator trusts and whom callers trust have nothing in common here: neither what is kept nor the places for asking. Somebody waits for each
+//! verdict, so whoever finds no place in time goes without the list.
 
+mod places;
+
+use self::places::Places;
 use crate::{
     app::{App, checks},
-    outside::{self, Request},
+    outside::{self, Request, Target},
 };
 use reqwest::{
     StatusCode,
@@ -16,8 +22,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::sync::Semaphore;
-use vidimus_core::Timestamp;
+use vidimus_core::{Timestamp, id::ParticipantId};
 use vidimus_credential::{
     check::{ForeignList, ListError},
     status::token_list::MEDIA_TYPE,
@@ -27,25 +32,41 @@ use vidimus_credential::{
 const MAX_TOKEN: usize = 16 << 20;
 /// How long fetching may take: somebody waits for the verdict.
 const WITHIN: Duration = Duration::from_secs(5);
+/// How long it may take until it is one's turn: as long as whoever fetches the same list may take.
+const WAIT: Duration = WITHIN;
 /// Redirects that are followed (draft-ietf-oauth-status-list-14 §8.1).
 const REDIRECTS: u8 = 3;
 /// Seconds before a list is asked for again that did not come.
 const AGAIN: i64 = 30;
-/// The most lists that are kept.
+/// The most lists that are kept, of those that the operator's trust leads to and of those that callers' does.
 const MOST_LISTS: usize = 256;
-/// The most bytes of them.
-const MOST_BYTES: usize = 64 << 20;
-/// Lists that are fetched and read at the same time.
-const AT_ONCE: usize = 8;
+/// The most bytes of each.
+const MOST_BYTES: usize = 32 << 20;
 
 /// What came of fetching: nothing yet, something that is no status list, or the list.
 type Found = Option<Option<Arc<ForeignList>>>;
 
+/// Whose trust in an issuer makes this server ask for its list.
+#[derive(Debug, Clone, Copy)]
+pub enum Asker {
+    /// The operator's: the trust directory.
+    Operator,
+    /// That of who asked for the check, and brought a trust list.
+    Caller(ParticipantId),
+}
+
 /// The lists that are kept.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ForeignLists {
+    operator: Lists,
+    callers: Lists,
+}
+
+/// The lists of one kind of asker.
+#[derive(Debug, Default)]
+pub struct Lists {
     kept: Mutex<HashMap<String, Kept>>,
-    turns: Semaphore,
+    places: Places,
 }
 
 #[derive(Debug)]
@@ -67,18 +88,21 @@ enum Missing {
     Type,
     #[error("reading it ended")]
     Ended,
+    #[error("too many lists are waited for: no place came free in time")]
+    Busy,
 }
 
-impl Default for ForeignLists {
-    fn default() -> Self {
-        Self {
-            kept: Mutex::default(),
-            turns: Semaphore::new(AT_ONCE),
+impl ForeignLists {
+    /// Those that this asker's checks look at.
+    pub const fn of(&self, asker: Asker) -> &Lists {
+        match asker {
+            Asker::Operator => &self.operator,
+            Asker::Caller(_) => &self.callers,
         }
     }
 }
 
-impl ForeignLists {
+impl Lists {
     /// The list as it is kept, if it is not due yet and was signed no longer ago than `max_age`, in seconds: a check would not count an older one.
     pub fn fresh(&self, uri: &str, now: Timestamp, max_age: i64) -> Option<Arc<ForeignList>> {
         let mut all = self.lock();
@@ -143,39 +167,63 @@ fn make_room(all: &mut HashMap<String, Kept>, uri: &str) {
 
 /// The list at this address: as it is kept, or fetched where that is due. What does not come is not asked for again at once; what is kept then
 /// stays at hand, and says itself how old it is.
-pub async fn fetch(app: &App, uri: &str) -> Found {
-    let lists = &app.foreign_lists;
+pub async fn fetch(app: &App, asker: Asker, uri: &str) -> Found {
+    let lists = app.foreign_lists.of(asker);
     // What this deployment says of its own copies is no list of others.
     if uri.starts_with(&app.url("/")) {
         return None;
     }
+    let target = match app.outside.target(uri) {
+        Ok(target) => target,
+        Err(error) => {
+            missing(&error.into());
+            return None;
+        }
+    };
     let turn = lists.turn(uri, app.now());
-    let mut asked_at = turn.lock().await;
-    let (now, max_age) = (app.now(), checks::policy(app).status_max_age);
-    if let Some(list) = lists.fresh(uri, now, max_age) {
-        return Some(Some(list));
-    }
-    if asked_at.is_none_or(|at| now.since(at).abs() >= AGAIN) {
-        *asked_at = Some(now);
-        match ask(app, uri, now).await {
-            Ok(read) => {
-                if let Err(error) = &read {
-                    tracing::warn!(%error, "what was fetched as a status list of others is none");
+    let max_age = checks::policy(app).status_max_age;
+    let is_due = |asked_at: Option<Timestamp>| {
+        let now = app.now();
+        lists.fresh(uri, now, max_age).is_none() && asked_at.is_none_or(|at| now.since(at).abs() >= AGAIN)
+    };
+    let caller = match asker {
+        Asker::Operator => None,
+        Asker::Caller(participant) => Some(participant),
+    };
+    let mine = async {
+        let asked_at = turn.lock().await;
+        let place = match is_due(*asked_at) {
+            true => Some(lists.places.take(caller, target.host()).await),
+            false => None,
+        };
+        (asked_at, place)
+    };
+    match tokio::time::timeout(WAIT, mine).await {
+        Err(_) => missing(&Missing::Busy),
+        Ok((_, None)) => {}
+        Ok((mut asked_at, Some(_place))) => {
+            let now = app.now();
+            match ask(app, target, uri, now).await {
+                Ok(read) => {
+                    if let Err(error) = &read {
+                        tracing::warn!(%error, "what was fetched as a status list of others is none");
+                    }
+                    lists.keep(uri, read);
                 }
-                lists.keep(uri, read);
-                if lists.fresh(uri, now, max_age).is_some() {
-                    *asked_at = None;
-                }
+                Err(error) => missing(&error),
             }
-            Err(error) => tracing::warn!(%error, "a status list of others is not at hand"),
+            // Only now: who went away meanwhile did not ask in vain, and the next one asks.
+            *asked_at = lists.fresh(uri, now, max_age).is_none().then_some(now);
         }
     }
     lists.found(uri)
 }
 
-async fn ask(app: &App, uri: &str, now: Timestamp) -> Result<Result<ForeignList, ListError>, Missing> {
-    let target = app.outside.target(uri)?;
-    let _turn = app.foreign_lists.turns.acquire().await.map_err(|_| Missing::Ended)?;
+fn missing(error: &Missing) {
+    tracing::warn!(%error, "a status list of others is not at hand");
+}
+
+async fn ask(app: &App, target: Target, uri: &str, now: Timestamp) -> Result<Result<ForeignList, ListError>, Missing> {
     let request = Request::get(target)
         .header(ACCEPT, HeaderValue::from_static(MEDIA_TYPE))
         .at_most(MAX_TOKEN)

@@ -13,10 +13,13 @@ use axum::{
 use serde_json::{Value, json};
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 use tempfile::TempDir;
-use vidimus_core::Signer as _;
+use vidimus_core::{Signer as _, encoding::base64};
 
 const TYPE: &str = "application/statuslist+jwt";
 
@@ -66,6 +69,7 @@ impl Served {
 /// An airline, a country that nobody trusts yet, and its server.
 struct Gate {
     app: TestApp,
+    authority: String,
     airline: Participant,
     country: Country,
     trust: TempDir,
@@ -92,6 +96,7 @@ impl Gate {
             country: Country::new(),
             server: Receiver::plain(move |path, _| answers.answer(path)).await,
             app,
+            authority,
             trust,
             served,
         }
@@ -331,4 +336,64 @@ async fn many_checks_at_once_fetch_a_list_once() {
     let verdicts = futures::future::join_all(copies.iter().map(|copy| gate.verdict(copy))).await;
     assert!(verdicts.iter().all(|verdict| verdict[0] == "valid"), "{verdicts:?}");
     assert_eq!(gate.server.requests().len(), 1);
+}
+
+/// A host that takes connections and never answers.
+async fn silent() -> (u16, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = taken.clone();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            held.push(stream);
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    (port, taken)
+}
+
+#[tokio::test]
+async fn a_slow_host_that_one_airline_trusts_holds_up_nobody_else() {
+    let gate = Gate::trusting().await;
+    let (slow, good) = (Country::new(), Country::new());
+    let other = gate.app.admit(&gate.authority, &airline("Adria Wings")).await;
+    let by_own_list = async |of: &Country, caller: &Participant, uri: &str| {
+        let list = json!({"sd_jwt_vc": {"authorities": [base64(&of.authority)]}}).to_string();
+        let body = json!({"input": of.permit(uri, 5), "purpose": "boarding", "trust_list": list});
+        let answer = gate.app.post("/v1/checks", Some(&caller.key), &body).await;
+        let answer = answer.expect(StatusCode::OK);
+        let status = test_of(&answer, "status")["reason"].as_str().unwrap().to_owned();
+        [answer["verdict"].as_str().unwrap().to_owned(), status]
+    };
+    let (port, taken) = silent().await;
+    let many: Vec<String> = (0..12).map(|list| format!("http://127.0.0.1:{port}/{list}")).collect();
+    let slowly = many.iter().map(|uri| Box::pin(by_own_list(&slow, &gate.airline, uri)));
+    let mut slowly = futures::future::select_all(slowly);
+    let theirs = async {
+        gate.app
+            .until("the slow host is asked", async || taken.load(Ordering::SeqCst) >= 2)
+            .await;
+        // A list of the operator's, and one that another airline trusts.
+        let (first, second) = (gate.uri("/lists/1"), gate.uri("/lists/2"));
+        gate.served.list("/lists/1", gate.country.list(&first, None));
+        gate.served.list("/lists/2", good.list(&second, None));
+        assert_eq!(gate.verdict(&gate.country.permit(&first, 5)).await[0], "valid");
+        assert_eq!(by_own_list(&good, &other, &second).await, ["valid", "status_ok"]);
+    };
+    tokio::select! {
+        biased;
+        (first, ..) = &mut slowly => panic!("others waited for the slow host: {first:?}"),
+        () = theirs => {}
+    }
+    assert_eq!(taken.load(Ordering::SeqCst), 2, "one airline asks two hosts at a time");
+    // Whose list does not come, or whose turn does not, is told so.
+    let (first, _, rest) = slowly.await;
+    let mut all = futures::future::join_all(rest).await;
+    all.push(first);
+    assert!(
+        all.iter().all(|one| *one == ["undetermined", "status_missing"]),
+        "{all:?}"
+    );
 }

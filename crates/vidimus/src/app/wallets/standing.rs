@@ -2,7 +2,11 @@
 //! them was verified. What cannot be looked up counts for nothing now: nobody is given anything on it.
 
 use super::{Refusal, incoming::Sender};
-use crate::app::{App, foreign_lists, trusted::Role};
+use crate::app::{
+    App,
+    foreign_lists::{self, Asker},
+    trusted::Role,
+};
 use serde_json::Value;
 use vidimus_core::Digest;
 use vidimus_openid4vc::{
@@ -27,7 +31,9 @@ enum Fallen {
 /// Looks up the status of an attestation that a certificate with this fingerprint signed.
 async fn look_up(app: &App, status: &Value, attester: &Digest) -> Result<(), Fallen> {
     let reference = Reference::read(status)?;
-    let found = foreign_lists::fetch(app, &reference.uri).await.flatten();
+    let found = foreign_lists::fetch(app, Asker::Operator, &reference.uri)
+        .await
+        .flatten();
     let list = found.ok_or(Fallen::NotAtHand)?;
     let now = app.now();
     let most = i64::try_from(app.config.checks.status_max_age_seconds).unwrap_or(i64::MAX);
