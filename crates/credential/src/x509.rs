@@ -237,6 +237,10 @@ impl Certificate {
     pub fn names_host(&self, host: &str) -> bool {
         self.dns_names.iter().any(|name| name.eq_ignore_ascii_case(host))
     }
+    /// Whether it says that it is for this extended key usage. One that says nothing of any does not.
+    pub fn names(&self, usage: &str) -> bool {
+        self.extended_key_usage.iter().any(|named| named == usage)
+    }
     /// Whether it may be used for one of `usages`: it says so, or says nothing about extended key usage.
     pub fn allows(&self, usages: &[&str]) -> bool {
         self.extended_key_usage.is_empty()

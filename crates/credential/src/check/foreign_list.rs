@@ -23,6 +23,17 @@ pub struct ForeignList {
     read_at: Timestamp,
 }
 
+/// What is known of who signed a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    /// Nobody of whom it is known that they speak for the issuer.
+    Unknown,
+    /// It names one who may not sign lists, or who did not sign this one.
+    Refused,
+    /// One who signs the issuer's lists.
+    Good,
+}
+
 impl ForeignList {
     /// Reads what was fetched at `uri`, at `read_at`: a list of that name (§8.3) and not of the future.
     pub fn read(uri: &str, token: &str, read_at: Timestamp) -> Result<Self, ListError> {
@@ -70,7 +81,8 @@ impl ForeignList {
         self.list.size()
     }
 
-    /// What it says of a certificate of `who`, whose other certificates in `x5c` are `above`.
+    /// What it says of a certificate of `who`, whose other certificates in `x5c` are `above`. Nothing, where it cannot be told that its signer speaks for
+    /// that issuer: an authority that changes its root has issuers under one and signers of lists under the other for a time.
     #[allow(
         clippy::too_many_arguments,
         reason = "each is another thing to hold the list against, and no two belong together"
@@ -84,55 +96,69 @@ impl ForeignList {
         time: &Time,
         provider: &dyn Provider,
     ) -> Answer {
+        let by_a_status_signer = self.by_a_status_signer(trust, time.now, provider);
+        match by_a_status_signer.max(self.by_the_issuer(who, above, time.now, provider)) {
+            Standing::Unknown => return Answer::None,
+            Standing::Refused => return Answer::Refused,
+            Standing::Good => {}
+        }
         let Ok(status) = self.list.status(index) else {
             return Answer::Refused;
         };
-        if !self.by_a_status_signer(trust, time.now, provider) && !self.by_the_issuer(who, above, time.now, provider) {
-            return Answer::Refused;
-        }
         let terms = &self.list.terms;
         time.answer(status, terms.issued_at, terms.expires_at, terms.ttl, self.read_at)
     }
 
     /// Whether one signed it whom the caller trusts with status lists.
-    fn by_a_status_signer(&self, trust: &TrustList, now: Timestamp, provider: &dyn Provider) -> bool {
+    fn by_a_status_signer(&self, trust: &TrustList, now: Timestamp, provider: &dyn Provider) -> Standing {
         let anchors = trust.status_signers();
         let chain = &self.list.signed.header.x5c;
         let by_certificate = match anchors.listed(chain) {
-            Some(signer) => signer.is_valid_at(now) && self.is_signed_by(signer, provider),
-            None => x509::leaf_of_path(chain, &anchors.authorities, now, provider)
-                .is_ok_and(|leaf| leaf.allows(&[x509::usage::STATUS_LIST]) && self.is_signed_by(&leaf, provider)),
+            // Who listed it said that it signs lists.
+            Some(signer) if signer.is_valid_at(now) => self.signed_by(signer, provider),
+            Some(_) => Standing::Unknown,
+            None => self.signed_below(&anchors.authorities, now, provider),
         };
-        by_certificate || self.is_by_one_of(trust.status_keys(), provider)
+        by_certificate.max(self.signed_by_one_of(trust.status_keys(), provider))
     }
 
     /// Whether the certificate's own issuer signed it, or one for status lists whom the same authority certified.
-    fn by_the_issuer(&self, who: &Who<'_>, above: &[Vec<u8>], now: Timestamp, provider: &dyn Provider) -> bool {
+    fn by_the_issuer(&self, who: &Who<'_>, above: &[Vec<u8>], now: Timestamp, provider: &dyn Provider) -> Standing {
         let chain = &self.list.signed.header.x5c;
         match who {
             Who::Certified(signer, _) if chain.first().is_some_and(|der| der == signer.certificate.der()) => {
-                self.is_signed_by(&signer.certificate, provider)
+                self.signed_by(&signer.certificate, provider)
             }
             Who::Certified(_, Some(anchor)) if chain.get(1..).is_some_and(|rest| rest == above) => {
-                x509::leaf_of_path(chain, std::slice::from_ref(*anchor), now, provider).is_ok_and(|leaf| {
-                    let named = leaf
-                        .extended_key_usage
-                        .iter()
-                        .any(|oid| oid == x509::usage::STATUS_LIST);
-                    named && self.is_signed_by(&leaf, provider)
-                })
+                self.signed_below(std::slice::from_ref(*anchor), now, provider)
             }
-            Who::Known(_, keys) => self.is_by_one_of(keys, provider),
-            Who::Certified(..) | Who::Foreign(_) | Who::Own(..) | Who::Unknown => false,
+            Who::Known(_, keys) => self.signed_by_one_of(keys, provider),
+            Who::Certified(..) | Who::Foreign(_) | Who::Own(..) | Who::Unknown => Standing::Unknown,
         }
     }
 
-    fn is_by_one_of(&self, keys: &[Key], provider: &dyn Provider) -> bool {
-        named(keys, self.list.signed.header.kid.as_deref()).any(|key| self.verifies(&key.key, provider))
+    /// By whom one of these authorities certified: for lists, or it is one whom they certified for something else.
+    fn signed_below(&self, authorities: &[x509::Certificate], now: Timestamp, provider: &dyn Provider) -> Standing {
+        match x509::leaf_of_path(&self.list.signed.header.x5c, authorities, now, provider) {
+            Ok(leaf) if leaf.names(x509::usage::STATUS_LIST) => self.signed_by(&leaf, provider),
+            Ok(_) => Standing::Refused,
+            Err(_) => Standing::Unknown,
+        }
     }
 
-    fn is_signed_by(&self, certificate: &x509::Certificate, provider: &dyn Provider) -> bool {
-        certificate.digital_signature != Some(false) && self.verifies(&certificate.public_key, provider)
+    fn signed_by_one_of(&self, keys: &[Key], provider: &dyn Provider) -> Standing {
+        // That it does not verify says nothing of whose it is.
+        match named(keys, self.list.signed.header.kid.as_deref()).any(|key| self.verifies(&key.key, provider)) {
+            true => Standing::Good,
+            false => Standing::Unknown,
+        }
+    }
+
+    fn signed_by(&self, certificate: &x509::Certificate, provider: &dyn Provider) -> Standing {
+        match certificate.digital_signature != Some(false) && self.verifies(&certificate.public_key, provider) {
+            true => Standing::Good,
+            false => Standing::Refused,
+        }
     }
 
     fn verifies(&self, key: &PublicKey, provider: &dyn Provider) -> bool {

@@ -292,11 +292,7 @@ fn verify(
         return Err(ListError::Uri);
     }
     let signer = x509::leaf_of_chain(&signed.header.x5c, roots, now, provider).map_err(ListError::Chain)?;
-    if !signer
-        .extended_key_usage
-        .iter()
-        .any(|oid| oid == x509::usage::STATUS_LIST)
-    {
+    if !signer.names(x509::usage::STATUS_LIST) {
         return Err(ListError::Usage);
     }
     signed

@@ -21,6 +21,8 @@ const LIST: &str = "https://pid.example/status/1";
 const TOKENS: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 3, 37];
 /// `mdlDS` (ISO/IEC 18013-5 annex B): somebody who issues.
 const ISSUES: &[u64] = &[1, 0, 18013, 5, 1, 2];
+/// No extended key usage.
+const NOTHING: &[u64] = &[];
 
 /// A certificate, its key, and those above it without the root.
 struct Party {
@@ -42,6 +44,7 @@ impl Party {
         };
         let usages = usage
             .into_iter()
+            .filter(|usage| !usage.is_empty())
             .map(|usage| ExtendedKeyUsagePurpose::Other(usage.to_vec()));
         params.extended_key_usages = usages.collect();
         params.use_authority_key_identifier_extension = true;
@@ -159,9 +162,10 @@ fn who_signs_lists_stands_under_the_authority_that_certified_the_issuer() {
         more(&mut trust);
         checked(copy, &trust)
     };
-    let (good, refused) = (
+    let (good, refused, unknown) = (
         (Verdict::Valid, Reason::StatusOk),
         (Verdict::Invalid, Reason::StatusInvalid),
+        (Verdict::Undetermined, Reason::StatusMissing),
     );
     let permit = issuer.permit();
     let nobody = |_: &mut TrustList| {};
@@ -169,9 +173,9 @@ fn who_signs_lists_stands_under_the_authority_that_certified_the_issuer() {
     assert_eq!(check(&permit, &beside, &nobody), good);
     assert_eq!(check(&permit, &issuer, &nobody), good, "by itself");
     let of_the_neighbour = Party::new("Signer of lists", Some(TOKENS), Some(&theirs));
-    assert_eq!(check(&permit, &of_the_neighbour, &nobody), refused);
+    assert_eq!(check(&permit, &of_the_neighbour, &nobody), unknown);
     let above = Party::new("Signer of lists", Some(TOKENS), Some(&root));
-    assert_eq!(check(&permit, &above, &nobody), refused);
+    assert_eq!(check(&permit, &above, &nobody), unknown);
     let issues = Party::new("Another issuer", Some(ISSUES), Some(&ours));
     assert_eq!(check(&permit, &issues, &nobody), refused);
     // Where the root is trusted with lists, all of them are, but for who does something else.
@@ -179,8 +183,42 @@ fn who_signs_lists_stands_under_the_authority_that_certified_the_issuer() {
     assert_eq!(check(&permit, &of_the_neighbour, &root_signs), good);
     assert_eq!(check(&permit, &above, &root_signs), good);
     assert_eq!(check(&permit, &issues, &root_signs), refused);
+    // Who is certified for nothing that it names is certified for no lists; where it is listed itself it needs no naming.
+    let silent = Party::new("Somebody", Some(NOTHING), Some(&theirs));
+    assert_eq!(check(&permit, &silent, &root_signs), refused);
+    let itself = |trust: &mut TrustList| trust.add_status_signer(Certificate::from_der(&silent.chain[0]).unwrap());
+    assert_eq!(check(&permit, &silent, &itself), good);
     // Who signs lists issues nothing, at any level.
     for signer in [&beside, &above] {
         assert_eq!(check(&signer.permit(), signer, &nobody).0, Verdict::Invalid);
+    }
+}
+
+/// An authority that changes its root has issuers under one and who signs their lists under the other for a time.
+#[test]
+fn a_list_under_another_root_says_nothing_until_its_signer_is_trusted() {
+    let [old, new] = ["Root of 2020", "Root of 2026"].map(|name| Party::new(name, None, None));
+    let issuer = Party::new("Issuer", Some(ISSUES), Some(&old));
+    let lists = Party::new("Signer of lists", Some(TOKENS), Some(&new));
+    let root = |of: &Party| Certificate::from_der(&of.chain[0]).unwrap();
+    let mut revoked = bits();
+    revoked.set(5, Status::Revoked).unwrap();
+    for (bits, then) in [
+        (bits(), (Verdict::Valid, Reason::StatusOk)),
+        (revoked, (Verdict::Invalid, Reason::Revoked)),
+    ] {
+        let mut trust = TrustList::new(now());
+        trust.add_authority(root(&old));
+        trust.add_status_list(LIST, Some(Arc::new(lists.list_of(&bits, now().plus(-60)))));
+        let unknown = (Verdict::Undetermined, Reason::StatusMissing);
+        assert_eq!(checked(&issuer.permit(), &trust), unknown, "only one root is trusted");
+        trust.add_authority(root(&new));
+        assert_eq!(checked(&issuer.permit(), &trust), unknown, "both issue");
+        trust.add_status_signer(root(&new));
+        assert_eq!(
+            checked(&issuer.permit(), &trust),
+            then,
+            "the new one signs lists of others too"
+        );
     }
 }

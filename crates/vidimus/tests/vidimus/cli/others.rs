@@ -54,7 +54,7 @@ fn a_certificate_of_others_checks_against_a_directory_of_whom_one_trusts() {
         .unwrap();
     check(&good, &listed).refused(2, &["list.jwt", "future"]);
     place.write("list.jwt", &list_by(&Country::new().lists, LIST, None, &[]));
-    check(&good, &listed).checked(1, "status_invalid");
+    check(&good, &listed).checked(3, "status_missing");
     // By a signer of lists whom the gate trusts.
     let other = Country::new();
     place.write("list.jwt", &list_by(&other.lists, LIST, None, &[]));

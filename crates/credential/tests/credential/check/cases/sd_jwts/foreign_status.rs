@@ -331,31 +331,37 @@ fn bad(add: Add<'_>) {
 /// Signers who have no say about this certificate: each would bring back what was revoked.
 fn signers(add: Add<'_>) {
     let (_, certificate) = &*ISSUER_ELSEWHERE;
-    let mut list = |name, says, build: &dyn Fn(&mut Setup)| {
-        add(name, says, &[Reason::StatusInvalid], &|setup| {
+    let mut list = |name, says, reason, build: &dyn Fn(&mut Setup)| {
+        add(name, says, &[reason], &|setup| {
             trust(setup);
             build(setup);
             with_place(&by_chain(), REVOKED)
         });
     };
+    // Who is known and may not sign this list; and of whom nothing is known.
+    let (refused, unknown) = (Reason::StatusInvalid, Reason::StatusMissing);
     list(
         "sd-jwt-foreign-status-list-of-nobody",
         "A list under an authority that nobody trusts.",
+        unknown,
         &|setup| List::by(&THIRD.lists, &THIRD.lists_certificate).fetched(trust(setup)),
     );
     list(
         "sd-jwt-foreign-status-list-of-ours",
         "A list by the deployment's own signer, which speaks for its own issuers.",
+        unknown,
         &|setup| List::by(&DEPLOYMENT.lists, &DEPLOYMENT.lists_certificate).fetched(trust(setup)),
     );
     list(
         "sd-jwt-foreign-status-list-of-a-namesake",
         "A list that names the issuer's certificate, signed by another key.",
+        refused,
         &|setup| List::by(&THIEF.p256, certificate).fetched(trust(setup)),
     );
     list(
         "sd-jwt-foreign-status-list-of-another-issuer",
         "Another issuer under the same authority signs a list.",
+        refused,
         &|setup| {
             let groups = [vidimus_crypto::ca::DocumentGroup::Test];
             let der = OTHER.certify(&THIEF.p256, &groups, "2026-01-01T00:00:00Z", "2028-01-01T00:00:00Z");
@@ -365,6 +371,7 @@ fn signers(add: Add<'_>) {
     list(
         "sd-jwt-foreign-status-list-of-another-authority",
         "A signer of lists of another authority over issuers that is trusted too.",
+        unknown,
         &|setup| {
             let issuers = trust(setup);
             issuers.authorities.push(THIRD.authority.certificate().to_vec());
@@ -374,6 +381,7 @@ fn signers(add: Add<'_>) {
     list(
         "sd-jwt-foreign-status-list-of-a-verifier",
         "An authority trusted with status lists certified it for asking.",
+        refused,
         &|setup| {
             let issuers = trust(setup);
             issuers.status_signers = vec![THIRD.authority.certificate().to_vec()];
@@ -383,6 +391,7 @@ fn signers(add: Add<'_>) {
     list(
         "sd-jwt-foreign-status-list-with-its-authority",
         "The trust anchor stands in the list's x5c.",
+        unknown,
         &|setup| {
             let mut list = List::usual();
             list.chain.push(OTHER.authority.certificate().to_vec());
@@ -392,6 +401,7 @@ fn signers(add: Add<'_>) {
     list(
         "sd-jwt-foreign-status-list-of-another-kid",
         "A list that names a key which is not trusted with lists.",
+        unknown,
         &|setup| {
             let issuers = trust(setup);
             issuers.status_keys = vec![key_of(&THIRD.lists, "new")];
@@ -401,6 +411,7 @@ fn signers(add: Add<'_>) {
     list(
         "sd-jwt-foreign-status-list-of-another-issuers-key",
         "A list by a key that is trusted for another issuer.",
+        unknown,
         &|setup| {
             let issuers = trust(setup);
             issuers.keys = vec![("https://other.example".into(), vec![key_of(&THIRD.lists, "new")])];
@@ -410,6 +421,7 @@ fn signers(add: Add<'_>) {
     list(
         "sd-jwt-foreign-status-list-unsigned-by-chain",
         "A list without its signer's certificate, by the key that usually signs.",
+        unknown,
         &|setup| {
             let list = List {
                 chain: Vec::new(),
