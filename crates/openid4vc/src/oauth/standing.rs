@@ -107,8 +107,7 @@ fn signer(list: &TokenList, signers: Signers<'_>, now: Timestamp, provider: &dyn
     let own = leaf.fingerprint(provider) == *signers.attester;
     let listed = signers.listed.iter().any(|one| one.der() == leaf.der());
     let below = |roots: &[Certificate]| x509::leaf_of_path(chain, roots, now, provider).is_ok();
-    // An attester's authority certifies others too: only whom it names for this.
-    let named = leaf.extended_key_usage.iter().any(|usage| usage == JWT);
-    let may = own || listed || (named && below(signers.roots)) || (leaf.allows(&[JWT]) && below(signers.listed));
+    // An authority certifies others too, whoever trusts it with lists: only whom it names for this.
+    let may = own || listed || (leaf.names(JWT) && (below(signers.roots) || below(signers.listed)));
     may.then_some(leaf)
 }

@@ -75,6 +75,7 @@ fn what_was_withdrawn_does_not_count() {
 #[test]
 fn a_list_is_signed_by_who_attested_or_by_who_is_trusted_with_lists() {
     let (own, other, verifier) = (&*OWN, Attester::new(200), Attester::for_verifiers(300));
+    let silent = Attester::for_nothing_named(400);
     let leaf = |attester: &Attester| Certificate::from_der(&attester.chain[0]).unwrap();
     let by = |signer: &Attester| list(signer, &terms());
     let signer = Err(StandingError::Signer);
@@ -115,6 +116,20 @@ fn a_list_is_signed_by_who_attested_or_by_who_is_trusted_with_lists() {
             vec![],
             vec![verifier.root.clone()],
             signer,
+        ),
+        (
+            "one of such a one that names no use",
+            by(&silent),
+            vec![],
+            vec![silent.root.clone()],
+            signer,
+        ),
+        (
+            "the same, listed itself",
+            by(&silent),
+            vec![],
+            vec![silent.root.clone(), leaf(&silent)],
+            Ok(()),
         ),
         (
             "an altered one",

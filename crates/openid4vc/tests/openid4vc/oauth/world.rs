@@ -83,6 +83,38 @@ impl Attester {
         })
     }
 
+    /// Under a root of its own, for nothing that it names.
+    pub fn for_nothing_named(seed: u64) -> Self {
+        struct Point([u8; 65]);
+        impl rcgen::PublicKeyData for Point {
+            fn der_bytes(&self) -> &[u8] {
+                &self.0
+            }
+            fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+                &rcgen::PKCS_ECDSA_P256_SHA256
+            }
+        }
+        let named = |name: &str, is_ca| {
+            let mut params = rcgen::CertificateParams::default();
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            params.distinguished_name.push(rcgen::DnType::CommonName, name);
+            params.is_ca = is_ca;
+            params
+        };
+        let authority = named("Root", rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained));
+        let root = rcgen::CertifiedIssuer::self_signed(authority, rcgen::KeyPair::generate().unwrap()).unwrap();
+        let signer = key(seed);
+        let PublicKey::P256(point) = *signer.public_key() else {
+            unreachable!("it is made as such")
+        };
+        let leaf = named("Leaf", rcgen::IsCa::ExplicitNoCa).signed_by(&Point(point), &root);
+        Self {
+            root: Certificate::from_der(root.der()).unwrap(),
+            key: signer,
+            chain: vec![leaf.unwrap().der().to_vec()],
+        }
+    }
+
     fn certified(seed: u64, issue: impl Fn(&Authority, &PublicKey, &Subject, &mut Seeded) -> Vec<u8>) -> Self {
         let subject = |name: &str| Subject {
             common_name: name.into(),
