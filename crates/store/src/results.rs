@@ -109,27 +109,27 @@ pub fn find_live(
     )
 }
 
-/// The newest live result of the scope about a person in a category; `contact`: only of those that were recorded with this address.
-pub fn newest(
+/// The live results of the scope about a person in a category, newest first; `contact`: only those that were recorded with this address.
+pub fn list_live(
     tx: &mut Tx<'_>,
     scope: &Scope,
     person: &PersonIndex,
     category: &str,
     contact: Option<&Digest>,
-) -> Result<Option<ResultRecord>, Error> {
+) -> Result<Vec<ResultRecord>, Error> {
     match contact {
-        None => tx.find(
+        None => tx.list(
             columns!(
                 "WHERE person = $1 AND category = $2 AND state = 'live' AND (participant_id = $3 OR $3 IS NULL) \
-                 ORDER BY created DESC, id DESC LIMIT 1"
+                 ORDER BY created DESC, id DESC"
             ),
             params![person, *category, scope.participant()],
             read,
         ),
-        Some(contact) => tx.find(
+        Some(contact) => tx.list(
             columns!(
                 "WHERE person = $1 AND category = $2 AND state = 'live' AND (participant_id = $3 OR $3 IS NULL) \
-                 AND id IN (SELECT result_id FROM contacts WHERE contact_hash = $4) ORDER BY created DESC, id DESC LIMIT 1"
+                 AND id IN (SELECT result_id FROM contacts WHERE contact_hash = $4) ORDER BY created DESC, id DESC"
             ),
             params![person, *category, scope.participant(), contact],
             read,

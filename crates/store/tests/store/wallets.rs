@@ -181,11 +181,22 @@ on_both! {
             assert_eq!(contacts::live_results(tx, &stranger(), &kept.hash)?, []);
             let by_contact = contacts::live_results(tx, &scope, &kept.hash)?;
             assert_eq!(by_contact.iter().map(|(row, kept)| (row.id, kept.clone())).collect::<Vec<_>>(), [(result, kept.clone())]);
-            let newest = |tx: &mut _, scope: &_, contact| Ok::<_, Error>(results::newest(tx, scope, &person, &by_contact[0].0.category, contact)?.map(|row| row.id));
-            assert_eq!(newest(tx, &scope, None)?, Some(result));
-            assert_eq!(newest(tx, &scope, Some(&kept.hash))?, Some(result));
-            assert_eq!(newest(tx, &scope, Some(&first.hash))?, None);
-            assert_eq!(newest(tx, &stranger(), None)?, None);
+            let live = |tx: &mut _, scope: &_, contact| {
+                let found = results::list_live(tx, scope, &person, &by_contact[0].0.category, contact)?;
+                Ok::<_, Error>(found.iter().map(|row| row.id).collect::<Vec<_>>())
+            };
+            assert_eq!(live(tx, &scope, None)?, [result]);
+            assert_eq!(live(tx, &scope, Some(&kept.hash))?, [result]);
+            assert_eq!(live(tx, &scope, Some(&first.hash))?, []);
+            assert_eq!(live(tx, &stranger(), None)?, []);
+            let newer = results::ResultRecord {
+                id: vidimus_core::id::ResultId::from_bytes(random()), uniqueness: digest(), created: by_contact[0].0.created.plus(1), ..by_contact[0].0.clone()
+            };
+            results::insert(tx, &scope, &newer)?;
+            assert_eq!(live(tx, &scope, None)?, [newer.id, result], "the newest comes first");
+            assert_eq!(live(tx, &scope, Some(&kept.hash))?, [result]);
+            assert!(results::end(tx, &scope, newer.id, results::State::Withdrawn)?);
+            assert_eq!(live(tx, &scope, None)?, [result]);
             Ok::<_, Error>(())
         }).await.unwrap();
         assert_eq!(setting.store.write(move |tx| contacts::erase(tx, &person)).await.unwrap(), 1);

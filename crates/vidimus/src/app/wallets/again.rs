@@ -286,12 +286,12 @@ fn end_lost(
     now: Timestamp,
 ) -> Result<(), Error> {
     for category in categories {
-        let Some(result) = results::newest(tx, scope, person, category, contact)? else {
-            continue;
-        };
-        grants::end_of_result(tx, issuer, result.id, person)?;
-        if let Some(certificate) = certificates::find_by_result(tx, scope, result.id)? {
-            status::revoke_held(tx, certificate.id, LOST, now)?;
+        // A wallet may hold copies of each, whichever of them it would be given now.
+        for result in results::list_live(tx, scope, person, category, contact)? {
+            grants::end_of_result(tx, issuer, result.id, person)?;
+            if let Some(certificate) = certificates::find_by_result(tx, scope, result.id)? {
+                status::revoke_held(tx, certificate.id, LOST, now)?;
+            }
         }
     }
     Ok(())

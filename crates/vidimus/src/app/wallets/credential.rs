@@ -285,48 +285,46 @@ async fn claimable(
     configuration: &Configuration,
 ) -> Result<Option<CertificateId>, Refusal> {
     let (scope, offer, person, contact) = (site.scope(), grant.offer, grant.person, grant.contact);
-    let category = configuration.category.to_string();
+    let (category, now) = (configuration.category.to_string(), app.now());
     let found = app
         .store
         .get(move |tx| {
             // Who proved who they are gets what is theirs now; an offer is of one result.
-            let result = match (offer, person) {
+            let candidates = match (offer, person) {
                 (Some(offer), _) => match offer_rows::find(tx, &scope, offer)? {
                     Some(offer) if offer.category == category => match offer.result {
-                        Some(result) => results::find(tx, &scope, result)?,
-                        None => None,
+                        Some(result) => Vec::from_iter(results::find(tx, &scope, result)?),
+                        None => Vec::new(),
                     },
-                    _ => None,
+                    _ => Vec::new(),
                 },
-                (None, Some(person)) => results::newest(tx, &scope, &person, &category, contact.as_ref())?,
-                (None, None) => None,
+                (None, Some(person)) => results::list_live(tx, &scope, &person, &category, contact.as_ref())?,
+                (None, None) => Vec::new(),
             };
-            let Some(result) = result else { return Ok(None) };
-            let certificate = certificates::find_by_result(tx, &scope, result.id)?;
-            Ok::<_, vidimus_store::Error>(certificate.map(|certificate| (certificate, result)))
+            let mut found = None;
+            for result in candidates {
+                let Some(certificate) = certificates::find_by_result(tx, &scope, result.id)? else {
+                    continue;
+                };
+                let valid = result.state == results::State::Live
+                    && certificate.state == certificates::State::Valid
+                    && certificate.valid_until > now;
+                found = Some(valid.then_some(certificate.id));
+                // The newest that is valid: a newer one may have ended, or be suspended.
+                if valid {
+                    break;
+                }
+            }
+            Ok::<_, vidimus_store::Error>(found)
         })
         .await?;
-    let Some((certificate, result)) = found else {
+    let denied = |why| Err(Refusal::credential(CredentialErrorCode::CredentialRequestDenied, why));
+    match found {
+        Some(Some(certificate)) => Ok(Some(certificate)),
+        Some(None) => denied("this certificate is not valid any more"),
         // Nothing is still to come where nothing was offered.
-        return if person.is_some() {
-            Err(Refusal::credential(
-                CredentialErrorCode::CredentialRequestDenied,
-                "there is no such certificate of this person",
-            ))
-        } else {
-            Ok(None)
-        };
-    };
-    let live = result.state == results::State::Live
-        && certificate.state == certificates::State::Valid
-        && certificate.valid_until > app.now();
-    if live {
-        Ok(Some(certificate.id))
-    } else {
-        Err(Refusal::credential(
-            CredentialErrorCode::CredentialRequestDenied,
-            "this certificate is not valid any more",
-        ))
+        None if person.is_some() => denied("there is no such certificate of this person"),
+        None => Ok(None),
     }
 }
 

@@ -9,6 +9,7 @@ use axum::{http::StatusCode, response::IntoResponse};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tempfile::TempDir;
+use vidimus::config::{Config, Database};
 use vidimus_openid4vc::oauth::Form;
 
 const CONFIGURATION: &str = "sars-cov-2-naat.dc+sd-jwt";
@@ -23,38 +24,56 @@ struct Setting {
     authority: String,
     laboratory: Participant,
     reported: Value,
+    /// What a wallet without an offer asks for.
+    scope: &'static str,
 }
 
 async fn setting() -> Setting {
-    let directory = TempDir::new().unwrap();
-    let config = configuration(directory.path(), "[outside]\nloopback = true\n");
-    initialise(&config).await;
-    let clock = Arc::<Later>::default();
-    let app = TestApp::opened(directory, config, clock.clone()).await;
-    let gateway = Receiver::plain(|_, _| StatusCode::OK.into_response()).await;
-    let authority = app.set_up().await;
-    let laboratory = app.admit(&authority, &laboratory("Labor Donauraum")).await;
-    let hook = json!({"url": format!("http://127.0.0.1:{}/sms", gateway.port), "purpose": "codes"});
-    app.post("/v1/webhooks", Some(&laboratory.key), &hook)
-        .await
-        .expect(StatusCode::CREATED);
+    Setting::with("sars-cov-2-naat", CONFIGURATION, |_| {}).await
+}
+
+/// The traveller's result of so many seconds ago, recorded with their contact.
+fn report(category: &str, ago: i64) -> Value {
     let mut report = result("P1234567");
     report["contact"] = json!({"to": CONTACT, "language": "de"});
-    let reported = app
-        .post("/v1/results", Some(&laboratory.key), &report)
-        .await
-        .expect(StatusCode::CREATED);
-    Setting {
-        app,
-        clock,
-        gateway,
-        authority,
-        laboratory,
-        reported,
-    }
+    report["claims"]["category"] = json!(category);
+    report["claims"]["claims"]["sampled_at"] = json!(crate::foreign::now().plus(-ago).to_rfc3339());
+    report
 }
 
 impl Setting {
+    async fn with(category: &str, scope: &'static str, change: impl FnOnce(&mut Config)) -> Self {
+        let directory = TempDir::new().unwrap();
+        let mut config = configuration(directory.path(), "[outside]\nloopback = true\n");
+        change(&mut config);
+        initialise(&config).await;
+        let clock = Arc::<Later>::default();
+        let app = TestApp::opened(directory, config, clock.clone()).await;
+        let gateway = Receiver::plain(|_, _| StatusCode::OK.into_response()).await;
+        let authority = app.set_up().await;
+        let mut admission = laboratory("Labor Donauraum");
+        admission["categories"] = json!([category]);
+        let laboratory = app.admit(&authority, &admission).await;
+        let hook = json!({"url": format!("http://127.0.0.1:{}/sms", gateway.port), "purpose": "codes"});
+        app.post("/v1/webhooks", Some(&laboratory.key), &hook)
+            .await
+            .expect(StatusCode::CREATED);
+        let report = report(category, 3_600);
+        let reported = app
+            .post("/v1/results", Some(&laboratory.key), &report)
+            .await
+            .expect(StatusCode::CREATED);
+        Self {
+            app,
+            clock,
+            gateway,
+            authority,
+            laboratory,
+            reported,
+            scope,
+        }
+    }
+
     fn wallet(&self) -> Wallet {
         Wallet::of_issuer(&self.app, &self.laboratory.id)
     }
@@ -62,7 +81,7 @@ impl Setting {
     /// The page, opened by a wallet that has no offer.
     async fn page(&self, wallet: &Wallet, traveller: &Traveller) -> Page {
         let pushed = wallet
-            .push(&self.app, traveller, &json!({}))
+            .push(&self.app, traveller, &json!({"scope": self.scope}))
             .await
             .expect(StatusCode::CREATED);
         let page = wallet.page(&self.app, pushed["request_uri"].as_str().unwrap()).await;
@@ -394,4 +413,70 @@ async fn a_contact_belongs_to_the_issuer_that_recorded_it() {
         page.text()
     );
     assert!(page.text().contains("no offer"));
+}
+
+/// A category of which a person may have several certificates at once: a test for each sample.
+const EACH: &str = "naat-of-each-sample";
+const EACH_CONFIGURATION: &str = "naat-of-each-sample.dc+sd-jwt";
+
+async fn several(database: Option<Database>) {
+    let files = TempDir::new().unwrap();
+    let category = include_str!("../../../../credential/categories/sars-cov-2-naat.json")
+        .replace("sars-cov-2-naat", EACH)
+        .replace(
+            r#""uniqueness": {"claims": []}"#,
+            r#""uniqueness": {"claims": ["/sampled_at"]}"#,
+        );
+    std::fs::write(files.path().join("each.json"), category).unwrap();
+    let setting = Setting::with(EACH, EACH_CONFIGURATION, |config| {
+        config.categories_dir = Some(files.path().to_owned());
+        config.database = database.unwrap_or(config.database.clone());
+    })
+    .await;
+    let (app, wallet, key) = (&setting.app, setting.wallet(), Some(setting.laboratory.key.as_str()));
+    let held = async |more: &[(&str, &str)]| {
+        let traveller = Traveller::new();
+        let tokens = setting.claim(&wallet, &traveller, more).await;
+        let claimed = wallet.claim(app, &traveller, &tokens, EACH_CONFIGURATION, 1).await;
+        claimed.expect(StatusCode::OK);
+        (traveller, tokens)
+    };
+    let first = held(&[]).await;
+    setting.clock.by(60);
+    let newer = app
+        .post("/v1/results", key, &report(EACH, 1_800))
+        .await
+        .expect(StatusCode::CREATED);
+    let second = held(&[]).await;
+    assert_eq!(setting.statuses().await, (vec![0, 0], vec![0, 0]));
+
+    // What was lost held copies of both.
+    let third = held(&[("lost", "yes")]).await;
+    assert_eq!(setting.statuses().await, (vec![0, 1, 1], vec![0, 0]));
+    for (traveller, tokens) in [&first, &second] {
+        let over = wallet.refresh(app, traveller, tokens).await;
+        assert_eq!(over.json()["error"], "invalid_grant");
+    }
+
+    // The newer one ends: the older one is what is theirs then, also by the tokens that are there.
+    let path = format!("/v1/certificates/{}/revoke", newer["certificate"].as_str().unwrap());
+    let revoked = app.post(&path, key, &json!({"reason": "wrong-result"})).await;
+    revoked.expect(StatusCode::OK);
+    assert_eq!(setting.statuses().await, (vec![1, 1, 1], vec![0, 1]));
+    let (traveller, tokens) = &third;
+    let again = wallet.claim(app, traveller, tokens, EACH_CONFIGURATION, 1).await;
+    again.expect(StatusCode::OK);
+    held(&[]).await;
+    assert_eq!(setting.statuses().await, (vec![0, 0, 1, 1, 1], vec![0, 1]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_certificates_the_newest_valid_one_is_claimed_and_a_lost_wallet_s_copies_of_all_are_ended() {
+    several(None).await;
+    if let Some(place) = vidimus_store::testing::postgres() {
+        let vidimus_store::Config::Postgres { url, .. } = &place.config else {
+            unreachable!("a PostgreSQL place")
+        };
+        several(Some(Database::Postgres(vidimus_core::Secret::new(url.clone())))).await;
+    }
 }
