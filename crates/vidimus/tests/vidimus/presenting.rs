@@ -5,7 +5,10 @@ mod told;
 mod tries;
 
 use self::{
-    left::{one_sender_does_not_fill_a_verifier_s_box, what_is_left_is_opened_for_its_verifier_and_checked},
+    left::{
+        one_network_does_not_fill_it_from_all_its_addresses, one_sender_does_not_fill_a_verifier_s_box,
+        what_is_left_is_opened_for_its_verifier_and_checked,
+    },
     told::a_verifier_that_may_not_ask_is_told_nothing,
     tries::{
         a_request_is_fetched_a_few_times_until_it_is_answered, of_two_answers_at_once_one_is_taken,
@@ -195,6 +198,7 @@ on_both!(
     a_copy_with_key_binding_answers_a_plain_request_once,
     one_sender_does_not_fill_a_verifier_s_box,
     what_is_left_is_opened_for_its_verifier_and_checked,
+    one_network_does_not_fill_it_from_all_its_addresses,
     a_verifier_that_may_not_ask_is_told_nothing,
 );
 

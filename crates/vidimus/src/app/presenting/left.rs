@@ -1,6 +1,6 @@
 //! Presentations that holders leave for a verifier, sealed to its key; who left them is not known. They are opened for their verifier alone, when
-//! it asks: here where this server keeps its keys, else by the verifier itself. How many come from one address is counted for a day, by a keyed
-//! hash, so that one sender does not fill a verifier's box.
+//! it asks: here where this server keeps its keys, else by the verifier itself. How many come from one address, and from the network around it,
+//! is counted for a day, by keyed hashes, so that one sender does not fill a verifier's box.
 
 use super::{
     own_keys,
@@ -14,7 +14,7 @@ use crate::app::{
     reading::Page,
     requests::CheckAnswer,
 };
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use vidimus_core::{
     Timestamp,
     encoding::{base64url, from_base64url},
@@ -39,6 +39,8 @@ const SECONDS: i64 = 86_400;
 const MOST: u32 = 10_000;
 /// How many one address leaves in a day, for whichever verifiers: people behind one address share it.
 const PER_DAY: u64 = 200;
+/// How many one network leaves in a day: who holds one has thousands of addresses, and all of them fill neither a verifier's box nor what all have.
+const NETWORK_PER_DAY: u64 = 2_000;
 /// How many are left in a day by all.
 const ALL_PER_DAY: u64 = 50_000;
 
@@ -82,20 +84,26 @@ pub async fn leave(app: &App, address: IpAddr, leave: Leave) -> Result<LeftView,
     }
 }
 
-/// Counts one more of this address, and of all.
+/// Counts one more of this address, of its network, and of all.
 async fn count(app: &App, address: IpAddr, now: Timestamp) -> Result<(), Error> {
-    let sender = app.keys.credential_hash("left-sender", address.to_string().as_bytes());
+    let hash = |purpose, of: IpAddr| app.keys.credential_hash(purpose, of.to_string().as_bytes());
+    let shares = [
+        ("left", hash("left-sender", address), PER_DAY),
+        ("left-network", hash("left-network", network(address)), NETWORK_PER_DAY),
+    ];
     let refused = app
         .store
         .write(move |tx| {
-            if limits::hit(tx, "left", &sender, SECONDS, now)? > PER_DAY {
-                return Ok(Some(Error::forbidden(
-                    "left-limit",
-                    "as many presentations as one client may leave in a day were left from this address",
-                    "show it in another way, or wait a day",
-                )));
+            // What one is refused does not use up what others have.
+            for (kind, who, most) in shares {
+                if limits::hit(tx, kind, &who, SECONDS, now)? > most {
+                    return Ok(Some(Error::forbidden(
+                        "left-limit",
+                        "as many presentations as one client, or one network, may leave in a day were left from this address",
+                        "show it in another way, or wait a day",
+                    )));
+                }
             }
-            // What one sender is refused does not use up what all have.
             let all = limits::hit(tx, "left-all", &[], SECONDS, now)?;
             Ok::<_, Error>((all > ALL_PER_DAY).then(|| {
                 Error::NotReady(Problem::new(
@@ -107,6 +115,20 @@ async fn count(app: &App, address: IpAddr, now: Timestamp) -> Result<(), Error> 
         })
         .await?;
     refused.map_or(Ok(()), Err)
+}
+
+/// The network around an address, as holders of addresses are given them: the first 48 bits of IPv6, 24 of IPv4.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, ..] = v6.segments();
+            Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).into()
+        }
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            Ipv4Addr::new(a, b, c, 0).into()
+        }
+    }
 }
 
 fn view(left: &Left, whole: bool) -> LeftView {

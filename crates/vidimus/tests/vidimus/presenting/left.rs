@@ -50,6 +50,39 @@ pub async fn one_sender_does_not_fill_a_verifier_s_box(app: TestApp) {
     assert_eq!(page.expect(StatusCode::OK)["items"].as_array().unwrap().len(), 402);
 }
 
+pub async fn one_network_does_not_fill_it_from_all_its_addresses(app: TestApp) {
+    let authority = app.set_up().await;
+    let airline = app.admit(&authority, &airline()).await;
+    // But one of what a network leaves in a day.
+    for network in ["192.0.2.0", "2001:db8:1::"] {
+        let hash = app.app.keys.credential_hash("left-network", network.as_bytes());
+        let now = app.app.now();
+        let counted = app
+            .app
+            .store
+            .write(move |tx| vidimus_store::limits::hit_by(tx, "left-network", &hash, 1_999, 86_400, now))
+            .await;
+        assert_eq!(counted.unwrap(), 1_999);
+    }
+    for (last, more, others) in [
+        ("192.0.2.7:1", "192.0.2.200:1", "192.0.3.7:1"),
+        ("[2001:db8:1:2::7]:1", "[2001:db8:1:ffff::7]:1", "[2001:db8:2::7]:1"),
+    ] {
+        assert_eq!(leave(&app, &airline, last).await.status, StatusCode::CREATED, "{last}");
+        let refused = leave(&app, &airline, more).await;
+        assert_eq!(
+            (refused.status, refused.problem().as_str()),
+            (StatusCode::FORBIDDEN, "left-limit"),
+            "{more}"
+        );
+        assert_eq!(
+            leave(&app, &airline, others).await.status,
+            StatusCode::CREATED,
+            "{others}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn all_senders_together_leave_so_many_in_a_day() {
     let app = TestApp::new().await;
