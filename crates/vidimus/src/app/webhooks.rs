@@ -87,7 +87,8 @@ pub struct WebhookView {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretRotation {
-    /// Seconds in which the present secret signs beside the new one, at most 604 800; without it a day. 0 where it became known to others.
+    /// Seconds in which the present secret signs beside the new one, at most 604 800; without it a day. While the one before the present one still
+    /// signs too, only 0 is taken. 0 where the present one became known to others: from then on the new one signs alone.
     #[serde(default)]
     pub overlap_seconds: Option<u32>,
 }
@@ -342,7 +343,8 @@ pub async fn remove(app: &App, caller: &Principal, id: WebhookId) -> Result<(), 
 }
 
 /// Gives one of the caller's webhooks another secret, which is in the answer and nowhere else afterwards. The one before signs beside it for a
-/// while, so that the receiver changes in its own time.
+/// while, so that the receiver changes in its own time: two are good at most, and what was promised of the older one holds, unless the caller asks that
+/// the new one signs alone.
 pub async fn rotate(
     app: &App,
     caller: &Principal,
@@ -362,6 +364,20 @@ pub async fn rotate(
     let found = app.store.get(move |tx| rows::find(tx, &scope, id)).await?;
     let row = found.ok_or(Error::NotFound("webhook"))?;
     let mut before = Target::open(&app.keys, &row)?;
+    if let Some(older) = before
+        .previous
+        .as_ref()
+        .filter(|older| overlap > 0 && now < older.until)
+    {
+        return Err(Error::conflict(
+            "secret-rotating",
+            format!(
+                "the secret before the present one signs too until {}",
+                older.until.to_rfc3339()
+            ),
+            "rotate it after that; or, where a secret became known to others, with `overlap_seconds` 0, which ends both at once",
+        ));
+    }
     let target = Target {
         url: before.url.clone(),
         secret: new_secret(app),

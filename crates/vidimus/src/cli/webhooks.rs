@@ -84,7 +84,8 @@ struct Create {
 struct Rotate {
     /// Its id.
     id: String,
-    /// Seconds in which the present secret signs beside the new one, at most 604 800; default a day. 0 where it became known to others.
+    /// Seconds in which the present secret signs beside the new one, at most 604 800; default a day. 0 where it became known to others: all secrets
+    /// before the new one end at once. Within that time another rotation is refused, unless with 0.
     #[arg(long, value_name = "SECONDS")]
     overlap: Option<u32>,
     /// New file, for this user only, that the secret is written to.

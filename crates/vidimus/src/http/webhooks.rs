@@ -93,7 +93,8 @@ pub(super) async fn remove(
 /// Give a webhook another secret
 ///
 /// The answer shows it once. For the overlap `webhook-signature` has two signatures, with the new secret and with the one before; a receiver that
-/// knows either finds its own.
+/// knows either finds its own. Within the overlap another rotation is refused (409 `secret-rotating`), unless its overlap is 0: then all secrets before it
+/// end at once.
 #[utoipa::path(
     post, path = "/v1/webhooks/{webhook}/secret", tag = "events", request_body = SecretRotation,
     params(

@@ -202,6 +202,16 @@ async fn a_secret_is_replaced_while_both_are_good() {
         .await
         .expect(StatusCode::OK);
     assert_eq!(again, made, "an answer that got lost is given again");
+    // What was promised of the first one holds: it is not cut short by another rotation.
+    for (more, key) in [(json!({}), "soon"), (json!({"overlap_seconds": 60}), "sooner")] {
+        let refused = rotate(more, key).await;
+        assert_eq!(
+            (refused.status, refused.problem().as_str()),
+            (StatusCode::CONFLICT, "secret-rotating")
+        );
+        let until = vidimus_core::Timestamp(made["previous_until"].as_i64().unwrap()).to_rfc3339();
+        assert!(refused.text().contains(&until), "{}", refused.text());
+    }
     assert_eq!(signed_with(&next().await, &[&first, &second]), [&first, &second]);
     let seen = details(&app, &laboratory, &id).await;
     assert_eq!(seen["webhook"]["previous_until"], made["previous_until"]);
@@ -216,12 +226,14 @@ async fn a_secret_is_replaced_while_both_are_good() {
         details(&app, &laboratory, &id).await["webhook"].get("previous_until"),
         None
     );
-    // Known to others: it ends at once.
+    // Known to others: all before it end at once.
+    let made = rotate(json!({}), "after").await.expect(StatusCode::OK);
+    let after = made["secret"].as_str().unwrap().to_owned();
     let made = rotate(json!({"overlap_seconds": 0}), "two")
         .await
         .expect(StatusCode::OK);
     let third = made["secret"].as_str().unwrap();
-    assert_eq!(signed_with(&next().await, &[&first, &second, third]), [third]);
+    assert_eq!(signed_with(&next().await, &[&first, &second, &after, third]), [third]);
 
     let long = rotate(json!({"overlap_seconds": 604_801}), "three").await;
     assert_eq!(
@@ -239,7 +251,7 @@ async fn a_secret_is_replaced_while_both_are_good() {
     let rotations = audit["items"].as_array().unwrap().iter();
     assert_eq!(
         rotations.filter(|entry| entry["operation"] == "rotate-webhook").count(),
-        2
+        3
     );
 }
 
