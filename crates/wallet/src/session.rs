@@ -37,12 +37,28 @@ pub struct Pending {
     /// The configurations that its tokens gave copies of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub configurations: Vec<String>,
+    /// Those that copies are wanted of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wanted: Vec<String>,
     /// Whether the wallet authenticates with an attestation.
     #[serde(default)]
     pub attested: bool,
     /// Whether the person insists on HAIP 1.0.
     #[serde(default)]
     pub haip: bool,
+}
+
+impl Pending {
+    /// Whether copies of this configuration may still come of it.
+    pub fn is_for(&self, configuration: &str) -> bool {
+        let mut all = self.configurations.iter().chain(&self.wanted);
+        all.any(|id| id == configuration)
+    }
+
+    /// Whether what the issuer gave is there, and only waits until its signature can be verified.
+    pub fn is_unverified(&self) -> bool {
+        self.issuance.has_received()
+    }
 }
 
 impl Wallet {
@@ -62,9 +78,14 @@ impl Wallet {
         self.renewals.retain(|known| !known.configurations.is_empty());
     }
 
-    /// Forgets it, where the issuer takes it no more.
-    pub fn forget_renewal(&mut self, refused: &Renewal) {
-        self.renewals.retain(|known| known.session != refused.session);
+    /// Keeps what copies can be had with that nothing came of yet, beside what is known.
+    pub fn keep_renewal(&mut self, renewal: Renewal) {
+        self.renewals.push(renewal);
+    }
+
+    /// Forgets it, where the issuer takes it no more, or something else takes its place.
+    pub fn forget_session(&mut self, session: &Session) {
+        self.renewals.retain(|known| known.session != *session);
     }
 
     /// Issuances that are not done.

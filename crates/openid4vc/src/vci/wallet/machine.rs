@@ -185,6 +185,11 @@ impl Issuance {
         !matches!(self.state, State::Done) && (redeems || self.tokens.is_some())
     }
 
+    /// Whether the issuer gave what it was asked for, and that waits to be stored.
+    pub fn has_received(&self) -> bool {
+        matches!(self.state, State::Store(_))
+    }
+
     /// What it waits for, once more: after it was read back, or when a request got no answer.
     pub fn again(&mut self, context: &mut Context<'_>) -> Result<Next, WalletError> {
         self.retries = 0;

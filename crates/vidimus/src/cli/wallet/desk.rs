@@ -20,7 +20,8 @@ use vidimus_crypto::{KeyKind, Native, OsEntropy, SigningKey};
 use vidimus_openid4vc::vci::{
     Event,
     wallet::{
-        ClientAuthentication, Context, HolderKey, Issuance, Next, Place, Prove, Received, WalletError as Protocol,
+        Choice, ClientAuthentication, Context, HolderKey, Issuance, Next, Place, Prove, Received, Session,
+        WalletError as Protocol,
     },
 };
 use vidimus_wallet::{
@@ -48,6 +49,10 @@ pub(super) struct Desk<'a> {
     keys: Vec<PrivateKey>,
     /// What its tokens gave copies of.
     configurations: Vec<String>,
+    /// What copies are wanted of.
+    wanted: Vec<String>,
+    /// What new copies can be had with, as it was last kept.
+    session: Option<Session>,
     /// Numbers of the certificates that came.
     pub(super) kept: Vec<u32>,
     /// Why something that came was not kept.
@@ -108,6 +113,8 @@ impl<'a> Desk<'a> {
             haip: false,
             keys: Vec::new(),
             configurations: Vec::new(),
+            wanted: Vec::new(),
+            session: None,
             kept: Vec::new(),
             refused: None,
             ended: None,
@@ -124,6 +131,11 @@ impl<'a> Desk<'a> {
             haip,
             ..self
         }
+    }
+
+    /// For these of what was offered.
+    pub(super) fn want(&mut self, choice: &Choice) {
+        self.wanted = choice.configurations.iter().map(|(id, _)| id.clone()).collect();
     }
 
     /// For new copies of these.
@@ -151,6 +163,8 @@ impl<'a> Desk<'a> {
         desk.haip = pending.haip;
         desk.keys = pending.keys;
         desk.configurations = pending.configurations;
+        desk.wanted = pending.wanted;
+        desk.session = pending.issuance.session().cloned();
         if pending.attested {
             desk.attest().await.map_err(none)?;
         }
@@ -250,6 +264,8 @@ impl<'a> Desk<'a> {
     pub(super) async fn go(&mut self, mut issuance: Issuance, next: Next, asks: &Asks) -> Result<(), Failure> {
         match self.steps(&mut issuance, next, asks).await {
             Ok(true) => {
+                // What came to nothing is not asked for again.
+                self.wanted.clear();
                 self.keep_session(&issuance);
                 self.open.wallet.end_pending(self.id);
                 self.open.save()?;
@@ -422,21 +438,36 @@ impl<'a> Desk<'a> {
             offer: self.offer,
             keys: self.keys.clone(),
             configurations: self.configurations.clone(),
+            wanted: self.wanted.clone(),
             attested: self.instance.is_some(),
             haip: self.haip,
         });
         self.open.save()
     }
 
-    /// A refresh token may have taken the place of the one before, which counts no more.
+    /// Keeps what new copies can be had with, as soon as it comes: however this ends, they can. A refresh token may have taken the place of the one before, which
+    /// counts no more.
     fn keep_session(&mut self, issuance: &Issuance) {
-        if let Some(session) = issuance.session()
-            && !self.configurations.is_empty()
-        {
-            self.open.wallet.renew_by(Renewal {
-                session: session.clone(),
-                configurations: self.configurations.clone(),
-            });
+        let Some(session) = issuance.session() else { return };
+        if let Some(before) = self.session.replace(session.clone()) {
+            self.open.wallet.forget_session(&before);
+        }
+        let mut configurations = self.configurations.clone();
+        configurations.extend(
+            self.wanted
+                .iter()
+                .filter(|id| !self.configurations.contains(id))
+                .cloned(),
+        );
+        let renewal = Renewal {
+            session: session.clone(),
+            configurations,
+        };
+        match (self.configurations.is_empty(), renewal.configurations.is_empty()) {
+            (_, true) => {}
+            // Nothing came of it yet: what is known stays beside it.
+            (true, false) => self.open.wallet.keep_renewal(renewal),
+            (false, false) => self.open.wallet.renew_by(renewal),
         }
     }
 }

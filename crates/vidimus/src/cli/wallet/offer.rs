@@ -198,6 +198,7 @@ pub(super) async fn offer(
             .filter(|_| review.tx_code.is_some())
             .map(Opaque::new),
     };
+    desk.want(&choice);
     let next = desk.with(|context| issuance.accept(choice, context))?;
     desk.go(issuance, next, &asks).await?;
     let kept = desk.kept.clone();
@@ -267,7 +268,7 @@ pub(super) async fn refresh(
         let issuer = renewal.session.issuer.as_str().to_owned();
         let is_under_way = |id: &String| {
             let mut pending = open.wallet.pending().iter();
-            pending.any(|one| one.issuer == issuer && one.configurations.contains(id))
+            pending.any(|one| one.issuer == issuer && one.is_for(id))
         };
         let wanted: Vec<(String, usize)> = renewal
             .configurations
@@ -296,7 +297,7 @@ pub(super) async fn refresh(
         kept.append(&mut desk.kept);
         let over = desk.is_refused();
         if over {
-            open.wallet.forget_renewal(&renewal);
+            open.wallet.forget_session(&renewal.session);
             open.save()?;
         }
         refused.extend(gone.err());

@@ -184,3 +184,24 @@ async fn keys_are_attested_where_the_issuer_insists() {
     let claimed = server.ask(&[&claim[..], &["--provider", &proxy.url]].concat()).json();
     assert_eq!(claimed["claimed"][0]["copies"], 2, "one attestation for two keys");
 }
+
+/// The code of an offer counts once: what its tokens can be renewed with is kept before anything else is asked for.
+#[tokio::test]
+async fn what_copies_can_be_had_with_is_kept_when_it_comes() {
+    let (proxy, server, api) = behind_a_proxy();
+    let offer = offered(&server, &api, "P1234567", json!({"formats": ["dc+sd-jwt"]})).await;
+    let (link, code) = (text(&offer, "/link"), text(&offer, "/tx_code/code"));
+    let claim = ["wallet", "offer", &link, "--loopback", "--code", &code, "--copies", "2"];
+    proxy.instead("/credential", 400, r#"{"error": "credential_request_denied"}"#);
+    server.ask(&claim).refused(4, &["credential_request_denied"]);
+    assert_eq!(held(&server), (0, 0), "the issuer ended it");
+    proxy.whole();
+    server.ask(&claim).refused(4, &[]);
+    let came = server.ask(&["wallet", "refresh", "--loopback", "--copies", "2"]).json();
+    assert_eq!(came["claimed"][0]["copies"], 2, "{came}");
+    assert_eq!(held(&server), (2, 0));
+    assert_eq!(
+        server.ask(&["wallet", "refresh", "--loopback"]).json()["claimed"],
+        json!([])
+    );
+}

@@ -24,6 +24,8 @@ struct State {
     lose: Option<(usize, Lost)>,
     lost: Option<String>,
     change: Option<Change>,
+    /// What is answered in the server's place where a path ends so.
+    instead: Option<(String, u16, String)>,
 }
 
 /// A proxy on this machine.
@@ -63,6 +65,16 @@ impl Proxy {
         let mut state = self.state.lock().unwrap();
         state.lose = None;
         state.lost.take()
+    }
+
+    /// From now on whoever asks for a path that ends so is answered this, and the server hears nothing of it.
+    pub fn instead(&self, path: &str, status: u16, body: &str) {
+        self.state.lock().unwrap().instead = Some((path.to_owned(), status, body.to_owned()));
+    }
+
+    /// From now on the server answers everything again.
+    pub fn whole(&self) {
+        self.state.lock().unwrap().instead = None;
     }
 
     /// From now on answers are changed, by their path.
@@ -123,6 +135,14 @@ fn pass(mut wallet: TcpStream, upstream: u16, state: &Mutex<State>) -> std::io::
     };
     if lost == Some(Lost::Request) {
         return Ok(());
+    }
+    let instead = state.lock().unwrap().instead.clone();
+    if let Some((_, status, body)) = instead.filter(|(end, ..)| path.ends_with(end.as_str())) {
+        return write!(
+            wallet,
+            "HTTP/1.1 {status} \r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        );
     }
     let mut server = TcpStream::connect(("127.0.0.1", upstream))?;
     let kept = head
