@@ -78,7 +78,8 @@ impl Source {
     }
 }
 
-/// Verifies the signature of a copy that brings no certificate, with a key of its issuer. Where the copy names the key, that one counts alone.
+/// Verifies the signature of a copy that brings no certificate, with a key of its issuer. Where the copy names the key, that one counts alone. That it is not
+/// there says nothing of the signature.
 pub(crate) fn verify(
     jws: &Jws<'_>,
     source: &Source,
@@ -101,8 +102,12 @@ pub(crate) fn verify(
         key.verify(provider, header.algorithm, jws.message(), jws.signature())
             .is_ok()
     };
-    let mut keys = of_source.keys.iter().filter(|(id, _)| is_named(id));
-    if keys.any(|(_, key)| fits(key) && verifies(key)) {
+    let named = of_source.keys.iter().filter(|(id, key)| is_named(id) && fits(key));
+    let mut keys = named.map(|(_, key)| key).peekable();
+    if keys.peek().is_none() && own.is_none() {
+        return Err(WalletError::UnknownKey);
+    }
+    if keys.any(verifies) {
         Ok(SignedBy {
             source: source.clone(),
             registry: of_source.registry.clone(),

@@ -82,6 +82,9 @@ pub enum WalletError {
     /// The signature does not verify with the certificate that the copy brings, nor with a key of its issuer.
     #[error("the issuer's signature on this certificate does not verify; ask the issuer for it again")]
     IssuerSignature,
+    /// None of the keys that were found for its issuer is the one that it names, or is of its kind: it may be published later.
+    #[error("the key that this certificate was signed with is not among those that its issuer publishes now")]
+    UnknownKey,
     /// The issuer gave none.
     #[error("the issuer gave no copies")]
     NoCopies,
@@ -97,6 +100,9 @@ pub enum WalletError {
     /// There is no certificate of that number.
     #[error("there is no certificate c{0}; `list` shows what there is")]
     NoSuchBatch(u32),
+    /// Nothing of that number is still to come.
+    #[error("nothing is still to come under w{0}; `list` shows what there is")]
+    NoSuchPending(u32),
     /// The consent is to another request, or what it is about is not held any more.
     #[error("this was not agreed to: look at the request again")]
     OtherRequest,

@@ -1,6 +1,6 @@
 //! What is under way with issuers: issuances that are not done, and what new copies can be had with.
 
-use crate::{PrivateKey, Wallet};
+use crate::{PrivateKey, Wallet, WalletError};
 use serde::{Deserialize, Serialize};
 use vidimus_core::{Digest, Timestamp};
 use vidimus_openid4vc::vci::wallet::{Issuance, Session};
@@ -109,6 +109,18 @@ impl Wallet {
             Some(known) => *known = pending,
             None => self.pending.push(pending),
         }
+    }
+
+    /// Gives one up: what the issuer gave and could not be verified, and what it could be had with where nothing came of that.
+    pub fn give_up(&mut self, id: u32) -> Result<Pending, WalletError> {
+        let at = self.pending.iter().position(|one| one.id == id);
+        let given_up = self.pending.remove(at.ok_or(WalletError::NoSuchPending(id))?);
+        if let Some(session) = given_up.issuance.session()
+            && given_up.configurations.is_empty()
+        {
+            self.forget_session(session);
+        }
+        Ok(given_up)
     }
 
     /// Ends one that is done, or that comes to nothing.

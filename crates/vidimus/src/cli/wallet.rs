@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use vidimus_credential::{Format, check::Expected};
 use vidimus_crypto::{Native, OsEntropy, PasswordFile, password::Cost};
-use vidimus_wallet::{Held, Wallet, batch::Batch};
+use vidimus_wallet::{Held, Wallet, batch::Batch, session::Pending};
 
 /// Keep keys and certificates, and show them.
 ///
@@ -145,10 +145,10 @@ enum Command {
     },
     /// What was shown to whom.
     History,
-    /// Remove a certificate.
+    /// Remove a certificate, or give up what is still to come.
     Remove {
-        /// Its number in the list, such as 1 or c1.
-        number: Which,
+        /// Its number in the list, such as 1, c1 or w1.
+        number: Listed,
     },
     /// Change the passphrase.
     Passphrase {
@@ -175,6 +175,26 @@ impl std::str::FromStr for Which {
             None => text.parse().ok().map(Self::Held),
         };
         read.ok_or("a number as `list` shows it, such as 1 or c1")
+    }
+}
+
+/// What the list shows: a certificate, or what is still to come.
+#[derive(Debug, Clone, Copy)]
+enum Listed {
+    /// A certificate.
+    There(Which),
+    /// `w` and its number.
+    Waiting(u32),
+}
+
+impl std::str::FromStr for Listed {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = "a number as `list` shows it, such as 1, c1 or w1";
+        match text.strip_prefix('w') {
+            Some(number) => number.parse().map(Self::Waiting).map_err(|_| wrong),
+            None => text.parse().map(Self::There).map_err(|_| wrong),
+        }
     }
 }
 
@@ -298,7 +318,16 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
             Ok(())
         }
         Command::Remove {
-            number: Which::Claimed(number),
+            number: Listed::Waiting(number),
+        } => {
+            let pending = open.wallet.give_up(number).map_err(failure)?;
+            open.save()?;
+            let line = pending_line(&pending);
+            output.answer(&format!("Given up: {line}"), &pending_view(&pending));
+            Ok(())
+        }
+        Command::Remove {
+            number: Listed::There(Which::Claimed(number)),
         } => {
             let batch = open.wallet.remove_batch(number).map_err(failure)?;
             open.save()?;
@@ -309,7 +338,7 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
             Ok(())
         }
         Command::Remove {
-            number: Which::Held(number),
+            number: Listed::There(Which::Held(number)),
         } => {
             let held = open.wallet.remove(number).map_err(failure)?;
             open.save()?;
@@ -342,18 +371,32 @@ fn list(wallet: &Wallet, output: Output) {
     lines.extend(wallet.batches().iter().map(|batch| batch_line(wallet, batch)));
     let values: Vec<_> = numbered().map(|(number, held)| view(number, held)).collect();
     let claimed: Vec<_> = wallet.batches().iter().map(|batch| batch_view(wallet, batch)).collect();
-    if !wallet.pending().is_empty() {
-        lines.push(format!(
-            "{} still to come: `vidimus wallet refresh` asks again",
-            wallet.pending().len()
-        ));
-    }
+    lines.extend(wallet.pending().iter().map(pending_line));
+    let pending: Vec<_> = wallet.pending().iter().map(pending_view).collect();
     output.answer(
         &lines_or(&lines, "The wallet holds no certificates."),
         &json!({
             "did": wallet.did(), "certificates": values, "claimed": claimed, "waiting": wallet.pending().len(),
+            "pending": pending,
         }),
     );
+}
+
+/// One that is still to come, as a line.
+fn pending_line(pending: &Pending) -> String {
+    let stands = if pending.is_unverified() {
+        "it came and is not verified yet: `vidimus wallet refresh` looks again"
+    } else {
+        "still to come: `vidimus wallet refresh` asks again"
+    };
+    format!("w{}  {}  {stands}", pending.id, offer::plain(&pending.issuer))
+}
+
+fn pending_view(pending: &Pending) -> Value {
+    json!({
+        "number": format!("w{}", pending.id), "issuer": pending.issuer, "since": pending.since,
+        "verified": !pending.is_unverified(),
+    })
 }
 
 /// One claimed certificate, as a line.

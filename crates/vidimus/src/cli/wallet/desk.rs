@@ -342,11 +342,15 @@ impl<'a> Desk<'a> {
         self.with(|context| issuance.prove(&keys, attestation, context))
     }
 
-    /// Keeps what came, if its signature verifies, and tells the issuer what became of it.
+    /// Keeps what came, if its signature verifies, and tells the issuer what became of it. Where that cannot be told now it waits, and is shown to nobody.
     async fn store(&mut self, issuance: &mut Issuance, received: &Received) -> Result<Next, Failure> {
-        let kept = match issuer::keys_of(self.open, self.web, &self.issuer, &received.credentials).await {
-            Err(failure) if failure.exit == Exit::Unavailable => return Err(failure),
-            Err(failure) => Err(failure),
+        let found = match self.haip {
+            // The certificate counts alone.
+            true => Ok(Vec::new()),
+            false => issuer::keys_of(self.open, self.web, &self.issuer, &received.credentials).await,
+        };
+        let kept = match found {
+            Err(failure) => return Err(self.unverified(&failure)),
             Ok(found) => self.take(issuance, received, &found)?,
         };
         match kept {
@@ -392,7 +396,21 @@ impl<'a> Desk<'a> {
             .open
             .wallet
             .keep(&origin, &received.credentials, &keys, found, &native, now);
-        Ok(kept.map_err(failure))
+        match kept {
+            Err(passing @ (WalletError::UnknownKey | WalletError::Full)) => Err(self.unverified(&failure(passing))),
+            kept => Ok(kept.map_err(failure)),
+        }
+    }
+
+    /// What came waits: why, and what to do.
+    fn unverified(&self, why: &Failure) -> Failure {
+        Failure::new(
+            Exit::Unavailable,
+            format!(
+                "{}; what came is kept as w{}, unverified, and shown to nobody: `vidimus wallet refresh` looks again, `vidimus wallet remove w{}` gives it up",
+                why.message, self.id, self.id
+            ),
+        )
     }
 
     fn origin(&self, issuance: &Issuance, configuration: &str) -> Origin {

@@ -1,6 +1,6 @@
 //! The keys of issuers whose copies bring no certificate: by their JWT VC Issuer Metadata, or by their DID.
 
-use super::{failure, open::Open, web::Web};
+use super::{open::Open, web::Web};
 use crate::cli::{Exit, Failure};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use vidimus_wallet::issuer::{IssuerKeys, Source, read_document};
 
 type Found = Vec<(Option<String>, VerificationKey)>;
 
-/// Fetches the keys that these copies are verified with. `issuer` is the Credential Issuer Identifier.
+/// Fetches the keys that these copies are verified with. `issuer` is the Credential Issuer Identifier. Whatever keeps them from being found may pass.
 pub(super) async fn keys_of(
     open: &Open,
     web: &Web,
@@ -20,7 +20,8 @@ pub(super) async fn keys_of(
 ) -> Result<Vec<IssuerKeys>, Failure> {
     let mut sources: Vec<Source> = Vec::new();
     for copy in copies {
-        let source = Source::of(copy).map_err(failure)?;
+        // One that names nobody has no key to be found: whoever verifies it says so.
+        let Ok(source) = Source::of(copy) else { continue };
         if source != Source::Certificate && !sources.contains(&source) {
             sources.push(source);
         }
@@ -37,14 +38,14 @@ pub(super) async fn keys_of(
     Ok(found)
 }
 
-/// A document of an issuer's. Only that there is none is an answer: for everything else it is asked again later.
+/// A document of an issuer's. That there is none is no answer either: it may be published late, or again.
 async fn document(web: &Web, url: &str) -> Result<Vec<u8>, Failure> {
     let came = web.get(url).await?;
     match came.status {
         200 => Ok(came.body),
         404 | 410 => Err(Failure::new(
-            Exit::Refused,
-            "the issuer does not publish the keys that it signs with; nothing was kept",
+            Exit::Unavailable,
+            "the issuer does not publish the keys that it signs with",
         )),
         _ => Err(Failure::new(
             Exit::Unavailable,
@@ -55,7 +56,7 @@ async fn document(web: &Web, url: &str) -> Result<Vec<u8>, Failure> {
 
 /// SD-JWT VC draft 13 §5.
 async fn by_metadata(web: &Web, issuer: &str) -> Result<Found, Failure> {
-    let refused = |error: IssuerError| Failure::new(Exit::Refused, format!("{error}; nothing was kept"));
+    let refused = |error: IssuerError| Failure::unavailable(&error);
     // On this machine, where TLS may be missing, the address is made alike; whether it may be reached is decided where it is.
     let secure = issuer.strip_prefix("http://").map(|rest| format!("https://{rest}"));
     let url = issuer_metadata::url(secure.as_deref().unwrap_or(issuer)).map_err(refused)?;
@@ -76,7 +77,10 @@ async fn by_did(open: &Open, web: &Web, issuer: &str, did: &str) -> Result<(Foun
     match did.parse::<Did>() {
         Ok(Did::Web(at)) => {
             let document = document(web, &at.document_url()).await?;
-            Ok((read_document(did, &document).map_err(failure)?, None))
+            Ok((
+                read_document(did, &document).map_err(|error| Failure::unavailable(&error))?,
+                None,
+            ))
         }
         Ok(Did::Ethr(_)) => {
             // One that does not answer keeps none of the others from being asked.
@@ -85,7 +89,6 @@ async fn by_did(open: &Open, web: &Web, issuer: &str, did: &str) -> Result<(Foun
                 match registered(web, &trusted.url, did).await {
                     Ok(Some(keys)) => return Ok((keys, Some(trusted.url.clone()))),
                     Ok(None) => {}
-                    Err(failure) if failure.exit == Exit::Refused => {}
                     Err(failure) => silent = Some(failure),
                 }
             }

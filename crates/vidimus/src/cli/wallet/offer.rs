@@ -227,9 +227,7 @@ fn report(open: &Open, kept: &[u32], offer: Option<&Value>) -> Told {
     let waiting = open.wallet.pending().len();
     let mut lines: Vec<String> = offer.map(told).into_iter().collect();
     lines.extend(batches.iter().map(|batch| super::batch_line(&open.wallet, batch)));
-    if waiting > 0 {
-        lines.push(format!("{waiting} still to come: `vidimus wallet refresh` asks again"));
-    }
+    lines.extend(open.wallet.pending().iter().map(super::pending_line));
     if batches.is_empty() && waiting == 0 {
         lines.push("Nothing came.".to_owned());
     }

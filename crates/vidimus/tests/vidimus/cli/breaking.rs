@@ -8,7 +8,7 @@ use super::{
 use crate::server::{Api, free_port};
 use serde_json::{Value, json};
 use vidimus_core::SecretBytes;
-use vidimus_crypto::{OsEntropy, PasswordFile};
+use vidimus_crypto::{KeyKind, OsEntropy, PasswordFile, SigningKey};
 
 /// A deployment that its wallets reach through a proxy, with a wallet that trusts it.
 fn behind_a_proxy() -> (Proxy, Deployment, Api) {
@@ -183,6 +183,80 @@ async fn keys_are_attested_where_the_issuer_insists() {
     server.ask(&claim).refused(2, &["--provider"]);
     let claimed = server.ask(&[&claim[..], &["--provider", &proxy.url]].concat()).json();
     assert_eq!(claimed["claimed"][0]["copies"], 2, "one attestation for two keys");
+}
+
+/// Copies that bring no certificate are verified with the keys that their issuer publishes. That these are not there is no word on the copies.
+#[tokio::test]
+async fn what_cannot_be_verified_yet_waits_and_is_lost_by_nothing_but_its_holder_s_word() {
+    let (proxy, server, api) = behind_a_proxy();
+    let registry = "/v1/registry/issuers";
+    let refresh = ["wallet", "refresh", "--loopback"];
+    let request = asked(&server, &api).await;
+    for (at, (status, body)) in [(404, "{}"), (410, "{}"), (200, r#"{"items": []}"#), (200, "no JSON")]
+        .into_iter()
+        .enumerate()
+    {
+        let offer = offered(
+            &server,
+            &api,
+            &format!("P100000{at}"),
+            json!({"formats": ["jwt_vc_json"]}),
+        )
+        .await;
+        let (link, code) = (text(&offer, "/link"), text(&offer, "/tx_code/code"));
+        let claim = ["wallet", "offer", &link, "--loopback", "--code", &code, "--copies", "2"];
+        let (before, _) = held(&server);
+        proxy.instead(registry, status, body);
+        let told = ["wallet refresh", "wallet remove w1", "shown to nobody"];
+        server.ask(&claim).refused(5, &told);
+        server.ask(&claim).refused(5, &told);
+        server.ask(&refresh).refused(5, &told);
+        assert_eq!(held(&server), (before, 1), "{status} {body}");
+        let pending = &server.ask(&["wallet", "list"]).json()["pending"][0];
+        assert_eq!(
+            (&pending["number"], &pending["verified"]),
+            (&json!("w1"), &json!(false))
+        );
+        if before == 0 {
+            // Nothing of it is shown.
+            let answer = ["wallet", "request", &text(&request, "/link"), "--loopback", "--yes"];
+            assert_ne!(server.ask(&answer).code, 0);
+        }
+        proxy.whole();
+        if at == 1 {
+            // Its holder does not want to wait.
+            server.ask(&["wallet", "remove", "w2"]).refused(4, &["w2"]);
+            server.ask(&["wallet", "remove", "w1"]).json();
+            assert_eq!(server.ask(&refresh).json()["waiting"], 0);
+            assert_eq!(held(&server), (before, 0));
+            continue;
+        }
+        let came = server.ask(&refresh).json();
+        assert_eq!(came["claimed"][0]["copies"], 2, "{came}");
+        assert_eq!(held(&server), (before + 2, 0));
+    }
+    // Where the key is there and did not sign, there is nothing to wait for.
+    let other = json!(SigningKey::generate(KeyKind::P256, &mut OsEntropy).public_key());
+    proxy.change(move |path, body| {
+        if !path.ends_with(registry) {
+            return body;
+        }
+        let mut all: Value = serde_json::from_str(&body).unwrap();
+        let issuers = all["items"].as_array_mut().unwrap().iter_mut();
+        for key in issuers.flat_map(|issuer| issuer["keys"].as_array_mut().unwrap()) {
+            if key["purpose"] != "sealing" {
+                key["jwk"] = other.clone();
+            }
+        }
+        all.to_string()
+    });
+    let offer = offered(&server, &api, "P2000000", json!({"formats": ["jwt_vc_json"]})).await;
+    let (link, code) = (text(&offer, "/link"), text(&offer, "/tx_code/code"));
+    let (before, _) = held(&server);
+    server
+        .ask(&["wallet", "offer", &link, "--loopback", "--code", &code])
+        .refused(4, &["does not verify"]);
+    assert_eq!(held(&server), (before, 0));
 }
 
 /// The code of an offer counts once: what its tokens can be renewed with is kept before anything else is asked for.
