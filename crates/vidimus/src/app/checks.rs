@@ -211,6 +211,11 @@ async fn trust_list(app: &App, text: String, read_at: Option<&str>, now: Timesta
         .map_err(|error| refused(format!("/trust_list: {error}")))
 }
 
+/// Whom the operator trusts, and on whose behalf lists are fetched then.
+pub fn trusted_here(app: &App, now: Timestamp) -> Option<(TrustList, Asker)> {
+    app.trusted.list(now).map(|list| (list, Asker::Operator))
+}
+
 /// One check on this server's own evidence: the registry and anchors as read from the chain, the status table, and, for copies that carry
 /// none, the receipt by digest. `trust` holds signers of others, and who trusts them; a status list of theirs is fetched where nothing else
 /// speaks against what refers to it.

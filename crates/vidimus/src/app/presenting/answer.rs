@@ -8,9 +8,7 @@ use super::{
     Kept, answer_of, answer_place, opened, view,
     views::{Confirmation, PresentationView},
 };
-use crate::app::{
-    App, checks, error::Error, foreign_lists::Asker, participants, principal::Principal, wallets::offers,
-};
+use crate::app::{App, checks, error::Error, participants, principal::Principal, wallets::offers};
 use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq as _;
 use vidimus_core::{
@@ -288,7 +286,7 @@ async fn check(app: &App, session: &Session, id: &str, presentation: &Presented)
         purpose: None,
     };
     let (now, policy) = (app.now(), checks::policy(app));
-    let trust = app.trusted.list(now).map(|list| (list, Asker::Operator));
+    let trust = checks::trusted_here(app, now);
     checked.report = checks::evaluate(app, input, Some(&expected), trust, policy, now).await?;
     let passed = |test| {
         let result = checked.report.test(test);

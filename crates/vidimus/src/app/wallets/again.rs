@@ -259,14 +259,13 @@ pub(super) async fn with_valid(
     let found = app.store.get(move |tx| {
         for person in &persons {
             for category in &wanted {
-                let Some(result) = results::newest(tx, &scope, person, category, None)? else {
-                    continue;
-                };
-                let certificate = certificates::find_by_result(tx, &scope, result.id)?;
-                let live =
-                    |one: &certificates::Certificate| one.state == certificates::State::Valid && one.valid_until > now;
-                if certificate.as_ref().is_some_and(live) {
-                    return Ok(Some(*person));
+                for result in results::list_live(tx, &scope, person, category, None)? {
+                    let valid = certificates::find_by_result(tx, &scope, result.id)?.is_some_and(|certificate| {
+                        certificate.state == certificates::State::Valid && certificate.valid_until > now
+                    });
+                    if valid {
+                        return Ok(Some(*person));
+                    }
                 }
             }
         }

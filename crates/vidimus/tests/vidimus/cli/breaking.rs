@@ -8,6 +8,7 @@ use super::{
 use crate::server::{Api, free_port};
 use serde_json::{Value, json};
 use vidimus_core::SecretBytes;
+use vidimus_core::Signer as _;
 use vidimus_crypto::{KeyKind, OsEntropy, PasswordFile, SigningKey};
 
 /// A deployment that its wallets reach through a proxy, with a wallet that trusts it.
