@@ -56,6 +56,7 @@ printf '\n[anchor]\ninterval_seconds = 1\n\n[trust]\ndirectory = "%s"\n\n[outsid
   printf '\n[identity]\nname = "the tests"\nissuer = "http://127.0.0.1:%s"\n' "$service"
   printf 'authorization_endpoint = "http://127.0.0.1:%s/auth"\ntoken_endpoint = "http://127.0.0.1:%s/token"\n' "$service" "$service"
   printf 'client_id = "vidimus"\nclient_secret = "of-the-tests"\ntrust_framework = "eidas"\n'
+  printf '\n[wallets]\nredirects = ["vidimus-wallet https://wallet.example/back"]\n'
 } >>"$work/vidimus.toml"
 "$vidimus" --config "$work/vidimus.toml" --json serve >"$work/serve.out" 2>"$work/serve.log" &
 server=$!

@@ -128,8 +128,8 @@ report(first.page.html.includes('Show who you are with the tests'), 'the page of
 const [request] = asked
 const claims = JSON.parse(request.claims)
 report(
-  request.code_challenge_method === 'S256' && claims.id_token.verified_claims.verification.trust_framework.value === 'eidas',
-  'oidc-provider accepts the request: PKCE, nonce, and verified claims by the rules that were asked for',
+  request.code_challenge_method === 'S256' && Number(request.max_age) === 300 && claims.id_token.verified_claims.verification.trust_framework.value === 'eidas',
+  'oidc-provider accepts the request: PKCE, nonce, a fresh login, and verified claims by the rules that were asked for',
 )
 report(new URL(first.returned).origin === base, 'and sends the browser back')
 report(first.back.html.includes('is asked who you are') && first.back.fields.page === first.page.fields.page, 'to the page that it left')

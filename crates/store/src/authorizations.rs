@@ -208,18 +208,35 @@ pub fn miss(tx: &mut Tx<'_>, id: AuthorizationId, allowed: u32) -> Result<Option
     )
 }
 
-/// Grants it: the wallet may redeem the code with this hash, once, until `expires`.
-pub fn grant(
+/// Grants it for its offer: the wallet may redeem the code with this hash, once, until `expires`.
+pub fn grant(tx: &mut Tx<'_>, id: AuthorizationId, code: &Digest, expires: Timestamp) -> Result<bool, Error> {
+    grant_as(tx, id, None, None, code, expires)
+}
+
+/// Grants it to a person: what is theirs, and, where they proved to be reached at `contact`, what was recorded with it.
+pub fn grant_to(
+    tx: &mut Tx<'_>,
+    id: AuthorizationId,
+    person: &PersonIndex,
+    contact: Option<&Digest>,
+    code: &Digest,
+    expires: Timestamp,
+) -> Result<bool, Error> {
+    grant_as(tx, id, Some(person), contact, code, expires)
+}
+
+fn grant_as(
     tx: &mut Tx<'_>,
     id: AuthorizationId,
     person: Option<&PersonIndex>,
+    contact: Option<&Digest>,
     code: &Digest,
     expires: Timestamp,
 ) -> Result<bool, Error> {
     let rows = tx.execute(
-        "UPDATE authorizations SET state = 'granted', person = $1, code_hash = $2, proof_code = NULL, expires = $3 \
-         WHERE id = $4 AND state IN ('shown', 'asked')",
-        params![person, code, expires, id],
+        "UPDATE authorizations SET state = 'granted', person = $1, contact_hash = $2, code_hash = $3, proof_code = NULL, \
+         proof_ciphertext = NULL, expires = $4 WHERE id = $5 AND state IN ('shown', 'asked')",
+        params![person, contact, code, expires, id],
     )?;
     Ok(rows == 1)
 }

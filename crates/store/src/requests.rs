@@ -65,6 +65,16 @@ pub fn take(tx: &mut Tx<'_>, scope: &Scope, nonce_hash: &Digest, now: Timestamp)
     )
 }
 
+/// Whether the scope asked with this nonce, and still keeps the request.
+pub fn has(tx: &mut Tx<'_>, scope: &Scope, nonce_hash: &Digest) -> Result<bool, Error> {
+    let found = tx.find(
+        "SELECT id FROM requests WHERE nonce_hash = $1 AND (participant_id = $2 OR $2 IS NULL)",
+        params![nonce_hash, scope.participant()],
+        |mut row| row.take::<RequestId>(0),
+    )?;
+    Ok(found.is_some())
+}
+
 /// A request by its id, whoever's: whoever was given the id may answer it.
 pub fn find(tx: &mut Tx<'_>, id: RequestId) -> Result<Option<Request>, Error> {
     tx.find(

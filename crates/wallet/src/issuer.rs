@@ -184,35 +184,54 @@ fn own_key(source: &Source) -> Option<IssuerKeys> {
 pub(crate) struct Vouching<'w> {
     roots: Vec<Certificate>,
     trusted: &'w [Trusted],
+    keys: &'w [(String, PublicKey)],
 }
 
 impl<'w> Vouching<'w> {
     pub(crate) fn of(wallet: &'w Wallet) -> Self {
-        let roots = wallet.trusted.iter();
+        let of_deployments = wallet.trusted.iter();
+        let mut roots: Vec<_> = of_deployments
+            .filter_map(|one| Certificate::from_text(&one.root).ok())
+            .collect();
+        roots.extend_from_slice(&wallet.others.issuers);
         Self {
-            roots: roots.filter_map(|one| Certificate::from_text(&one.root).ok()).collect(),
+            roots,
             trusted: &wallet.trusted,
+            keys: &wallet.others.issuer_keys,
         }
     }
 
     /// Whether every copy was signed by somebody whom a deployment that the holder trusts vouches for: under a certificate that its root leads to
-    /// (HAIP 1.0 §6.1.1), or with a key that it publishes itself.
+    /// (HAIP 1.0 §6.1.1), or with a key that it publishes itself. Or by one of the others that the holder trusts.
     pub(crate) fn vouches_for(&self, batch: &Batch, now: Timestamp, provider: &dyn Provider) -> bool {
         let by = batch.signed_by();
         let is_trusted = |url: &str| self.trusted.iter().any(|one| one.url == url);
+        let all = |fits: &dyn Fn(&str) -> bool| batch.copies().iter().all(|copy| fits(&copy.envelope().copy));
         match &by.source {
-            Source::Certificate => {
-                let copies = batch.copies().iter();
-                copies
-                    .map(|copy| copy.envelope().copy.as_str())
-                    .all(|copy| self.leads(copy, now, provider))
+            Source::Certificate => all(&|copy| self.leads(copy, now, provider)),
+            Source::Metadata(issuer) => {
+                let own = |one: &Trusted| {
+                    let rest = issuer.strip_prefix(one.url.as_str());
+                    rest.is_some_and(|rest| rest.starts_with("/issuers/"))
+                };
+                self.trusted.iter().any(own) || all(&|copy| self.is_known(issuer, copy, provider))
             }
-            Source::Metadata(issuer) => self.trusted.iter().any(|one| {
-                let rest = issuer.strip_prefix(one.url.as_str());
-                rest.is_some_and(|rest| rest.starts_with("/issuers/"))
-            }),
-            Source::Did(_) => by.registry.as_deref().is_some_and(is_trusted),
+            Source::Did(did) => {
+                by.registry.as_deref().is_some_and(is_trusted) || all(&|copy| self.is_known(did, copy, provider))
+            }
         }
+    }
+
+    /// Whether a key that is trusted as this issuer's signed it.
+    fn is_known(&self, issuer: &str, copy: &str, provider: &dyn Provider) -> bool {
+        let signed = copy.split('~').next().unwrap_or_default();
+        let Ok(jws) = Jws::parse(signed, crate::batch::MAX_COPY) else {
+            return false;
+        };
+        let algorithm = jws.header().algorithm;
+        self.keys.iter().filter(|(owner, _)| owner == issuer).any(|(_, key)| {
+            key.fits(algorithm) && provider.verify(algorithm, key, jws.message(), jws.signature()).is_ok()
+        })
     }
 
     fn leads(&self, copy: &str, now: Timestamp, provider: &dyn Provider) -> bool {

@@ -75,6 +75,10 @@ impl Left {
         }
         let input = Input::parse(self.presentation.as_bytes()).ok();
         let input = input.filter(Input::is_shown).ok_or(Reason::Malformed)?;
+        // Else nothing would say how old it is: whoever seals it chooses the nonce.
+        if input.presentation().is_some_and(|shown| shown.issued_at.is_none()) {
+            return Err(Reason::PresentationExpired);
+        }
         let expected = Expected {
             nonce: self.nonce.clone(),
             audience: verifier.to_owned(),

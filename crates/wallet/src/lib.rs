@@ -36,6 +36,7 @@ use vidimus_credential::{
     countersign,
     format::{self, FormatError},
     presentation::Draft,
+    x509::Certificate,
 };
 
 /// How long a presentation holds: a minute.
@@ -211,6 +212,20 @@ pub struct Wallet {
     /// Digests of requests that were answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) answered: Vec<Digest>,
+    /// Whom the holder trusts beside deployments, this time.
+    #[serde(skip)]
+    pub(crate) others: Others,
+}
+
+/// Whom the holder trusts without a deployment of theirs. Said anew each time, and kept nowhere.
+#[derive(Debug, Clone, Default)]
+pub struct Others {
+    /// Certificates of issuers, or of who certifies them.
+    pub issuers: Vec<Certificate>,
+    /// Keys of issuers, each with the identifier of whose it is.
+    pub issuer_keys: Vec<(String, PublicKey)>,
+    /// Certificates of verifiers, or of who certifies them.
+    pub verifiers: Vec<Certificate>,
 }
 
 /// A deployment that the wallet trusts: whoever its root certified is who they say, and its registry says what verifiers may ask.
@@ -254,6 +269,7 @@ impl Wallet {
             registries: Vec::new(),
             shared: Vec::new(),
             answered: Vec::new(),
+            others: Others::default(),
         })
     }
 
@@ -447,6 +463,14 @@ impl Wallet {
     pub fn trust(&mut self, trusted: Trusted) {
         self.trusted.retain(|known| known.url != trusted.url);
         self.trusted.push(trusted);
+    }
+    /// Whom the holder trusts beside deployments.
+    pub fn others(&self) -> &Others {
+        &self.others
+    }
+    /// Trusts these too, as long as this value is there.
+    pub fn trust_others(&mut self, others: Others) {
+        self.others = others;
     }
     /// What is known of registries, for when they do not answer.
     pub fn registries(&self) -> &[registration::Registry] {

@@ -22,7 +22,7 @@ use vidimus_credential::{
 
 /// The longest ID token that is read.
 pub const MAX_TOKEN: usize = 64 << 10;
-/// How long ago an ID token may have been made, in seconds: it is fetched at once.
+/// How long ago an ID token may have been made, in seconds, and its person have shown the service who they are: it is fetched at once.
 pub const MAX_AGE: i64 = 300;
 /// How far the service's clock may be ahead, in seconds.
 pub const WINDOW: i64 = 60;
@@ -46,8 +46,8 @@ pub struct Ask<'a> {
     pub challenge: &'a pkce::Challenge,
     /// By which rules the person has to have been identified, where only one will do.
     pub trust_framework: Option<&'a str>,
-    /// Languages of the person, for the service's pages.
-    pub ui_locales: Option<&'a str>,
+    /// How long ago the person may have shown the service who they are, in seconds: a session that is open there proves nothing.
+    pub max_age: i64,
 }
 
 impl Ask<'_> {
@@ -63,11 +63,11 @@ impl Ask<'_> {
             .with("code_challenge", self.challenge.as_str())
             .with("code_challenge_method", pkce::S256)
             .with("claims", &self.claims().to_string())
-            .with_some("ui_locales", self.ui_locales);
+            .with("max_age", &self.max_age.to_string());
         with_query(self.endpoint.as_str(), &query)
     }
 
-    /// The `claims` parameter (Core §5.5; Identity Assurance §6): the document, and one claim, without which there are no verified claims.
+    /// The `claims` parameter (Core §5.5; Identity Assurance §6): the document, and the date of birth that goes with it.
     fn claims(&self) -> Value {
         let framework = self.trust_framework.map_or(Value::Null, |name| json!({"value": name}));
         let document = json!({"type": null, "document_number": null, "issuer": {"country_code": null}});
@@ -156,6 +156,8 @@ pub struct Document {
     pub country: String,
     /// Its number.
     pub number: String,
+    /// When its holder was born, as the service has verified it.
+    pub birth_date: String,
 }
 
 impl fmt::Debug for Document {
@@ -183,8 +185,10 @@ pub fn verify(token: &str, expected: &Expected<'_>, provider: &dyn Provider) -> 
     }
     let issued = time("iat")?.ok_or(IdentityError::Claim("iat"))?;
     let ends = time("exp")?.ok_or(IdentityError::Claim("exp"))?;
+    let seen = time("auth_time")?.ok_or(IdentityError::Claim("auth_time"))?;
     let age = expected.now.since(issued);
-    if ends <= expected.now || !(-WINDOW..=MAX_AGE).contains(&age) {
+    let session = expected.now.since(seen);
+    if ends <= expected.now || !(-WINDOW..=MAX_AGE).contains(&age) || session > MAX_AGE + WINDOW {
         return Err(IdentityError::Time);
     }
     let documents = documents(&claims, expected.trust_framework);
@@ -227,21 +231,31 @@ fn documents(claims: &Map<String, Value>, trust_framework: Option<&str>) -> Vec<
         Some(one) => std::slice::from_ref(one),
         None => &[],
     };
-    all.iter()
-        .filter_map(|verified| verified.get("verification"))
-        .filter(|verification| {
-            let framework = verification.get("trust_framework").and_then(Value::as_str);
-            framework.is_some_and(|named| trust_framework.is_none_or(|wanted| wanted == named))
-        })
-        .filter_map(|verification| verification.get("evidence")?.as_array())
-        .flatten()
-        .filter(|evidence| evidence.get("type").and_then(Value::as_str) == Some("document"))
-        .filter_map(|evidence| document(evidence.get("document_details")?))
-        .take(MAX_DOCUMENTS)
-        .collect()
+    let mut found = Vec::new();
+    for verified in all {
+        let (Some(verification), Some(born)) = (
+            verified.get("verification"),
+            verified.pointer("/claims/birthdate").and_then(Value::as_str),
+        ) else {
+            continue;
+        };
+        let framework = verification.get("trust_framework").and_then(Value::as_str);
+        if framework.is_none_or(|named| trust_framework.is_some_and(|wanted| wanted != named)) {
+            continue;
+        }
+        let evidence = verification.get("evidence").and_then(Value::as_array);
+        let documents = evidence
+            .into_iter()
+            .flatten()
+            .filter(|evidence| evidence.get("type").and_then(Value::as_str) == Some("document"))
+            .filter_map(|evidence| document(evidence.get("document_details")?, born));
+        found.extend(documents);
+    }
+    found.truncate(MAX_DOCUMENTS);
+    found
 }
 
-fn document(details: &Value) -> Option<Document> {
+fn document(details: &Value, born: &str) -> Option<Document> {
     let text = |value: &Value, name: &str| {
         let text = value.get(name)?.as_str()?;
         (1..=MAX_TEXT).contains(&text.len()).then(|| text.to_owned())
@@ -251,5 +265,6 @@ fn document(details: &Value) -> Option<Document> {
         kind: text(details, "type")?,
         country: text(issuer, "country_code").or_else(|| text(issuer, "country"))?,
         number: text(details, "document_number")?,
+        birth_date: born.to_owned(),
     })
 }

@@ -241,8 +241,8 @@ on_both! {
             let asked = authorizations::find_by_page(tx, issuer, &page, NOW)?.unwrap();
             assert_eq!((asked.state, asked.proof_code), (authorizations::State::Asked, Some(proof)));
             assert_eq!(authorizations::miss(tx, id, 5)?, Some(1));
-            assert!(authorizations::grant(tx, id, None, &code, NOW.plus(60))?);
-            assert!(!authorizations::grant(tx, id, None, &digest(), NOW.plus(60))?);
+            assert!(authorizations::grant(tx, id, &code, NOW.plus(60))?);
+            assert!(!authorizations::grant(tx, id, &digest(), NOW.plus(60))?);
             assert_eq!(authorizations::miss(tx, id, 5)?, None, "it is over");
             assert_eq!(authorizations::find_by_page(tx, issuer, &page, NOW)?, None);
             assert_eq!(authorizations::find_by_code(tx, elsewhere, &code)?, None);
@@ -271,7 +271,7 @@ on_both! {
             for count in [Some(1), Some(2), Some(3), None] {
                 assert_eq!(authorizations::miss(tx, new.id, 3)?, count);
             }
-            assert!(!authorizations::grant(tx, new.id, None, &digest(), NOW.plus(60))?);
+            assert!(!authorizations::grant(tx, new.id, &digest(), NOW.plus(60))?);
             Ok::<_, Error>(())
         }).await.unwrap();
     }

@@ -227,14 +227,20 @@ pub async fn evaluate(
     policy: Policy,
     now: Timestamp,
 ) -> Result<Report, Error> {
-    // Before the root is looked up: a block that is read in between is then one that this answer does not claim to know.
-    let registries = app.registries();
+    // Before the root is looked up: that there is none is said of no block that is read in between.
+    let before = *app.registries().issuers.head();
     let known = known(app, &input).await?;
+    // After it: where there is one, its block is known here too.
+    let registries = app.registries();
     if let Some((salt, Some(receipt))) = known.kept.map(|kept| kept.open(app)).transpose()?.flatten() {
         input = input.with_receipt(salt, receipt);
     }
     let lists = status::lists(app, &known.lists).await?;
-    let (head, chain_id) = (registries.issuers.head(), app.facts.chain);
+    let head = match known.root {
+        Some(_) => *registries.issuers.head(),
+        None => before,
+    };
+    let chain_id = app.facts.chain;
     let roots = Roots::answer(
         chain_id,
         app.contracts.anchors,

@@ -272,7 +272,8 @@ impl App {
             registries: RwLock::new(Arc::new(registries)),
             key_rows: Mutex::new(HashMap::new()),
             askers: memo::Memo::new(MOST_MADE),
-            site_metadata: memo::Memo::new(MOST_MADE),
+            // Each is some hundred kilobytes.
+            site_metadata: memo::Memo::new(MOST_MADE / 10),
             types: memo::Memo::new(MOST_MADE),
             lists: Mutex::new(None),
             delegates: Mutex::default(),

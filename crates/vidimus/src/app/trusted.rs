@@ -147,16 +147,21 @@ impl Trusted {
         Some(list)
     }
 
+    /// Whom a directory has in a role, once. A file that cannot be used is an error here.
+    pub fn role(directory: &Path, role: Role) -> Result<Anchors, TrustError> {
+        let mut anchors = Anchors::default();
+        for (path, size, _) in files(&directory.join(role.directory())) {
+            read(&path, size, &mut anchors)?;
+        }
+        Ok(anchors)
+    }
+
     /// Adds whom a directory has to a list, once. A file that cannot be used is an error here, and so is a directory without issuers.
     pub fn add_all(directory: &Path, list: &mut TrustList) -> Result<(), TrustError> {
-        let read_all = |role: Role| {
-            let mut anchors = Anchors::default();
-            for (path, size, _) in files(&directory.join(role.directory())) {
-                read(&path, size, &mut anchors)?;
-            }
-            Ok(anchors)
-        };
-        let (issuers, status) = (read_all(Role::Issuer)?, read_all(Role::Status)?);
+        let (issuers, status) = (
+            Self::role(directory, Role::Issuer)?,
+            Self::role(directory, Role::Status)?,
+        );
         if issuers.is_empty() && status.is_empty() {
             return Err(TrustError {
                 path: directory.display().to_string(),

@@ -64,6 +64,10 @@ pub struct Arguments {
     passphrase: PassphraseArguments,
     #[command(flatten)]
     web: WebArguments,
+    /// A directory with whom you trust beside deployments, in the form of a server's `[trust]`: certificates and JWK sets in `issuers/`, certificates in
+    /// `verifiers/`.
+    #[arg(long = "trust", value_name = "DIR", env = "VIDIMUS_WALLET_TRUST", global = true)]
+    others: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -249,6 +253,7 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> Result<(), Fail
     }
     let passphrase = arguments.passphrase.existing()?;
     let mut open = Open::existing(Kind::Wallet, path, &passphrase)?;
+    open.wallet.trust_others(trust::others(arguments.others.as_deref())?);
     let at = arguments.web.clone();
     let (web, loopback) = (|| Web::new(&at), at.loopback);
     match arguments.command {

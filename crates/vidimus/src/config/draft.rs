@@ -208,6 +208,12 @@ impl Draft {
                 "is needed beside [identity]: the service's keys stand in its directory `identity`",
             ));
         }
+        if self.identity.is_some() && self.wallets.redirects.is_empty() && !self.wallets.haip_only {
+            return Err(wrong(
+                "wallets.redirects",
+                "is needed beside [identity]: where wallets may be answered. Else whoever sends somebody a link could have their certificates",
+            ));
+        }
         Ok(Config {
             server: self.server.check()?,
             ledger: self.ledger.check(&data_dir)?,

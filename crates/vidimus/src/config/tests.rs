@@ -228,7 +228,10 @@ fn an_identity_service_is_named_whole() {
     assert!(parse(LEAST, &[]).unwrap().identity.is_none());
     let whole = "[identity]\nname = \"ID\"\nissuer = \"https://id.example\"\nauthorization_endpoint = \"https://id.example/a\"\n\
                  token_endpoint = \"https://id.example/t\"\nclient_id = \"vidimus\"\n";
-    let trusting = format!("{LEAST}[trust]\ndirectory = \"trusted\"\n");
+    let redirects = "[wallets]\nredirects = [\"wallet https://wallet.example/back\"]\n";
+    let trusting = format!("{LEAST}{redirects}[trust]\ndirectory = \"trusted\"\n");
+    let anywhere = refusal(&format!("{LEAST}[trust]\ndirectory = \"trusted\"\n{whole}"));
+    assert!(anywhere.contains("wallets.redirects"), "{anywhere}");
     let secret = [("VIDIMUS_IDENTITY_CLIENT_SECRET", "geheim")];
     let config = parse(&format!("{trusting}{whole}"), &secret).unwrap();
     let identity = config.identity.as_ref().unwrap();

@@ -17,6 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use vidimus_core::{Provider as _, encoding::base64};
+use vidimus_openid4vc::oauth::Opaque;
 
 /// The page's cookie: this host's alone, over TLS alone, and never from another site.
 const COOKIE: &str = "__Host-vidimus-authorize";
@@ -38,12 +39,7 @@ pub(super) fn show(app: &App, site: &Site, shown: Shown) -> Result<Response, Fai
             let location = HeaderValue::from_str(&location).map_err(|_| Failure::internal())?;
             Ok((StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response())
         }
-        Shown::Over(text) => {
-            let mut response = page(app, &format!("<p>{}</p>", escape(text)));
-            *response.status_mut() = StatusCode::BAD_REQUEST;
-            response.extensions_mut().insert(Told("authorization-over"));
-            Ok(response)
-        }
+        Shown::Over(text) => Ok(over(app, text)),
         Shown::Ask(asked) => {
             let mut response = page(app, &form(site, &asked));
             if let Some(value) = asked.cookie {
@@ -54,6 +50,14 @@ pub(super) fn show(app: &App, site: &Site, shown: Shown) -> Result<Response, Fai
             Ok(response)
         }
     }
+}
+
+/// There is nothing to go on with.
+pub(super) fn over(app: &App, text: &str) -> Response {
+    let mut response = page(app, &format!("<p>{}</p>", escape(text)));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response.extensions_mut().insert(Told("authorization-over"));
+    response
 }
 
 /// What the person is asked, by what was asked before.
@@ -94,7 +98,7 @@ fn form(site: &Site, asked: &Asked) -> String {
             "<p>To get a certificate again that was issued to you, show who you are.</p>".to_owned(),
         ),
         Step::Identified => {
-            let code = escape(asked.service_code.as_deref().unwrap_or_default());
+            let code = escape(asked.service_code.as_ref().map_or("", Opaque::expose));
             let name = escape(asked.service.as_deref().unwrap_or_default());
             (
                 "",
@@ -108,9 +112,11 @@ fn form(site: &Site, asked: &Asked) -> String {
     let notice = match asked.notice {
         None => String::new(),
         Some(Notice::Wrong) => format!("<p role=\"alert\"><strong>{wrong}</strong> Check it and try again.</p>"),
-        Some(Notice::NotIdentified) => "<p role=\"alert\"><strong>The service did not say who you are.</strong> Try again, or claim by a code.</p>".to_owned(),
+        Some(Notice::NotIdentified) => {
+            "<p role=\"alert\"><strong>The service did not say who you are.</strong> Try again, or ask the issuer.</p>".to_owned()
+        }
         Some(Notice::NothingValid) => "<p role=\"alert\"><strong>This issuer has no valid certificate of yours with the document that the service \
-             named.</strong> Claim by a code, or ask the issuer.</p>"
+             named.</strong> Ask the issuer.</p>"
             .to_owned(),
     };
     let go_on = match asked.step {
@@ -124,12 +130,13 @@ fn form(site: &Site, asked: &Asked) -> String {
         .map(|title| format!("<li>{}</li>", escape(title)))
         .collect();
     format!(
-        "<h1>{issuer}</h1><p>The wallet <strong>{wallet}</strong> asks to keep:</p><ul>{titles}</ul>{notice}\
+        "<h1>{issuer}</h1><p>The wallet <strong>{wallet}</strong> asks to keep, and is answered at <strong>{at}</strong>:</p><ul>{titles}</ul>{notice}\
          <form method=\"post\" action=\"{action}\"><input type=\"hidden\" name=\"page\" value=\"{page}\">{fields}\
          <p>{go_on} <button name=\"decline\" value=\"yes\">Decline</button></p>{service}</form>",
         issuer = escape(&asked.issuer),
         wallet = escape(&asked.wallet),
         action = escape(site.endpoint(endpoints::AUTHORIZE).as_str()),
+        at = escape(&asked.at),
         page = escape(&asked.form),
         service = service
             .filter(|_| matches!(asked.step, Step::Contact | Step::Service))

@@ -4,7 +4,7 @@ use super::{
     edge::Client,
     error::{Failure, Told},
     extract::{Json, Path},
-    page::{cookie, show},
+    page::{cookie, over, show},
 };
 use crate::app::{
     App,
@@ -12,7 +12,7 @@ use crate::app::{
     wallets::{
         self, Incoming, Refusal, Site,
         attest::{AttestationRequest, Attestations},
-        authorize, credential, metadata, nonces, offers, token,
+        authorize, credential, deferred, metadata, nonces, notification, offers, token,
     },
 };
 use axum::{
@@ -308,7 +308,7 @@ pub(super) async fn answer_authorization(
 pub(super) async fn identified(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Response, Failure> {
     match wallets::identity::returned(&app, query.as_deref().unwrap_or_default()).await? {
         Some((site, shown)) => show(&app, &site, shown),
-        None => Err(Failure::not_found()),
+        None => Ok(over(&app, wallets::authorize::OVER)),
     }
 }
 
@@ -394,7 +394,7 @@ pub(super) async fn credential(
     responses((status = 200, body = Object), (status = 202, body = Object))
 )]
 pub(super) async fn deferred(State(app): State<Arc<App>>, Sent { site, incoming }: Sent) -> Result<Response, Failure> {
-    Ok(answer(&app, &site, credential::deferred(&app, &site, &incoming).await))
+    Ok(answer(&app, &site, deferred::request(&app, &site, &incoming).await))
 }
 
 fn answer(app: &App, site: &Site, answer: Result<credential::Answer, Refusal>) -> Response {
@@ -429,7 +429,7 @@ fn taken(app: &App, site: &Site, taken: Result<(), Refusal>) -> Response {
     responses((status = 204, description = "Taken"))
 )]
 pub(super) async fn notify(State(app): State<Arc<App>>, Sent { site, incoming }: Sent) -> Result<Response, Failure> {
-    let told = credential::notify(&app, &site, &incoming).await;
+    let told = notification::notify(&app, &site, &incoming).await;
     Ok(taken(&app, &site, told))
 }
 
@@ -442,7 +442,7 @@ pub(super) async fn notify(State(app): State<Arc<App>>, Sent { site, incoming }:
     responses((status = 204, description = "Taken"))
 )]
 pub(super) async fn subscribe(State(app): State<Arc<App>>, Sent { site, incoming }: Sent) -> Result<Response, Failure> {
-    let told = credential::subscribe(&app, &site, &incoming).await;
+    let told = notification::subscribe(&app, &site, &incoming).await;
     Ok(taken(&app, &site, told))
 }
 
@@ -456,7 +456,7 @@ pub(super) async fn unsubscribe(
     State(app): State<Arc<App>>,
     Sent { site, incoming }: Sent,
 ) -> Result<Response, Failure> {
-    let ended = credential::unsubscribe(&app, &site, &incoming).await;
+    let ended = notification::unsubscribe(&app, &site, &incoming).await;
     Ok(taken(&app, &site, ended))
 }
 

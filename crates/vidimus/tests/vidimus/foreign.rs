@@ -101,14 +101,25 @@ pub fn signed_permit((key, certificate): &(SigningKey, Vec<u8>), change: impl Fn
 }
 
 /// A list by this key and certificate, with these places revoked.
-pub fn list_by((key, certificate): &(SigningKey, Vec<u8>), uri: &str, ttl: Option<u64>, revoked: &[u64]) -> String {
+pub fn list_by(signer: &(SigningKey, Vec<u8>), uri: &str, ttl: Option<u64>, revoked: &[u64]) -> String {
+    list_of(signer, uri, ttl, revoked, 5)
+}
+
+/// The same, signed so many seconds ago.
+pub fn list_of(
+    (key, certificate): &(SigningKey, Vec<u8>),
+    uri: &str,
+    ttl: Option<u64>,
+    revoked: &[u64],
+    age: i64,
+) -> String {
     let mut bits = Bits::new(131_072).unwrap();
     for place in revoked {
         bits.set(*place, Status::Revoked).unwrap();
     }
     let terms = token_list::Terms {
         uri: uri.to_owned(),
-        issued_at: now().plus(-5),
+        issued_at: now().plus(-age),
         expires_at: Some(now().plus(DAY)),
         ttl,
     };

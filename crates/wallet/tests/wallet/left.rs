@@ -1,7 +1,7 @@
 //! A traveller leaves a presentation for an airline that asked for nothing yet.
 
 use crate::world::{Airline, Laboratory, NOW, key, origin, proved, purpose, signer, wallet};
-use serde_json::json;
+use serde_json::{Value, json};
 use vidimus_core::{Signer as _, reason::Reason};
 use vidimus_credential::{
     category::Categories,
@@ -190,6 +190,26 @@ fn attributes_are_those_of_the_certificate() {
         wallet.query_for(2, &["result".into()], &categories, &native),
         Err(WalletError::NoSuchBatch(2))
     ));
+}
+
+/// One that does not say when it was made could be of any age: whoever leaves it chooses the nonce.
+#[test]
+fn what_does_not_say_when_it_was_made_is_not_checked() {
+    let check = |vector: &str| {
+        let path = format!(
+            "{}/../../vectors/check/accept/{vector}.json",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let vector: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let expected = &vector["expected"];
+        let plain = json!({
+            "presentation": vector["input"]["text"], "nonce": expected["nonce"], "audience": expected["audience"], "purpose": "boarding",
+        });
+        let left = Left::read(plain.to_string().as_bytes()).unwrap();
+        left.to_check(expected["audience"].as_str().unwrap(), None).map(drop)
+    };
+    assert_eq!(check("001-vc-1-1-es256k"), Ok(()));
+    assert_eq!(check("040-presentation-undated"), Err(Reason::PresentationExpired));
 }
 
 #[test]

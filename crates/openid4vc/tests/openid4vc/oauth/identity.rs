@@ -16,7 +16,7 @@ const SERVICE: &str = "https://id.example";
 /// An ID token as the specifications' examples have it, for the client `vidimus`.
 fn token(signer: &SigningKey, change: impl Fn(&mut Value, &mut Value)) -> String {
     let claims = json!({
-        "iss": SERVICE, "sub": "24400320", "aud": "vidimus", "nonce": "n-0S6_WzA2Mj", "iat": NOW.0, "exp": NOW.0 + 600,
+        "iss": SERVICE, "sub": "24400320", "aud": "vidimus", "nonce": "n-0S6_WzA2Mj", "iat": NOW.0, "exp": NOW.0 + 600, "auth_time": NOW.0 - 20,
         "verified_claims": {
             "verification": {
                 "trust_framework": "eidas",
@@ -71,6 +71,7 @@ fn passport() -> Document {
         kind: "passport".into(),
         country: "AUT".into(),
         number: "P1234567".into(),
+        birth_date: "1998-02-26".into(),
     }
 }
 
@@ -87,7 +88,7 @@ fn the_browser_is_sent_with_what_is_asked_for() {
         nonce: &Opaque::new("n"),
         challenge: &Challenge::of(&verifier, &Native::new()),
         trust_framework: Some("eidas"),
-        ui_locales: None,
+        max_age: 300,
     };
     let location = ask.location();
     let query = location.strip_prefix("https://id.example/authorize?").unwrap();
@@ -103,6 +104,7 @@ fn the_browser_is_sent_with_what_is_asked_for() {
         // RFC 7636 appendix B.
         ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
         ("code_challenge_method", "S256"),
+        ("max_age", "300"),
     ] {
         assert_eq!(form.get(name), Some(value));
     }
@@ -173,7 +175,7 @@ fn a_certificate_of_the_service_counts_below_a_trusted_root() {
 #[test]
 fn what_is_no_token_for_this_session_names_nobody() {
     type Change = fn(&mut Value, &mut Value);
-    let cases: [(Change, IdentityError); 20] = [
+    let cases: [(Change, IdentityError); 23] = [
         (|_, c| c["iss"] = "https://id.example/".into(), IdentityError::Issuer),
         (
             |_, c| drop(c.as_object_mut().unwrap().remove("iss")),
@@ -191,6 +193,22 @@ fn what_is_no_token_for_this_session_names_nobody() {
         (|_, c| c["iat"] = (NOW.0 - 301).into(), IdentityError::Time),
         (|_, c| c["iat"] = (NOW.0 + 61).into(), IdentityError::Time),
         (|_, c| c["iat"] = "now".into(), IdentityError::Claim("iat")),
+        (|_, c| c["auth_time"] = (NOW.0 - 361).into(), IdentityError::Time),
+        (
+            |_, c| drop(c.as_object_mut().unwrap().remove("auth_time")),
+            IdentityError::Claim("auth_time"),
+        ),
+        (
+            |_, c| {
+                drop(
+                    c["verified_claims"]["claims"]
+                        .as_object_mut()
+                        .unwrap()
+                        .remove("birthdate"),
+                )
+            },
+            IdentityError::Unverified,
+        ),
         (
             |_, c| drop(c.as_object_mut().unwrap().remove("exp")),
             IdentityError::Claim("exp"),

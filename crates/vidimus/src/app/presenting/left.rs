@@ -28,6 +28,7 @@ use vidimus_store::{
     left_presentations::{self as rows, Left},
     limits,
     participants::{Custody, Role},
+    requests,
 };
 use vidimus_wallet::left::{self, INFO, KEPT_SECONDS};
 
@@ -200,10 +201,14 @@ pub async fn check_left(
     let (row, keys) = found.await?.ok_or(Error::NotFound("presentation"))?;
     let opened = match asked.opened {
         Some(opened) => Ok(opened),
-        None => open(app, keys, &row.payload)?,
+        None => open(app, keys, &row.payload),
     };
     let report = match opened.and_then(|left| left.to_check(&caller.row.did, Some(&asked.purpose))) {
         Err(reason) => Report::refused(reason, now),
+        // An answer to a request of the verifier's own is checked once, and not here.
+        Ok((_, expected)) if is_asked_with(app, caller, &expected.nonce).await? => {
+            Report::refused(Reason::NonceMismatch, now)
+        }
         Ok((input, expected)) => {
             let policy = left::Left::policy(checks::policy(app), row.created, now);
             let trust = checks::trusted_here(app, now);
@@ -211,6 +216,11 @@ pub async fn check_left(
         }
     };
     checks::keep(app, caller, &report, &wanted, now).await
+}
+
+async fn is_asked_with(app: &App, caller: &Principal, nonce: &str) -> Result<bool, Error> {
+    let (scope, hash) = (caller.scope(), app.provider().sha256(&[nonce.as_bytes()]));
+    Ok(app.store.get(move |tx| requests::has(tx, &scope, &hash)).await?)
 }
 
 /// Whoever has the keys opens what was left.
@@ -227,15 +237,22 @@ fn require_opener(custody: Custody, opened: bool) -> Result<(), Error> {
 }
 
 /// Opens what was sealed to one of these keys, newest first: a holder may know one that was replaced since.
-fn open(app: &App, mut keys: Vec<key_rows::Key>, payload: &[u8]) -> Result<Result<left::Left, Reason>, Error> {
+fn open(app: &App, mut keys: Vec<key_rows::Key>, payload: &[u8]) -> Result<left::Left, Reason> {
     keys.retain(|key| key.purpose == "sealing");
     keys.sort_by_key(|key| std::cmp::Reverse(key.version));
     for key in keys {
         let Some(wrapped) = &key.secret else { continue };
-        let key = app.keys.sealing_key(key.id, wrapped)?;
+        let key = match app.keys.sealing_key(key.id, wrapped) {
+            Ok(key) => key,
+            // Another may fit.
+            Err(error) => {
+                tracing::error!(key = %key.id, error = %crate::causes::with_causes(&error), "a kept sealing key does not open");
+                continue;
+            }
+        };
         if let Ok(plain) = envelope::open(&key, INFO, &[], payload) {
-            return Ok(left::Left::read(plain.expose()));
+            return left::Left::read(plain.expose());
         }
     }
-    Ok(Err(Reason::Malformed))
+    Err(Reason::Malformed)
 }

@@ -122,8 +122,11 @@ pub async fn is_possible(app: &App, site: &Site) -> Result<bool, Error> {
     channel::is_there(app, site.scope(), site.issuer.id).await
 }
 
-/// What the page begins with for who has no offer.
-pub async fn first_step(app: &App, site: &Site) -> Result<Step, Error> {
+/// What the page asks for, for who has no offer.
+pub async fn step(app: &App, site: &Site, state: State) -> Result<Step, Error> {
+    if state == State::Asked {
+        return Ok(Step::Code);
+    }
     let by_code = app.config.identity.is_none() || is_possible(app, site).await?;
     Ok(if by_code { Step::Contact } else { Step::Service })
 }
@@ -198,7 +201,13 @@ async fn prove(answering: &Answering<'_>, form: &Form) -> Result<Shown, Error> {
     let given = keyed(app, authorization.id, &authorize::digits_of(form));
     let right = authorization.proof_code.is_some_and(|code| code.ct_eq(&given).into());
     match authorization.person {
-        Some(person) if right => grant(answering, person, form.get("lost").is_some()).await,
+        Some(person) if right => {
+            let proved = Proved {
+                person,
+                contact: authorization.contact,
+            };
+            grant(answering, proved, form.get("lost").is_some()).await
+        }
         _ => {
             let id = authorization.id;
             let count = app
@@ -213,8 +222,17 @@ async fn prove(answering: &Answering<'_>, form: &Form) -> Result<Shown, Error> {
     }
 }
 
+/// Who somebody proved to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Proved {
+    /// The person.
+    pub(super) person: PersonIndex,
+    /// By which address: then it is about what was recorded with it.
+    pub(super) contact: Option<Digest>,
+}
+
 /// The wallet gets its code. `lost`: what another wallet of theirs holds of this does not count any more.
-pub(super) async fn grant(answering: &Answering<'_>, person: PersonIndex, lost: bool) -> Result<Shown, Error> {
+pub(super) async fn grant(answering: &Answering<'_>, proved: Proved, lost: bool) -> Result<Shown, Error> {
     let Answering {
         app,
         site,
@@ -222,18 +240,20 @@ pub(super) async fn grant(answering: &Answering<'_>, person: PersonIndex, lost: 
         kept,
     } = *answering;
     let (code, hash) = answering.code();
-    let (id, contact, now) = (authorization.id, authorization.contact, app.now());
+    let Proved { person, contact } = proved;
+    let (id, now) = (authorization.id, app.now());
     let (issuer, scope) = (site.issuer.id, site.scope());
     let categories = categories(app, site, &kept.configurations);
-    let proved = app.audit_entry(Some(issuer), "prove-person", id.as_bytes());
+    let entry = app.audit_entry(Some(issuer), "prove-person", id.as_bytes());
     let ended = app.audit_entry(Some(issuer), "end-lost-wallet", id.as_bytes());
     let granted = app
         .store
         .write(move |tx| {
-            if !authorizations::grant(tx, id, Some(&person), &hash, now.plus(authorize::CODE_SECONDS))? {
+            let until = now.plus(authorize::CODE_SECONDS);
+            if !authorizations::grant_to(tx, id, &person, contact.as_ref(), &hash, until)? {
                 return Ok(false);
             }
-            audit::append(tx, &proved)?;
+            audit::append(tx, &entry)?;
             if lost {
                 end_lost(tx, &scope, issuer, &person, contact.as_ref(), &categories, now)?;
                 audit::append(tx, &ended)?;
@@ -248,30 +268,57 @@ pub(super) async fn grant(answering: &Answering<'_>, person: PersonIndex, lost: 
     }
 }
 
-/// The first of these persons who has something valid of this issuer among what is asked for.
+/// The first of these persons, each with a date of birth, who was reported with that date and has something valid of this issuer among what is asked for.
 pub(super) async fn with_valid(
     answering: &Answering<'_>,
-    persons: Vec<PersonIndex>,
+    persons: Vec<(PersonIndex, String)>,
 ) -> Result<Option<PersonIndex>, Error> {
     let Answering { app, site, kept, .. } = *answering;
     let (scope, now) = (site.scope(), app.now());
     let wanted = categories(app, site, &kept.configurations);
-    let found = app.store.get(move |tx| {
-        for person in &persons {
+    let found = app.store.read(move |tx| {
+        let mut found = Vec::new();
+        for (person, born) in &persons {
+            let Some(wrapped) = persons::find(tx, person)?.and_then(|person| person.data_key) else {
+                continue;
+            };
             for category in &wanted {
                 for result in results::list_live(tx, &scope, person, category, None)? {
-                    let valid = certificates::find_by_result(tx, &scope, result.id)?.is_some_and(|certificate| {
-                        certificate.state == certificates::State::Valid && certificate.valid_until > now
-                    });
-                    if valid {
-                        return Ok(Some(*person));
+                    if has_valid(tx, &scope, &result, now)? {
+                        found.push((result, wrapped.clone(), born.clone()));
                     }
                 }
             }
         }
-        Ok::<_, vidimus_store::Error>(None)
+        Ok::<_, vidimus_store::Error>(found)
     });
-    Ok(found.await?)
+    for (result, wrapped, born) in found.await? {
+        let data_key = app.keys.person_key(&result.person.0, &wrapped)?;
+        if is_born(&data_key, &result, &born)? {
+            return Ok(Some(result.person));
+        }
+    }
+    Ok(None)
+}
+
+fn has_valid(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    result: &results::ResultRecord,
+    now: Timestamp,
+) -> Result<bool, vidimus_store::Error> {
+    let certificate = certificates::find_by_result(tx, scope, result.id)?;
+    Ok(certificate
+        .is_some_and(|certificate| certificate.state == certificates::State::Valid && certificate.valid_until > now))
+}
+
+/// Whether a result was reported of somebody with this date of birth.
+fn is_born(data_key: &DataKey, result: &results::ResultRecord, date: &str) -> Result<bool, Error> {
+    let Some(sealed) = &result.body else { return Ok(false) };
+    let plain = data_key.open(&place("results", result.id.as_bytes(), "body"), sealed)?;
+    let body: Body =
+        serde_json::from_slice(plain.expose()).map_err(|_| Error::Internal("a kept result does not read"))?;
+    Ok(!body.person.birth_date.is_empty() && body.person.birth_date == date)
 }
 
 /// Ends what a lost wallet holds of these categories: its copies, and the tokens that would get it others. The certificates stay.
@@ -390,10 +437,7 @@ async fn find(
                 return Ok(candidates);
             }
             for (result, contact) in recorded {
-                let valid = certificates::find_by_result(tx, &scope, result.id)?.is_some_and(|certificate| {
-                    certificate.state == certificates::State::Valid && certificate.valid_until > now
-                });
-                let fits = valid && wanted.contains(&result.category);
+                let fits = has_valid(tx, &scope, &result, now)? && wanted.contains(&result.category);
                 if let Some(wrapped) = persons::find(tx, &result.person)?.and_then(|person| person.data_key) {
                     candidates.push((result, contact, wrapped, fits));
                 }
@@ -404,11 +448,7 @@ async fn find(
     let (mut who, mut found) = (None, None);
     for (result, contact, wrapped, fits) in candidates {
         let data_key = app.keys.person_key(&result.person.0, &wrapped)?;
-        let Some(sealed) = result.body else { continue };
-        let plain = data_key.open(&place("results", result.id.as_bytes(), "body"), &sealed)?;
-        let body: Body =
-            serde_json::from_slice(plain.expose()).map_err(|_| Error::Internal("a kept result does not read"))?;
-        if body.person.birth_date.is_empty() || body.person.birth_date != said.birth_date {
+        if !is_born(&data_key, &result, &said.birth_date)? {
             continue;
         }
         if *who.get_or_insert(result.person) != result.person {

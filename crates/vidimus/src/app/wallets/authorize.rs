@@ -168,6 +168,8 @@ pub struct Asked {
     pub issuer: String,
     /// Which wallet asks, as it calls itself.
     pub wallet: String,
+    /// Where it is answered: the host of its address, or the address's scheme.
+    pub at: String,
     /// The titles of what is asked for.
     pub titles: Vec<String>,
     /// The cookie's value, when it is first shown.
@@ -181,13 +183,14 @@ pub struct Asked {
     /// The name of the identity service, where one can be asked.
     pub service: Option<String>,
     /// What its code stands for is not known yet.
-    pub service_code: Option<String>,
+    pub service_code: Option<Opaque>,
 }
 
 /// What is shown where the wallet came without an offer, and the issuer has no way to send codes.
 const NOTHING_OFFERED: &str =
     "There is no offer behind this request. Open the link of your offer, or scan its code, with your wallet.";
-const OVER: &str = "This page is no longer valid. Begin again in your wallet.";
+/// What a page says that nobody can answer any more.
+pub const OVER: &str = "This page is no longer valid. Begin again in your wallet.";
 const OTHER_TAB: &str =
     "Another page of this issuer was opened in this browser since. Go on there, or begin again in your wallet.";
 
@@ -223,7 +226,7 @@ pub async fn start(app: &App, site: &Site, query: &str) -> Result<Shown, Error> 
     let step = if authorization.offer.is_some() {
         Step::Offer
     } else {
-        again::first_step(app, site).await?
+        again::step(app, site, authorization.state).await?
     };
     let answering = Answering {
         app,
@@ -332,6 +335,7 @@ impl Answering<'_> {
         Asked {
             issuer: self.site.issuer.name.clone(),
             wallet: self.kept.client.clone(),
+            at: place_of(&self.kept.redirect_uri),
             titles,
             cookie: None,
             form: form_of(self.app, self.authorization.id),
@@ -355,7 +359,7 @@ impl Answering<'_> {
     /// The page for who comes from an identity service with its code.
     pub fn with_code(&self, code: &str) -> Shown {
         Shown::Ask(Asked {
-            service_code: Some(code.to_owned()),
+            service_code: Some(Opaque::new(code)),
             ..self.asked(Step::Identified, None)
         })
     }
@@ -387,6 +391,16 @@ impl Answering<'_> {
     }
 }
 
+/// The part of an address by which people know whose it is.
+fn place_of(address: &str) -> String {
+    let (scheme, rest) = address.split_once(':').unwrap_or(("", address));
+    let authority = rest.strip_prefix("//").map(|rest| rest.split(['/', '?', '#']).next());
+    match authority.flatten() {
+        Some(host) if !host.is_empty() && scheme.starts_with("http") => host.to_owned(),
+        _ => format!("{scheme}:"),
+    }
+}
+
 async fn grant(answering: &Answering<'_>, offer: &offer_rows::Offer) -> Result<Shown, Error> {
     let Answering {
         app,
@@ -401,8 +415,8 @@ async fn grant(answering: &Answering<'_>, offer: &offer_rows::Offer) -> Result<S
     let granted = app
         .store
         .write(move |tx| {
-            let granted = offer_rows::claim(tx, offer, now)?
-                && authorizations::grant(tx, id, None, &hash, now.plus(CODE_SECONDS))?;
+            let granted =
+                offer_rows::claim(tx, offer, now)? && authorizations::grant(tx, id, &hash, now.plus(CODE_SECONDS))?;
             if !granted {
                 return Err(Error::conflict("over", "the offer is over", "ask for another"));
             }

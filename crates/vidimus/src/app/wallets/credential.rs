@@ -1,10 +1,10 @@
-//! The credential endpoints (OpenID4VCI §7–§11): nonces, credentials, those that were not ready, and what the wallet says of them.
+//! The nonce and credential endpoints (OpenID4VCI §7, §8).
 //!
 //! A wallet brings the keys that it wants copies for; each copy is signed for one of them, has a salt, a commitment and a status place of its own,
 //! and is given to the wallet alone: nobody else keeps it. A request that was cut off is asked again, and gives other copies.
 
 use super::{
-    Configuration, Incoming, Refusal, Site,
+    Configuration, Incoming, Refusal, Site, deferred,
     incoming::Sender,
     metadata::{self, endpoints},
     nonces::{self, Kind},
@@ -16,15 +16,13 @@ use crate::app::{
     error::Error,
     issue,
     memo::Memo,
-    push,
     trusted::Role,
 };
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use vidimus_core::{
-    Digest, Provider as _, PublicKey, Timestamp,
+    Provider as _, PublicKey, Timestamp,
     encoding::base64url,
-    id::{CertificateId, ClaimId, CopyId, EventId, GrantId, ParticipantId},
+    id::{CertificateId, ClaimId, CopyId, ParticipantId},
 };
 use vidimus_credential::{
     CategoryId, Format, card, category::Category, format::sd_jwt_vc, sd_jwt::Step, x509::Certificate,
@@ -33,8 +31,7 @@ use vidimus_openid4vc::{
     jwe::{self, ContentEncryption, Jwe, Recipient},
     oauth::{ErrorCode, Opaque},
     vci::{
-        CredentialErrorCode, CredentialRequest, CredentialResponse, DeferredRequest, IssuerMetadata, NonceResponse,
-        Notification,
+        CredentialErrorCode, CredentialRequest, CredentialResponse, IssuerMetadata, NonceResponse,
         issuer::{self, Access, RefusalCode, Wanted},
         proof::{self, Controller, HolderKey},
         request::EncryptTo,
@@ -42,16 +39,12 @@ use vidimus_openid4vc::{
 };
 use vidimus_store::{
     Tx, audit, certificates,
-    claims::{self, Claim, Notified, State},
+    claims::{self, Claim, State},
     events::{self, Event},
     grants::{self, Grant},
     offers as offer_rows, results,
 };
 
-/// How long a deferred request is answered: thirty days.
-const DEFERRED_SECONDS: i64 = 30 * 86_400;
-/// When a wallet is to ask again for what was not ready.
-const INTERVAL: u32 = 60;
 /// How long a notification about copies is taken: ninety days.
 const NOTIFICATION_SECONDS: i64 = 90 * 86_400;
 /// The largest encrypted request.
@@ -92,27 +85,8 @@ pub struct Answer {
     pub deferred: bool,
 }
 
-/// What a claim keeps of a holder's key.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeptHolder {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    did: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    jwk: Option<PublicKey>,
-}
-
-impl From<&Holder> for KeptHolder {
-    fn from(holder: &Holder) -> Self {
-        Self {
-            did: holder.did.clone(),
-            jwk: holder.key.clone(),
-        }
-    }
-}
-
 /// A request as it was read, and whether it came encrypted.
-async fn opened(app: &App, incoming: &Incoming) -> Result<(Vec<u8>, bool), Refusal> {
+pub(super) async fn opened(app: &App, incoming: &Incoming) -> Result<(Vec<u8>, bool), Refusal> {
     let malformed = |text: &str| Refusal::credential(CredentialErrorCode::InvalidCredentialRequest, text);
     match incoming.content_type.as_str() {
         "application/json" => Ok((incoming.body.clone(), false)),
@@ -136,7 +110,11 @@ async fn opened(app: &App, incoming: &Incoming) -> Result<(Vec<u8>, bool), Refus
     }
 }
 
-fn answer(app: &App, response: &CredentialResponse, encrypt_to: Option<&EncryptTo>) -> Result<Answer, Refusal> {
+pub(super) fn answer(
+    app: &App,
+    response: &CredentialResponse,
+    encrypt_to: Option<&EncryptTo>,
+) -> Result<Answer, Refusal> {
     let deferred = matches!(response, CredentialResponse::Deferred { .. });
     let json = response.to_json();
     let Some(to) = encrypt_to else {
@@ -211,7 +189,7 @@ pub async fn request(app: &App, site: &Site, incoming: &Incoming) -> Result<Answ
         Some(certificate) if !own_keys::are_kept(site) => {
             issue_now(app, site, &grant, &configuration, holders, sender, certificate).await?
         }
-        certificate => defer(app, site, &grant, &configuration, holders, sender, certificate).await?,
+        certificate => deferred::defer(app, site, &grant, &configuration, holders, sender, certificate).await?,
     };
     answer(app, &response, request.encrypt_to.as_ref())
 }
@@ -278,7 +256,7 @@ fn holder(key: &HolderKey) -> Holder {
 }
 
 /// The certificate that a grant leads to; none while its result is still to come.
-async fn claimable(
+pub(super) async fn claimable(
     app: &App,
     site: &Site,
     grant: &Grant,
@@ -414,188 +392,6 @@ async fn issue_now(
     })
 }
 
-/// The answer comes later: with the result, or, where `certificate` is there, with its issuer's own signature.
-async fn defer(
-    app: &App,
-    site: &Site,
-    grant: &Grant,
-    configuration: &Configuration,
-    holders: Vec<Holder>,
-    sender: Sender,
-    certificate: Option<CertificateId>,
-) -> Result<CredentialResponse, Refusal> {
-    let now = app.now();
-    let transaction = Opaque::generate(&mut *app.entropy());
-    let kept: Vec<KeptHolder> = holders.iter().map(KeptHolder::from).collect();
-    let claim = Claim {
-        id: ClaimId::generate(&mut *app.entropy()),
-        participant: site.issuer.id,
-        grant: grant.id,
-        configuration: configuration.id(),
-        holder_keys: serde_json::to_string(&kept).map_err(|_| Error::Internal("a holder's key does not serialise"))?,
-        copies: None,
-        transaction_hash: Some(offers::hash(app, &transaction)),
-        notification_hash: None,
-        notified: None,
-        state: State::Pending,
-        created: now,
-        expires: now.plus(DEFERRED_SECONDS),
-    };
-    let later = CredentialResponse::Deferred {
-        transaction_id: transaction.expose().to_owned(),
-        interval: if certificate.is_some() {
-            own_keys::INTERVAL
-        } else {
-            INTERVAL
-        },
-    };
-    if let Some(certificate) = certificate {
-        let asked = issue::ForWallet {
-            certificate,
-            format: configuration.format,
-            holders,
-        };
-        own_keys::ask(app, site, claim, asked, sender).await?;
-        return Ok(later);
-    }
-    let most = app.config.wallets.copies_per_grant;
-    let (count, spent) = (u32::try_from(holders.len()).unwrap_or(u32::MAX), sender.spent);
-    let done = app
-        .store
-        .write(move |tx| {
-            if let Some(kind) = spent.take(tx)? {
-                return Ok(Some(Blocked::Replayed(kind)));
-            }
-            if !grants::count(tx, claim.grant, count, most)? {
-                return Ok(Some(Blocked::Exhausted));
-            }
-            claims::insert(tx, &claim)?;
-            Ok::<_, Error>(None)
-        })
-        .await?;
-    match done {
-        Some(what) => Err(blocked(what)),
-        None => Ok(later),
-    }
-}
-
-/// Answers a deferred credential request (§9).
-pub async fn deferred(app: &App, site: &Site, incoming: &Incoming) -> Result<Answer, Refusal> {
-    let (grant, sender) = token::authenticate(app, site, incoming, endpoints::DEFERRED).await?;
-    let (body, encrypted) = opened(app, incoming).await?;
-    let refused = |error: vidimus_openid4vc::vci::request::RequestError| Refusal::credential(error.code(), error);
-    let request = DeferredRequest::parse(&body).map_err(refused)?;
-    request
-        .check_encryption(&*metadata::issuer(app, site).await?, encrypted)
-        .map_err(refused)?;
-    let unknown = || {
-        Refusal::credential(
-            CredentialErrorCode::InvalidTransactionId,
-            "the transaction is unknown, or was answered already",
-        )
-    };
-    let (issuer, hash) = (site.issuer.id, offers::hash(app, &Opaque::new(&request.transaction_id)));
-    let now = app.now();
-    let found = app
-        .store
-        .get(move |tx| claims::find_by_transaction(tx, issuer, &hash))
-        .await?;
-    let claim = found
-        .filter(|claim| claim.grant == grant.id && claim.expires > now && claim.state == State::Pending)
-        .ok_or_else(unknown)?;
-    let configuration = Configuration::find(&claim.configuration, &site.configurations(app)).ok_or_else(|| {
-        Refusal::credential(
-            CredentialErrorCode::CredentialRequestDenied,
-            "this issuer does not issue this credential any more",
-        )
-    })?;
-    let response = match claimable(app, site, &grant, &configuration).await? {
-        None => {
-            spend(app, sender).await?;
-            CredentialResponse::Deferred {
-                transaction_id: request.transaction_id.clone(),
-                interval: INTERVAL,
-            }
-        }
-        Some(certificate) if own_keys::are_kept(site) => {
-            let (holders, asked) = (holders_of(&claim)?, (request.transaction_id.as_str(), certificate));
-            own_keys::deferred(app, site, &claim, &configuration, holders, sender, asked).await?
-        }
-        Some(certificate) => issue_deferred(app, site, &claim, &configuration, sender, certificate).await?,
-    };
-    answer(app, &response, request.encrypt_to.as_ref())
-}
-
-fn holders_of(claim: &Claim) -> Result<Vec<Holder>, Error> {
-    let kept: Vec<KeptHolder> =
-        serde_json::from_str(&claim.holder_keys).map_err(|_| Error::Internal("a claim's keys do not read"))?;
-    let holder = |kept: KeptHolder| Holder {
-        did: kept.did,
-        key: kept.jwk,
-    };
-    Ok(kept.into_iter().map(holder).collect())
-}
-
-/// Notes that a deferred request was answered with these copies.
-pub(super) fn answered(tx: &mut Tx<'_>, id: ClaimId, notification: &Digest, copies: &[CopyId]) -> Result<(), Error> {
-    let ids: Vec<_> = copies.iter().map(ToString::to_string).collect();
-    // Of two requests at once one is answered; what the other signed is given to nobody.
-    if !claims::make(tx, id, &ids.join(" "), notification)? {
-        return Err(Error::conflict(
-            "answered",
-            "this request was answered already",
-            "use what was given",
-        ));
-    }
-    claims::deliver(tx, id)?;
-    Ok(())
-}
-
-async fn issue_deferred(
-    app: &App,
-    site: &Site,
-    claim: &Claim,
-    configuration: &Configuration,
-    sender: Sender,
-    certificate: CertificateId,
-) -> Result<CredentialResponse, Refusal> {
-    let holders = holders_of(claim)?;
-    let notification = Opaque::generate(&mut *app.entropy());
-    let (issuer, now) = (site.issuer.id, app.now());
-    let (id, hash): (ClaimId, Digest) = (claim.id, offers::hash(app, &notification));
-    let spent = sender.spent;
-    let grant = claim.grant;
-    let entry = app.audit_entry(Some(site.issuer.id), "issue-to-wallet", certificate.as_bytes());
-    let first = move |tx: &mut Tx<'_>| {
-        if let Some(kind) = spent.take(tx)? {
-            return Ok(Some(Blocked::Replayed(kind)));
-        }
-        // They were counted when they were asked for; whoever ends the grant meanwhile ends them, too.
-        if !grants::count(tx, grant, 0, u32::MAX)? {
-            return Ok(Some(Blocked::Exhausted));
-        }
-        audit::append(tx, &entry)?;
-        Ok::<_, Error>(None)
-    };
-    let last = move |tx: &mut Tx<'_>, copies: &[CopyId]| {
-        answered(tx, id, &hash, copies)?;
-        tell(tx, issuer, copies, now)
-    };
-    let asked = issue::ForWallet {
-        certificate,
-        format: configuration.format,
-        holders,
-    };
-    let credentials = issue::for_wallet(app, site, asked, first, last)
-        .await?
-        .map_err(blocked)?;
-    app.wake.events.notify_one();
-    Ok(CredentialResponse::Issued {
-        credentials,
-        notification_id: Some(notification.expose().to_owned()),
-    })
-}
-
 /// Tells the issuer of copies that a wallet is given.
 pub(super) fn tell(tx: &mut Tx<'_>, issuer: ParticipantId, copies: &[CopyId], now: Timestamp) -> Result<(), Error> {
     for copy in copies {
@@ -605,93 +401,12 @@ pub(super) fn tell(tx: &mut Tx<'_>, issuer: ParticipantId, copies: &[CopyId], no
     Ok(())
 }
 
-fn first_half(digest: &Digest) -> [u8; 16] {
-    let mut half = [0; 16];
-    half.copy_from_slice(&digest.0[..16]);
-    half
-}
-
-/// Whom to wake when what a grant waits for is there: the grant's wallet.
-pub fn push_owner(grant: GrantId) -> Digest {
-    let mut owner = [0; 32];
-    owner[..16].copy_from_slice(grant.as_bytes());
-    Digest(owner)
-}
-
-/// Has the wallet that holds this token woken, by its push service, when what it waits for is there.
-pub async fn subscribe(app: &App, site: &Site, incoming: &Incoming) -> Result<(), Refusal> {
-    let (grant, sender) = token::authenticate(app, site, incoming, endpoints::PUSH).await?;
-    let new: push::NewSubscription = serde_json::from_slice(&incoming.body).map_err(|_| {
-        Error::invalid(
-            "push-subscription",
-            "the body is not `{\"endpoint\": \"https://…\"}`",
-            "send the endpoint that the push service gave",
-        )
-    })?;
-    spend(app, sender).await?;
-    Ok(push::subscribe(app, push_owner(grant.id), &new).await?)
-}
-
-/// Ends that.
-pub async fn unsubscribe(app: &App, site: &Site, incoming: &Incoming) -> Result<(), Refusal> {
-    let (grant, sender) = token::authenticate(app, site, incoming, endpoints::PUSH).await?;
-    spend(app, sender).await?;
-    Ok(push::unsubscribe(app, push_owner(grant.id)).await?)
-}
-
 pub(super) async fn spend(app: &App, sender: Sender) -> Result<(), Refusal> {
     let replayed = app
         .store
         .write(move |tx| Ok::<_, Error>(sender.spent.take(tx)?))
         .await?;
     replayed.map_or(Ok(()), |kind| Err(blocked(Blocked::Replayed(kind))))
-}
-
-/// Takes what a wallet says of what it was given (§11).
-pub async fn notify(app: &App, site: &Site, incoming: &Incoming) -> Result<(), Refusal> {
-    let (grant, sender) = token::authenticate(app, site, incoming, endpoints::NOTIFICATION).await?;
-    let notification = Notification::parse(&incoming.body).map_err(|error| Refusal::credential(error.code(), error))?;
-    let hash = offers::hash(app, &Opaque::new(&notification.notification_id));
-    let said = Notified::from_name(notification.event.name()).ok_or(Error::Internal("an event without a name"))?;
-    let kind = match said {
-        Notified::Accepted => events::Kind::CredentialAccepted,
-        Notified::Failure => events::Kind::CredentialFailed,
-        Notified::Deleted => events::Kind::CredentialDeleted,
-    };
-    let (provider, participant, now) = (app.provider.clone(), site.issuer.id, app.now());
-    let spent = sender.spent;
-    let done = app
-        .store
-        .write(move |tx| {
-            if let Some(kind) = spent.take(tx)? {
-                return Ok(Err(Blocked::Replayed(kind)));
-            }
-            let claim = claims::notify(tx, grant.id, &hash, said)?;
-            if let Some(claim) = claim {
-                // The same word again is the same event.
-                let said = provider.sha256(&[claim.as_bytes(), kind.name().as_bytes()]);
-                let event = Event {
-                    id: EventId::from_bytes(first_half(&said)),
-                    participant,
-                    kind,
-                    object: *claim.as_bytes(),
-                    time: now,
-                };
-                events::append(tx, &event)?;
-            }
-            Ok::<_, Error>(Ok(claim))
-        })
-        .await?;
-    match done.map_err(blocked)? {
-        Some(_) => {
-            app.wake.events.notify_one();
-            Ok(())
-        }
-        None => Err(Refusal::credential(
-            CredentialErrorCode::InvalidNotificationId,
-            "the notification_id is unknown",
-        )),
-    }
 }
 
 /// Type metadata and their integrity, by category.

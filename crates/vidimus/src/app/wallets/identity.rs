@@ -5,8 +5,9 @@
 //! comes back counts for this page alone.
 
 use super::{
-    Site, again,
-    authorize::{Answering, Notice, Shown},
+    Site,
+    again::{self, Proved},
+    authorize::{self, Answering, Notice, Shown},
     offers::TX_CODE_TRIES,
     token::pushed,
 };
@@ -28,7 +29,7 @@ use vidimus_core::{
 use vidimus_credential::intake::{DocumentKind, IdentityDocument};
 use vidimus_openid4vc::oauth::{
     Endpoint, ErrorCode, Form, Grant, Opaque, TokenRequest,
-    identity::{Ask, Document, Expected, IdentityError, id_token, verify},
+    identity::{Ask, Document, Expected, IdentityError, MAX_AGE, id_token, verify},
     pkce::Challenge,
 };
 use vidimus_store::{authorizations, persons::PersonIndex};
@@ -49,6 +50,17 @@ enum Failed {
     Token(#[from] IdentityError),
     #[error("a value is none that may stand in a header")]
     Header,
+}
+
+impl Failed {
+    /// Whether it says nothing of the code: the service is not there.
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Outside(_) => true,
+            Self::Status(status) => status.is_server_error(),
+            Self::Token(_) | Self::Header => false,
+        }
+    }
 }
 
 /// What the browser carries to the service and back: made for one authorization.
@@ -95,7 +107,7 @@ pub fn leave(answering: &Answering<'_>, service: &config::Identity) -> Shown {
         nonce: &carried.nonce,
         challenge: &Challenge::of(&carried.verifier, app.provider()),
         trust_framework: service.trust_framework.as_deref(),
-        ui_locales: None,
+        max_age: MAX_AGE,
     };
     Shown::Elsewhere(ask.location())
 }
@@ -127,7 +139,10 @@ pub async fn returned(app: &App, query: &str) -> Result<Option<(Site, Shown)>, E
     };
     let shown = match form.get("code") {
         Some(code) if form.get("error").is_none() => answering.with_code(code),
-        _ => answering.tell(again::first_step(app, &site).await?, Notice::NotIdentified),
+        _ => answering.tell(
+            again::step(app, &site, authorization.state).await?,
+            Notice::NotIdentified,
+        ),
     };
     Ok(Some((site, shown)))
 }
@@ -145,26 +160,36 @@ pub async fn answer(
         authorization,
         ..
     } = *answering;
-    let first = again::first_step(app, site).await?;
+    let step = again::step(app, site, authorization.state).await?;
     let documents = match ask(app, service, authorization.id, code).await {
         Ok(documents) => documents,
         Err(error) => {
             tracing::warn!(error = %crate::causes::with_causes(&error), "an identity service did not say who somebody is");
+            if error.is_passing() {
+                return Ok(answering.tell(step, Notice::NotIdentified));
+            }
             let id = authorization.id;
             let count = app
                 .store
                 .write(move |tx| authorizations::miss(tx, id, TX_CODE_TRIES))
                 .await?;
             return match count {
-                Some(count) if count < TX_CODE_TRIES => Ok(answering.tell(first, Notice::NotIdentified)),
-                _ => answering.refused(ErrorCode::AccessDenied).await,
+                Some(count) if count < TX_CODE_TRIES => Ok(answering.tell(step, Notice::NotIdentified)),
+                Some(_) => answering.refused(ErrorCode::AccessDenied).await,
+                // Another request of this page has ended it meanwhile, and has told the wallet.
+                None => Ok(Shown::Over(authorize::OVER)),
             };
         }
     };
-    let persons: Vec<PersonIndex> = documents.iter().filter_map(|document| index(app, document)).collect();
-    match again::with_valid(answering, persons).await? {
-        Some(person) => again::grant(answering, person, lost).await,
-        None => Ok(answering.tell(first, Notice::NothingValid)),
+    let named = documents
+        .iter()
+        .filter_map(|document| Some((index(app, document)?, document.birth_date.clone())));
+    match again::with_valid(answering, named.collect()).await? {
+        Some(person) => {
+            let proved = Proved { person, contact: None };
+            again::grant(answering, proved, lost).await
+        }
+        None => Ok(answering.tell(step, Notice::NothingValid)),
     }
 }
 

@@ -8,10 +8,12 @@ pub mod again;
 pub mod attest;
 pub mod authorize;
 pub mod credential;
+pub mod deferred;
 pub mod identity;
 pub mod incoming;
 pub mod metadata;
 pub mod nonces;
+pub mod notification;
 pub mod offers;
 pub mod own_keys;
 pub mod refusal;
@@ -19,8 +21,8 @@ pub mod standing;
 pub mod token;
 pub mod views;
 
-pub use credential::push_owner;
 pub use incoming::Incoming;
+pub use notification::push_owner;
 pub use refusal::Refusal;
 
 use crate::app::{App, error::Error, participants};

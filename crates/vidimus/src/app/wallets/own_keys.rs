@@ -5,8 +5,10 @@
 
 use super::{
     Configuration, Refusal, Site,
-    credential::{Blocked, answered, blocked, push_owner, spend, tell},
+    credential::{Blocked, blocked, spend, tell},
+    deferred::answered,
     incoming::Sender,
+    notification::push_owner,
     offers,
 };
 use crate::app::{

@@ -102,7 +102,7 @@ impl<'a> Desk<'a> {
             .map(|url| url.trim_end_matches('/').to_owned())
             .or_else(trusted);
         Ok(Self {
-            roots: trust::roots(&open.wallet),
+            roots: trust::issuer_roots(&open.wallet),
             dpop: signing(&key)?,
             instance: None,
             provider,
@@ -404,11 +404,12 @@ impl<'a> Desk<'a> {
 
     /// What came waits: why, and what to do.
     fn unverified(&self, why: &Failure) -> Failure {
+        let (cause, number) = (&why.message, format!("w{}", self.id));
         Failure::new(
             Exit::Unavailable,
             format!(
-                "{}; what came is kept as w{}, unverified, and shown to nobody: `vidimus wallet refresh` looks again, `vidimus wallet remove w{}` gives it up",
-                why.message, self.id, self.id
+                "{cause}; what came is kept as {number}, unverified, and shown to nobody: `vidimus wallet refresh` looks again, \
+                 `vidimus wallet remove {number}` gives it up"
             ),
         )
     }

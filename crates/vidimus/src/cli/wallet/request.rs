@@ -216,6 +216,7 @@ async fn incoming(
         }
     };
     let mut roots = trust::roots(&open.wallet);
+    roots.extend_from_slice(&open.wallet.others().verifiers);
     for path in &arguments.authority {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Failure::new(Exit::Usage, format!("{} cannot be read: {error}", path.display())))?;

@@ -1,9 +1,15 @@
 //! Whom the wallet trusts, and what it knows of registries.
 
 use super::{Told, open::Open, web::Web};
-use crate::cli::{Exit, Failure, clock};
+use crate::{
+    app::trusted::{Role, TrustError, Trusted as In},
+    cli::{Exit, Failure, clock},
+};
 use serde_json::{Value, json};
-use std::{collections::HashMap, path::PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 use vidimus_core::{
     Digest, Provider as _, PublicKey,
     encoding::{from_base64, from_base64url},
@@ -12,7 +18,7 @@ use vidimus_credential::x509::Certificate;
 use vidimus_crypto::Native;
 use vidimus_openid4vc::vp::DidKey;
 use vidimus_wallet::{
-    Trusted, Wallet,
+    Others, Trusted, Wallet,
     registration::{Entry, Registry, State},
 };
 
@@ -80,6 +86,35 @@ pub(super) fn roots(wallet: &Wallet) -> Vec<Certificate> {
     trusted
         .filter_map(|one| Certificate::from_text(&one.root).ok())
         .collect()
+}
+
+/// The roots that issuers are held against: those, and what the directory of others has.
+pub(super) fn issuer_roots(wallet: &Wallet) -> Vec<Certificate> {
+    let mut all = roots(wallet);
+    all.extend_from_slice(&wallet.others().issuers);
+    all
+}
+
+/// Whom a directory like that of a server's `[trust]` has.
+pub(super) fn others(directory: Option<&Path>) -> Result<Others, Failure> {
+    let Some(directory) = directory else {
+        return Ok(Others::default());
+    };
+    if !directory.is_dir() {
+        let path = directory.display();
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("--trust {path}: there is no such directory"),
+        ));
+    }
+    let read =
+        |role| In::role(directory, role).map_err(|error: TrustError| Failure::new(Exit::Usage, error.to_string()));
+    let (issuers, verifiers) = (read(Role::Issuer)?, read(Role::Verifier)?);
+    Ok(Others {
+        issuers: issuers.certificates,
+        issuer_keys: issuers.keys.into_iter().map(|key| (key.owner, key.key)).collect(),
+        verifiers: verifiers.certificates,
+    })
 }
 
 /// Reads the registry of a trusted deployment, and keeps what it says. How many verifiers it has.

@@ -273,3 +273,53 @@ async fn a_certificate_of_the_holders_did_answers_a_request() {
     let attributes = &seen["answer"]["credentials"][0]["attributes"];
     assert_eq!(attributes["family_name"], "Achleitner-Sørby", "{seen}");
 }
+
+/// Whom a directory names is believed without a deployment that the wallet trusts.
+#[tokio::test]
+async fn a_directory_says_whom_a_wallet_trusts() {
+    let server = Deployment::serve();
+    server.with_participants();
+    let api = Api::new(server.url.clone());
+    server.ask(&["wallet", "new"]).json();
+    let offer = offered(&server, &api, "P1234567", json!({"formats": ["dc+sd-jwt"]})).await;
+    let (link, code) = (text(&offer, "/link"), text(&offer, "/tx_code/code"));
+    let claim = ["wallet", "offer", &link, "--loopback", "--code", &code, "--copies", "2"];
+    server.ask(&claim).json();
+    let request = api
+        .post(Some(&api_key(&server, "verifier")), "/v1/presentations", &body())
+        .await;
+    let link = text(&request, "/link");
+    let look = ["wallet", "request", &link, "--loopback", "--unregistered"];
+    server.ask(&look).refused(4, &["certificate is not accepted"]);
+    let vouched = |more: &[&str]| {
+        let list = server.ask(&[&["wallet", "list"], more].concat()).json();
+        list["claimed"][0]["vouched"].as_bool().unwrap()
+    };
+    assert!(!vouched(&[]));
+
+    let root = api.client.get(format!("{}/v1/trust/root", server.url)).send().await;
+    let root = root.unwrap().text().await.unwrap();
+    for role in ["issuers", "verifiers"] {
+        std::fs::create_dir_all(server.path("trusted").join(role)).unwrap();
+    }
+    server
+        .ask(&[&look[..], &["--trust", "nowhere"]].concat())
+        .refused(2, &["nowhere"]);
+    // Each role has its own: who may issue may not ask.
+    server.write("trusted/issuers/root.pem", &root);
+    assert!(vouched(&["--trust", "trusted"]));
+    assert!(!vouched(&[]), "it is said each time");
+    server
+        .ask(&[&look[..], &["--trust", "trusted"]].concat())
+        .refused(4, &["certificate is not accepted"]);
+    server.write("trusted/verifiers/root.pem", &root);
+    let agree = ["--yes", "--trust", "trusted"];
+    let shown = server.ask(&[&look[..], &agree].concat()).json();
+    assert_eq!(shown["consent"]["verifier"]["name"], "CN=Danube Air,O=Danube Air,C=AT");
+    let seen = seen(&server, &api, &request).await;
+    assert_eq!(seen["state"], "answered", "{seen}");
+    server.write("trusted/verifiers/broken.pem", "-----BEGIN CERTIFICATE-----");
+    server
+        .ask(&["wallet", "list", "--trust", "trusted"])
+        .refused(2, &["broken.pem"]);
+}

@@ -16,7 +16,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 use tempfile::TempDir;
-use vidimus::clock::SystemClock;
+use vidimus::{app::wallets::attest, clock::SystemClock};
 use vidimus_core::{
     Algorithm, Signer,
     encoding::{base64, base64url},
@@ -28,6 +28,7 @@ use vidimus_openid4vc::oauth::{Form, Opaque, pkce};
 
 const CONFIGURATION: &str = "sars-cov-2-naat.dc+sd-jwt";
 const ISSUER: &str = "https://id.example";
+const BORN: &str = "1998-02-26";
 const SECRET: &str = "a secret & more";
 
 /// What the service was asked for at its authorization endpoint, by code.
@@ -36,8 +37,8 @@ type Codes = Arc<Mutex<HashMap<String, Form>>>;
 /// An OpenID provider that has just identified somebody by a document.
 struct Service {
     codes: Codes,
-    /// What it says of the person.
-    documents: Arc<Mutex<Value>>,
+    /// The documents and the date of birth that it has of the person.
+    person: Arc<Mutex<(Value, &'static str)>>,
     receiver: Receiver,
 }
 
@@ -50,12 +51,12 @@ fn passport(number: &str) -> Value {
 
 impl Service {
     async fn start(key: SigningKey) -> Self {
-        let (codes, documents) = (Codes::default(), Arc::new(Mutex::new(passport("p 123 4567"))));
-        let (kept, says) = (codes.clone(), documents.clone());
+        let (codes, person) = (Codes::default(), Arc::new(Mutex::new((passport("p 123 4567"), BORN))));
+        let (kept, says) = (codes.clone(), person.clone());
         let answer = move |_: &str, received: &Received| token(&key, &kept, &says.lock().unwrap(), received);
         Self {
             codes,
-            documents,
+            person,
             receiver: Receiver::plain(answer).await,
         }
     }
@@ -79,7 +80,8 @@ impl Service {
 }
 
 /// The token endpoint: a code counts once, for the client that has its secret and the verifier of the challenge.
-fn token(key: &SigningKey, codes: &Codes, documents: &Value, received: &Received) -> Response {
+fn token(key: &SigningKey, codes: &Codes, person: &(Value, &'static str), received: &Received) -> Response {
+    let (documents, born) = person;
     let form = Form::parse(&received.body).unwrap();
     let asked = form.get("code").and_then(|code| codes.lock().unwrap().remove(code));
     let verifier = form.get("code_verifier").map(Opaque::new);
@@ -98,9 +100,10 @@ fn token(key: &SigningKey, codes: &Codes, documents: &Value, received: &Received
     let now = SystemClock.now();
     let claims = json!({
         "iss": ISSUER, "sub": "someone", "aud": "vidimus", "nonce": asked.get("nonce"), "iat": now.0, "exp": now.0 + 60,
+        "auth_time": now.0 - 5,
         "verified_claims": {
             "verification": {"trust_framework": "eidas", "evidence": documents},
-            "claims": {"birthdate": "1998-02-26"},
+            "claims": {"birthdate": born},
         },
     });
     let Value::Object(header) = json!({"alg": "ES256", "kid": "k"}) else {
@@ -132,8 +135,10 @@ async fn setting() -> Setting {
     let more = format!(
         "[outside]\nloopback = true\n[trust]\ndirectory = {:?}\n[identity]\nname = \"ID & Co\"\nissuer = \"{ISSUER}\"\n\
          authorization_endpoint = \"http://127.0.0.1:{port}/authorize\"\ntoken_endpoint = \"http://127.0.0.1:{port}/token\"\n\
-         client_id = \"vidimus\"\nclient_secret = \"{SECRET}\"\ntrust_framework = \"eidas\"\n",
-        directory.path().join("trusted")
+         client_id = \"vidimus\"\nclient_secret = \"{SECRET}\"\ntrust_framework = \"eidas\"\n\
+         [wallets]\nredirects = [\"{} https://wallet.example/back\"]\n",
+        directory.path().join("trusted"),
+        attest::CLIENT,
     );
     let config = configuration(directory.path(), &more);
     initialise(&config).await;
@@ -233,11 +238,17 @@ async fn a_traveller_whom_an_identity_service_knows_has_copies_again() {
         assert!(!body.contains("1234567") && !body.contains("secret"), "{body}");
     }
 
-    // Somebody whom the laboratory does not know, a document of another kind, and one whose certificate is over: told, and free to try otherwise.
+    // Somebody whom the laboratory does not know, a document of another kind, another date of birth, and a certificate that is over: told, and free to try otherwise.
     let certificate = setting.reported["certificate"].as_str().unwrap().to_owned();
     let card = json!([{"type": "document", "document_details": {"type": "idcard", "document_number": "P1234567", "issuer": {"country_code": "AUT"}}}]);
-    for documents in [passport("P7654321"), card, passport("P1234567")] {
-        if documents == passport("P1234567") {
+    for (person, over) in [
+        ((passport("P7654321"), BORN), false),
+        ((card, BORN), false),
+        // The laboratory mistyped a number, which is somebody else's.
+        ((passport("P1234567"), "1971-01-01"), false),
+        ((passport("P1234567"), BORN), true),
+    ] {
+        if over {
             let path = format!("/v1/certificates/{certificate}/revoke");
             let body = json!({"reason": "wrong-result"});
             setting
@@ -246,7 +257,7 @@ async fn a_traveller_whom_an_identity_service_knows_has_copies_again() {
                 .await
                 .expect(StatusCode::OK);
         }
-        *setting.service.documents.lock().unwrap() = documents;
+        *setting.service.person.lock().unwrap() = person;
         let page = setting.page(&wallet, &new).await;
         let told = setting.identify(&wallet, &page, &[]).await;
         let text = told.text();
@@ -319,7 +330,9 @@ async fn what_an_identity_service_says_counts_for_one_page() {
         Form::new().with("code", "c").with("state", "x"),
         Form::new().with("code", "c"),
     ] {
-        assert_eq!(app.get(&at(query), None).await.status, StatusCode::NOT_FOUND);
+        let over = app.get(&at(query), None).await;
+        assert_eq!(over.status, StatusCode::BAD_REQUEST);
+        assert!(over.text().contains("no longer valid"), "{}", over.text());
     }
 
     // Codes that the service does not know are tried five times with it; then the page is over.
@@ -344,5 +357,50 @@ async fn what_an_identity_service_says_counts_for_one_page() {
         "and the service is left in peace"
     );
     let late = app.get(&path(app, &returned), None).await;
-    assert_eq!(late.status, StatusCode::NOT_FOUND);
+    assert_eq!(late.status, StatusCode::BAD_REQUEST);
+}
+
+/// What was typed into the page before does not count for who is identified.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_that_was_typed_before_narrows_nothing() {
+    let setting = setting().await;
+    let (app, laboratory) = (&setting.app, &setting.laboratory);
+    // Now the laboratory can send codes, so that the page asks for a contact too.
+    let hook = json!({"url": format!("http://127.0.0.1:{}/sms", setting.service.receiver.port), "purpose": "codes"});
+    app.post("/v1/webhooks", Some(&laboratory.key), &hook)
+        .await
+        .expect(StatusCode::CREATED);
+    let wallet = Wallet::of_issuer(app, &laboratory.id);
+    let come = async |traveller: &Traveller| {
+        let pushed = wallet
+            .push(app, traveller, &json!({}))
+            .await
+            .expect(StatusCode::CREATED);
+        Page::of(&wallet.page(app, pushed["request_uri"].as_str().unwrap()).await)
+    };
+    let redeem = async |traveller: &Traveller, back: Answer| {
+        assert_eq!(back.status, StatusCode::SEE_OTHER, "{}", back.text());
+        let location = back.headers["location"].to_str().unwrap().to_owned();
+        wallet.redeem(app, traveller, &location).await.expect(StatusCode::OK)
+    };
+    let (old, new) = (Traveller::new(), Traveller::new());
+    let page = come(&old).await;
+    let first = redeem(&old, setting.identify(&wallet, &page, &[]).await).await;
+
+    let page = come(&new).await;
+    let fields = [("contact", "wrong@example.org"), ("birth_date", BORN)];
+    let asked = wallet.answer_page(app, &page, &fields).await;
+    assert!(asked.text().contains("a code is on its way"), "{}", asked.text());
+    // A service that failed for the moment leads back to where the person was.
+    let failed = wallet.answer_page(app, &page, &[("identity_code", "made-up")]).await;
+    assert!(failed.text().contains("a code is on its way"), "{}", failed.text());
+    let tokens = redeem(&new, setting.identify(&wallet, &page, &[("lost", "yes")]).await).await;
+    let claimed = wallet.claim(app, &new, &tokens, CONFIGURATION, 1).await;
+    claimed.expect(StatusCode::OK);
+    let over = wallet.refresh(app, &old, &first).await;
+    assert_eq!(
+        over.json()["error"],
+        "invalid_grant",
+        "the lost wallet gets nothing more"
+    );
 }
