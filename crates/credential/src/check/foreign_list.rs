@@ -55,6 +55,11 @@ impl ForeignList {
     pub const fn list(&self) -> &TokenList {
         &self.list
     }
+    /// Whether it names the same signer: certificate, or name of a key. Who did sign it is the check's to say.
+    pub fn names_signer_of(&self, other: &Self) -> bool {
+        let (own, other) = (&self.list.signed.header, &other.list.signed.header);
+        own.x5c.first() == other.x5c.first() && own.kid == other.kid
+    }
     /// Its name: where it is fetched.
     pub fn uri(&self) -> &str {
         &self.list.terms.uri

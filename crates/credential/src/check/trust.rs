@@ -144,6 +144,11 @@ impl TrustList {
         }
     }
 
+    /// Takes this list in place of one that may be newer.
+    pub fn put_status_list(&mut self, uri: impl Into<String>, list: Arc<ForeignList>) {
+        self.status_lists.insert(uri.into(), Some(list));
+    }
+
     /// The authorities over issuers of SD-JWT VCs, and issuers by certificate.
     pub fn anchors(&self) -> &TrustAnchors {
         &self.anchors

@@ -275,13 +275,18 @@ pub async fn evaluate(
     if !hangs_on_its_status(&report) {
         return Ok(report);
     }
-    Ok(match foreign_lists::fetch(app, asker, &uri).await {
-        Some(found) => {
-            trust.add_status_list(uri, found);
-            with(Some(&trust))
-        }
-        None => report,
-    })
+    let Some(found) = foreign_lists::fetch(app, asker, &uri).await else {
+        return Ok(report);
+    };
+    trust.add_status_list(uri.as_str(), found);
+    let report = with(Some(&trust));
+    let Some(before) = lists.before(&uri).filter(|_| hangs_on_its_status(&report)) else {
+        return Ok(report);
+    };
+    // Of who signed the newer one nothing is known; what the other said holds for as long as it may be taken.
+    trust.put_status_list(uri, before);
+    let earlier = with(Some(&trust));
+    Ok(if hangs_on_its_status(&earlier) { report } else { earlier })
 }
 
 /// Whether a trusted issuer of others signed what was checked, and nothing speaks against it as far as its status is not known.

@@ -72,6 +72,8 @@ pub struct Lists {
 #[derive(Debug)]
 struct Kept {
     found: Found,
+    /// The one by another signer that it came after: whoever can write to a list's host once cannot have it forgotten.
+    before: Option<Arc<ForeignList>>,
     used_at: Timestamp,
     /// When it was asked for in vain, and held while somebody asks.
     asked_at: Arc<tokio::sync::Mutex<Option<Timestamp>>>,
@@ -113,6 +115,11 @@ impl Lists {
         (list.read_at() <= now && now < list.due() && counts).then_some(list)
     }
 
+    /// The one by another signer that the kept one came after.
+    pub fn before(&self, uri: &str) -> Option<Arc<ForeignList>> {
+        self.lock().get(uri)?.before.clone()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -125,6 +132,7 @@ impl Lists {
         let mut all = self.lock();
         let kept = all.entry(uri.to_owned()).or_insert_with(|| Kept {
             found: None,
+            before: None,
             used_at: now,
             asked_at: Arc::default(),
         });
@@ -141,6 +149,10 @@ impl Lists {
         let Some(kept) = all.get_mut(uri) else { return };
         match (read, &kept.found) {
             (Ok(new), Some(Some(old))) if new.issued_at() < old.issued_at() => {}
+            (Ok(new), Some(Some(old))) if !new.names_signer_of(old) => {
+                kept.before = Some(old.clone());
+                kept.found = Some(Some(Arc::new(new)));
+            }
             (Ok(new), _) => kept.found = Some(Some(Arc::new(new))),
             (Err(_), Some(Some(_))) => {}
             (Err(_), _) => kept.found = Some(None),
@@ -151,7 +163,10 @@ impl Lists {
 
 /// Lets go of what was used longest ago, until the rest fits; never of `uri`.
 fn make_room(all: &mut HashMap<String, Kept>, uri: &str) {
-    let size = |kept: &Kept| kept.found.iter().flatten().map(|list| list.size()).sum::<usize>();
+    let size = |kept: &Kept| {
+        let lists = kept.found.iter().flatten().chain(&kept.before);
+        lists.map(|list| list.size()).sum::<usize>()
+    };
     let mut bytes: usize = all.values().map(size).sum();
     while all.len() > MOST_LISTS || bytes > MOST_BYTES {
         let others = all.iter().filter(|(name, _)| *name != uri);

@@ -358,6 +358,28 @@ async fn silent() -> (u16, Arc<AtomicUsize>) {
     (port, taken)
 }
 
+/// A newer list whose signer nobody knows takes nothing back.
+#[tokio::test]
+async fn what_a_known_signer_said_holds_against_an_unknown_one() {
+    let gate = Gate::trusting().await;
+    let uri = gate.uri("/lists/1");
+    let known = list_of(&gate.country.lists, &uri, Some(1), &[5], 10);
+    gate.served.list("/lists/1", known);
+    let (revoked, good) = (gate.country.permit(&uri, 5), gate.country.permit(&uri, 6));
+    assert_eq!(gate.verdict(&revoked).await, ["invalid", "issuer_trusted", "revoked"]);
+    let asked = gate.server.requests().len();
+    gate.served
+        .list("/lists/1", list_by(&Country::new().lists, &uri, Some(300), &[]));
+    gate.app
+        .until("the other list was fetched", async || {
+            assert_eq!(gate.verdict(&revoked).await[2], "revoked");
+            gate.server.requests().len() > asked
+        })
+        .await;
+    assert_eq!(gate.verdict(&revoked).await, ["invalid", "issuer_trusted", "revoked"]);
+    assert_eq!(gate.verdict(&good).await[0], "valid");
+}
+
 #[tokio::test]
 async fn a_slow_host_that_one_airline_trusts_holds_up_nobody_else() {
     let gate = Gate::trusting().await;
