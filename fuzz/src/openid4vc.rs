@@ -6,10 +6,11 @@ use vidimus_openid4vc::{
     dcql::{self, Candidate, Query, Type, limit},
     jwe::{ContentEncryption, Jwe},
     oauth::{
-        Form, Identifier, ServerMetadata, TokenRequest, TokenResponse,
+        Form, Identifier, Opaque, ServerMetadata, TokenRequest, TokenResponse,
         attestation::Headers,
         authorization::AuthorizationRequest,
         dpop::{self, Proof},
+        identity as service,
     },
     vci::{
         CredentialOffer, CredentialRequest, CredentialResponse, DeferredRequest, IssuerMetadata, Notification,
@@ -24,6 +25,7 @@ pub type Entry = (&'static str, fn(&[u8]));
 /// All entries.
 pub const ENTRIES: &[Entry] = &[
     ("dcql", dcql),
+    ("identity", identity),
     ("jwe", jwe),
     ("oauth_form", oauth_form),
     ("vci_message", vci_message),
@@ -34,6 +36,32 @@ pub const ENTRIES: &[Entry] = &[
     ("vp_request", vp_request),
     ("vp_response", vp_response),
 ];
+
+/// The claims of an ID token, or the answer that it comes in: a person is named by whole documents, few of them, and by the right token alone.
+pub fn identity(data: &[u8]) {
+    let _ = service::id_token(data);
+    let Ok(claims) = serde_json::from_slice(data) else {
+        return;
+    };
+    let expected = service::Expected {
+        issuer: "https://id.example",
+        client_id: "vidimus",
+        nonce: &Opaque::new("n"),
+        trust_framework: Some("eidas"),
+        keys: &[],
+        roots: &[],
+        algorithms: &[],
+        now: Timestamp(1_772_352_900),
+    };
+    let Ok(documents) = service::read(&claims, &expected) else {
+        return;
+    };
+    assert!((1..=16).contains(&documents.len()));
+    assert!(claims["iss"] == "https://id.example" && claims["nonce"] == "n");
+    for document in documents {
+        assert!(!document.kind.is_empty() && !document.country.is_empty() && !document.number.is_empty());
+    }
+}
 
 /// A query: bounded, read again as the same, and evaluated over credentials that it may ask for; what it finds is an answer, and no more than it asked.
 pub fn dcql(data: &[u8]) {

@@ -8,11 +8,80 @@ mod fuzz;
 mod run;
 
 use serde_json::{Value, json};
+use vidimus_core::Timestamp;
 use vidimus_openid4vc::{
     dcql::{Query, limit},
     jwe::Jwe,
+    oauth::{Opaque, identity},
     vp::{Invocation, MAX_RESPONSE, Posted, Request},
 };
+
+#[test]
+fn the_corpus_of_identity_is_what_makes_it() {
+    let claims = |change: &dyn Fn(&mut Value)| {
+        let details = json!({"type": "passport", "document_number": "P1234567", "issuer": {"country_code": "AUT"}});
+        let mut claims = json!({
+            "iss": "https://id.example", "aud": "vidimus", "nonce": "n", "iat": 1_772_352_900, "exp": 1_772_353_500, "auth_time": 1_772_352_880,
+            "verified_claims": {
+                "verification": {"trust_framework": "eidas", "evidence": [{"type": "document", "document_details": details}]},
+                "claims": {"birthdate": "1998-02-26"},
+            },
+        });
+        change(&mut claims);
+        claims.to_string().into_bytes()
+    };
+    run::seeds(
+        "identity",
+        |data| {
+            let expected = identity::Expected {
+                issuer: "https://id.example",
+                client_id: "vidimus",
+                nonce: &Opaque::new("n"),
+                trust_framework: Some("eidas"),
+                keys: &[],
+                roots: &[],
+                algorithms: &[],
+                now: Timestamp(1_772_352_900),
+            };
+            serde_json::from_slice(data).is_ok_and(|claims| identity::read(&claims, &expected).is_ok())
+        },
+        &[
+            ("whole", claims(&|_| {})),
+            (
+                "several",
+                claims(&|claims| {
+                    let one = claims["verified_claims"].take();
+                    claims["verified_claims"] =
+                        json!([{"verification": {"trust_framework": "de_aml"}, "claims": {}}, one]);
+                }),
+            ),
+            ("azp", claims(&|claims| claims["azp"] = "vidimus".into())),
+        ],
+        &[
+            (
+                "answer",
+                br#"{"access_token": "a", "token_type": "Bearer", "id_token": "x.y.z"}"#.to_vec(),
+            ),
+            ("old", claims(&|claims| claims["iat"] = 1.into())),
+            ("nonce", claims(&|claims| claims["nonce"] = "m".into())),
+            (
+                "framework",
+                claims(&|claims| claims["verified_claims"]["verification"]["trust_framework"] = "x".into()),
+            ),
+            (
+                "birth-date",
+                claims(&|claims| claims["verified_claims"]["claims"] = json!({})),
+            ),
+            (
+                "number",
+                claims(&|claims| {
+                    claims["verified_claims"]["verification"]["evidence"][0]["document_details"]["document_number"] =
+                        7.into()
+                }),
+            ),
+        ],
+    );
+}
 
 #[test]
 fn the_corpus_of_dcql_is_what_makes_it() {
