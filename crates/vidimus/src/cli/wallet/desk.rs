@@ -409,7 +409,7 @@ impl<'a> Desk<'a> {
             Exit::Unavailable,
             format!(
                 "{cause}; what came is kept as {number}, unverified, and shown to nobody: `vidimus wallet refresh` looks again, \
-                 `vidimus wallet remove {number}` gives it up"
+                 `vidimus wallet remove` with this number gives it up"
             ),
         )
     }

@@ -208,7 +208,12 @@ async fn what_cannot_be_verified_yet_waits_and_is_lost_by_nothing_but_its_holder
         let claim = ["wallet", "offer", &link, "--loopback", "--code", &code, "--copies", "2"];
         let (before, _) = held(&server);
         proxy.instead(registry, status, body);
-        let told = ["wallet refresh", "wallet remove w1", "shown to nobody"];
+        let told = [
+            "wallet refresh",
+            "kept as w1",
+            "`vidimus wallet remove` with this number",
+            "shown to nobody",
+        ];
         server.ask(&claim).refused(5, &told);
         server.ask(&claim).refused(5, &told);
         server.ask(&refresh).refused(5, &told);
