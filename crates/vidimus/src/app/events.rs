@@ -15,6 +15,8 @@ use vidimus_store::{
 pub const KEPT: i64 = 30 * 86_400;
 /// How long an event is brought to webhooks.
 pub const DELIVERED_WITHIN: i64 = 3 * 86_400;
+/// For how long events are gathered before they are numbered.
+pub const GATHERING: Duration = Duration::from_millis(50);
 /// Events that are read at once.
 const AT_ONCE: u32 = 100;
 /// A stream looks for events of other instances, and whether it may go on, this often.

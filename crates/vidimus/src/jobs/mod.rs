@@ -98,7 +98,11 @@ pub fn start(app: Arc<App>, stop: CancellationToken) -> Jobs {
         Job::Events,
         second,
         |app| &app.wake.events,
-        |app| async move { events::number(&app).await },
+        |app| async move {
+            // What happens meanwhile is numbered with it: each numbering is a commit, which those who are answered now would wait for.
+            tokio::time::sleep(events::GATHERING).await;
+            events::number(&app).await
+        },
     );
     run.repeat(
         Job::LapsePresentations,

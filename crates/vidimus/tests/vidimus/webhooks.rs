@@ -430,6 +430,11 @@ async fn a_webhook_that_fails_for_days_is_given_up_and_comes_back_with_a_test() 
     .await;
     let tried = receiver.requests().len();
     happens(&app, &laboratory, Kind::CredentialIssued).await;
+    app.until("it has its number, and goes nowhere", async || {
+        let waiting = app.app.store.read(vidimus_store::events::unnumbered).await;
+        waiting.unwrap().is_empty()
+    })
+    .await;
     let test = async || {
         let path = format!("/v1/webhooks/{id}/test");
         app.post(&path, Some(&laboratory.key), &json!({}))
