@@ -37,12 +37,9 @@ pub const ENTRIES: &[Entry] = &[
     ("vp_response", vp_response),
 ];
 
-/// The claims of an ID token, or the answer that it comes in: a person is named by whole documents, few of them, and by the right token alone.
-pub fn identity(data: &[u8]) {
-    let _ = service::id_token(data);
-    let Ok(claims) = serde_json::from_slice(data) else {
-        return;
-    };
+/// The documents that the claims of an ID token name, for one session.
+pub fn named(claims: &[u8]) -> Option<Vec<service::Document>> {
+    let claims = serde_json::from_slice(claims).ok()?;
     let expected = service::Expected {
         issuer: "https://id.example",
         client_id: "vidimus",
@@ -53,11 +50,16 @@ pub fn identity(data: &[u8]) {
         algorithms: &[],
         now: Timestamp(1_772_352_900),
     };
-    let Ok(documents) = service::read(&claims, &expected) else {
+    service::read(&claims, &expected).ok()
+}
+
+/// The claims of an ID token, or the answer that it comes in: a person is named by whole documents, few of them.
+pub fn identity(data: &[u8]) {
+    let _ = service::id_token(data);
+    let Some(documents) = named(data) else {
         return;
     };
     assert!((1..=16).contains(&documents.len()));
-    assert!(claims["iss"] == "https://id.example" && claims["nonce"] == "n");
     for document in documents {
         assert!(!document.kind.is_empty() && !document.country.is_empty() && !document.number.is_empty());
     }

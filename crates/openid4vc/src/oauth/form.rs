@@ -109,6 +109,11 @@ impl Form {
     }
 }
 
+/// A text as it stands in a form (RFC 6749 appendix B).
+pub(crate) fn encoded(text: &str) -> String {
+    byte_serialize(text.as_bytes()).collect()
+}
+
 fn decode(text: &[u8]) -> Result<String, FormError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.iter();

@@ -7,14 +7,14 @@
 use super::{
     Endpoint, Form, Opaque,
     authorization::with_query,
-    pkce,
+    form, pkce,
     signed::{self, SignedError},
     wire::{self, MAX_TEXT},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::fmt;
-use vidimus_core::{Algorithm, Provider, PublicKey, Timestamp};
+use vidimus_core::{Algorithm, Provider, PublicKey, Timestamp, encoding};
 use vidimus_credential::{
     jws::{Jws, JwsError},
     x509::{Certificate, CertificateError},
@@ -114,6 +114,12 @@ pub enum IdentityError {
     /// It says nothing of an identity document that was verified as is asked for.
     #[error("the identity service does not say which identity document it saw")]
     Unverified,
+}
+
+/// How a client that has a secret authenticates at the token endpoint: the value of `Authorization` (RFC 6749 §2.3.1).
+pub fn basic(client_id: &str, secret: &str) -> String {
+    let both = format!("{}:{}", form::encoded(client_id), form::encoded(secret));
+    format!("Basic {}", encoding::base64(both.as_bytes()))
 }
 
 /// The ID token in the token endpoint's answer (Core §3.1.3.3). What else is in it is not used.

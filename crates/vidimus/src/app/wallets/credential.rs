@@ -5,7 +5,7 @@
 
 use super::{
     Configuration, Incoming, Refusal, Site, deferred,
-    incoming::Sender,
+    incoming::{Sender, Spent},
     metadata::{self, endpoints},
     nonces::{self, Kind},
     offers, own_keys, standing, token,
@@ -22,7 +22,7 @@ use std::sync::Arc;
 use vidimus_core::{
     Provider as _, PublicKey, Timestamp,
     encoding::base64url,
-    id::{CertificateId, ClaimId, CopyId, ParticipantId},
+    id::{CertificateId, ClaimId, CopyId, GrantId, ParticipantId},
 };
 use vidimus_credential::{
     CategoryId, Format, card, category::Category, format::sd_jwt_vc, sd_jwt::Step, x509::Certificate,
@@ -328,6 +328,77 @@ pub(super) fn blocked(what: Blocked) -> Refusal {
     }
 }
 
+/// What a request for copies uses up, in the transaction of what it does: its proofs and nonces, and so many of the copies that its grant gives.
+#[derive(Debug, Clone)]
+pub(super) struct Used {
+    pub(super) spent: Spent,
+    pub(super) grant: GrantId,
+    pub(super) count: u32,
+    pub(super) most: u32,
+}
+
+impl Used {
+    /// By a request that wants a copy for each of these holders.
+    pub(super) fn new(app: &App, sender: Sender, grant: GrantId, holders: &[Holder]) -> Self {
+        Self {
+            spent: sender.spent,
+            grant,
+            count: u32::try_from(holders.len()).unwrap_or(u32::MAX),
+            most: app.config.wallets.copies_per_grant,
+        }
+    }
+
+    /// By one whose copies were counted when they were asked for; whoever ends the grant meanwhile ends them, too.
+    pub(super) fn counted_before(sender: Sender, grant: GrantId) -> Self {
+        Self {
+            spent: sender.spent,
+            grant,
+            count: 0,
+            most: u32::MAX,
+        }
+    }
+
+    pub(super) fn take(&self, tx: &mut Tx<'_>) -> Result<Option<Blocked>, vidimus_store::Error> {
+        if let Some(kind) = self.spent.take(tx)? {
+            return Ok(Some(Blocked::Replayed(kind)));
+        }
+        let within = grants::count(tx, self.grant, self.count, self.most)?;
+        Ok((!within).then_some(Blocked::Exhausted))
+    }
+}
+
+/// Makes the copies and answers with them; `note` runs in the transaction that completes them.
+pub(super) async fn issue(
+    app: &App,
+    site: &Site,
+    asked: issue::ForWallet,
+    used: Used,
+    notification: &Opaque,
+    note: impl Fn(&mut Tx<'_>, &[CopyId]) -> Result<(), Error> + Send + Sync + 'static,
+) -> Result<CredentialResponse, Refusal> {
+    let (issuer, now) = (site.issuer.id, app.now());
+    let entry = app.audit_entry(Some(issuer), "issue-to-wallet", asked.certificate.as_bytes());
+    let first = move |tx: &mut Tx<'_>| {
+        let blocked = used.take(tx)?;
+        if blocked.is_none() {
+            audit::append(tx, &entry)?;
+        }
+        Ok::<_, Error>(blocked)
+    };
+    let last = move |tx: &mut Tx<'_>, copies: &[CopyId]| {
+        note(tx, copies)?;
+        tell(tx, issuer, copies, now)
+    };
+    let credentials = issue::for_wallet(app, site, asked, first, last)
+        .await?
+        .map_err(blocked)?;
+    app.wake.events.notify_one();
+    Ok(CredentialResponse::Issued {
+        credentials,
+        notification_id: Some(notification.expose().to_owned()),
+    })
+}
+
 async fn issue_now(
     app: &App,
     site: &Site,
@@ -353,43 +424,21 @@ async fn issue_now(
         created: now,
         expires: now.plus(NOTIFICATION_SECONDS),
     };
-    let most = app.config.wallets.copies_per_grant;
-    let issuer = site.issuer.id;
-    let (count, grant) = (u32::try_from(holders.len()).unwrap_or(u32::MAX), grant.id);
-    let spent = sender.spent;
-    let entry = app.audit_entry(Some(site.issuer.id), "issue-to-wallet", certificate.as_bytes());
-    let first = move |tx: &mut Tx<'_>| {
-        if let Some(kind) = spent.take(tx)? {
-            return Ok(Some(Blocked::Replayed(kind)));
-        }
-        if !grants::count(tx, grant, count, most)? {
-            return Ok(Some(Blocked::Exhausted));
-        }
-        audit::append(tx, &entry)?;
-        Ok::<_, Error>(None)
-    };
-    let last = move |tx: &mut Tx<'_>, copies: &[CopyId]| {
+    let used = Used::new(app, sender, grant.id, &holders);
+    let note = move |tx: &mut Tx<'_>, copies: &[CopyId]| {
         let ids: Vec<_> = copies.iter().map(ToString::to_string).collect();
         let claim = Claim {
             copies: Some(ids.join(" ")),
             ..claim.clone()
         };
-        claims::insert(tx, &claim)?;
-        tell(tx, issuer, copies, now)
+        Ok(claims::insert(tx, &claim)?)
     };
     let asked = issue::ForWallet {
         certificate,
         format: configuration.format,
         holders,
     };
-    let credentials = issue::for_wallet(app, site, asked, first, last)
-        .await?
-        .map_err(blocked)?;
-    app.wake.events.notify_one();
-    Ok(CredentialResponse::Issued {
-        credentials,
-        notification_id: Some(notification.expose().to_owned()),
-    })
+    issue(app, site, asked, used, &notification, note).await
 }
 
 /// Tells the issuer of copies that a wallet is given.

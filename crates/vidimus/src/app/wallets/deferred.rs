@@ -2,7 +2,7 @@
 
 use super::{
     Configuration, Incoming, Refusal, Site,
-    credential::{Answer, Blocked, answer, blocked, claimable, opened, spend, tell},
+    credential::{self, Answer, Used, answer, blocked, claimable, opened, spend},
     incoming::Sender,
     metadata::{self, endpoints},
     offers, own_keys, token,
@@ -18,9 +18,9 @@ use vidimus_openid4vc::{
     vci::{CredentialErrorCode, CredentialResponse, DeferredRequest},
 };
 use vidimus_store::{
-    Tx, audit,
+    Tx,
     claims::{self, Claim, State},
-    grants::{self, Grant},
+    grants::Grant,
 };
 
 /// How long a deferred request is answered: thirty days.
@@ -90,16 +90,12 @@ pub(super) async fn defer(
         own_keys::ask(app, site, claim, asked, sender).await?;
         return Ok(later);
     }
-    let most = app.config.wallets.copies_per_grant;
-    let (count, spent) = (u32::try_from(holders.len()).unwrap_or(u32::MAX), sender.spent);
+    let used = Used::new(app, sender, claim.grant, &holders);
     let done = app
         .store
         .write(move |tx| {
-            if let Some(kind) = spent.take(tx)? {
-                return Ok(Some(Blocked::Replayed(kind)));
-            }
-            if !grants::count(tx, claim.grant, count, most)? {
-                return Ok(Some(Blocked::Exhausted));
+            if let Some(blocked) = used.take(tx)? {
+                return Ok(Some(blocked));
             }
             claims::insert(tx, &claim)?;
             Ok::<_, Error>(None)
@@ -193,37 +189,13 @@ async fn issue_deferred(
 ) -> Result<CredentialResponse, Refusal> {
     let holders = holders_of(claim)?;
     let notification = Opaque::generate(&mut *app.entropy());
-    let (issuer, now) = (site.issuer.id, app.now());
     let (id, hash): (ClaimId, Digest) = (claim.id, offers::hash(app, &notification));
-    let spent = sender.spent;
-    let grant = claim.grant;
-    let entry = app.audit_entry(Some(site.issuer.id), "issue-to-wallet", certificate.as_bytes());
-    let first = move |tx: &mut Tx<'_>| {
-        if let Some(kind) = spent.take(tx)? {
-            return Ok(Some(Blocked::Replayed(kind)));
-        }
-        // They were counted when they were asked for; whoever ends the grant meanwhile ends them, too.
-        if !grants::count(tx, grant, 0, u32::MAX)? {
-            return Ok(Some(Blocked::Exhausted));
-        }
-        audit::append(tx, &entry)?;
-        Ok::<_, Error>(None)
-    };
-    let last = move |tx: &mut Tx<'_>, copies: &[CopyId]| {
-        answered(tx, id, &hash, copies)?;
-        tell(tx, issuer, copies, now)
-    };
+    let used = Used::counted_before(sender, claim.grant);
     let asked = issue::ForWallet {
         certificate,
         format: configuration.format,
         holders,
     };
-    let credentials = issue::for_wallet(app, site, asked, first, last)
-        .await?
-        .map_err(blocked)?;
-    app.wake.events.notify_one();
-    Ok(CredentialResponse::Issued {
-        credentials,
-        notification_id: Some(notification.expose().to_owned()),
-    })
+    let note = move |tx: &mut Tx<'_>, copies: &[CopyId]| answered(tx, id, &hash, copies);
+    credential::issue(app, site, asked, used, &notification, note).await
 }

@@ -16,6 +16,7 @@ use crate::{
     config,
     outside::{self, Request},
 };
+use bytes::Bytes;
 use reqwest::{
     StatusCode,
     header::{self, HeaderValue},
@@ -23,13 +24,13 @@ use reqwest::{
 use subtle::ConstantTimeEq as _;
 use vidimus_core::{
     Algorithm,
-    encoding::{base64, base64url, from_base64url},
+    encoding::{base64url, from_base64url},
     id::AuthorizationId,
 };
 use vidimus_credential::intake::{DocumentKind, IdentityDocument};
 use vidimus_openid4vc::oauth::{
     Endpoint, ErrorCode, Form, Grant, Opaque, TokenRequest,
-    identity::{Ask, Document, Expected, IdentityError, MAX_AGE, id_token, verify},
+    identity::{Ask, Document, Expected, IdentityError, MAX_AGE, basic, id_token, verify},
     pkce::Challenge,
 };
 use vidimus_store::{authorizations, persons::PersonIndex};
@@ -48,8 +49,6 @@ enum Failed {
     Status(StatusCode),
     #[error(transparent)]
     Token(#[from] IdentityError),
-    #[error("a value is none that may stand in a header")]
-    Header,
 }
 
 impl Failed {
@@ -58,7 +57,7 @@ impl Failed {
         match self {
             Self::Outside(_) => true,
             Self::Status(status) => status.is_server_error(),
-            Self::Token(_) | Self::Header => false,
+            Self::Token(_) => false,
         }
     }
 }
@@ -193,56 +192,51 @@ pub async fn answer(
     }
 }
 
+/// What the service says of whoever has its code.
 async fn ask(app: &App, service: &config::Identity, id: AuthorizationId, code: &str) -> Result<Vec<Document>, Failed> {
-    let carried = Carried::of(app, id);
-    let mut request = TokenRequest::new(Grant::AuthorizationCode {
-        code: Opaque::new(code),
-        redirect_uri: Some(return_uri(app).as_str().to_owned()),
-        code_verifier: Some(carried.verifier),
-    });
-    let authorization = match &service.client_secret {
-        Some(secret) => {
-            // Both as in a form (RFC 6749 §2.3.1).
-            let encoded = |text: &str| Form::new().with("", text).encode().trim_start_matches('=').to_owned();
-            let both = format!("{}:{}", encoded(&service.client_id), encoded(secret.expose()));
-            let mut value = HeaderValue::from_str(&format!("Basic {}", base64(both.as_bytes())));
-            if let Ok(value) = &mut value {
-                value.set_sensitive(true);
-            }
-            Some(value.map_err(|_| Failed::Header)?)
-        }
-        None => {
-            request.client_id = Some(service.client_id.clone());
-            None
-        }
-    };
-    let target = app.outside.target(service.token_endpoint.as_str())?;
-    let mut sent = Request::post(target, request.to_form().encode())
-        .header(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/x-www-form-urlencoded"),
-        )
-        .header(header::ACCEPT, HeaderValue::from_static("application/json"));
-    if let Some(value) = authorization {
-        sent = sent.header(header::AUTHORIZATION, value);
-    }
-    let answer = app.outside.send(sent).await?;
-    if answer.status != StatusCode::OK {
-        return Err(Failed::Status(answer.status));
-    }
+    let Carried { nonce, verifier, .. } = Carried::of(app, id);
+    let answer = exchange(app, service, code, verifier).await?;
     let anchors = app.trusted.anchors(Role::Identity, app.now());
     let keys: Vec<_> = anchors.keys.iter().map(|key| (key.kid.as_deref(), &key.key)).collect();
     let expected = Expected {
         issuer: &service.issuer,
         client_id: &service.client_id,
-        nonce: &carried.nonce,
+        nonce: &nonce,
         trust_framework: service.trust_framework.as_deref(),
         keys: &keys,
         roots: &anchors.certificates,
         algorithms: &ALGORITHMS,
         now: app.now(),
     };
-    Ok(verify(&id_token(&answer.body)?, &expected, app.provider())?)
+    Ok(verify(&id_token(&answer)?, &expected, app.provider())?)
+}
+
+/// The token endpoint's answer to a code.
+async fn exchange(app: &App, service: &config::Identity, code: &str, verifier: Opaque) -> Result<Bytes, Failed> {
+    let mut request = TokenRequest::new(Grant::AuthorizationCode {
+        code: Opaque::new(code),
+        redirect_uri: Some(return_uri(app).as_str().to_owned()),
+        code_verifier: Some(verifier),
+    });
+    // Without a secret the client is named, and PKCE alone protects the code.
+    request.client_id = service.client_secret.is_none().then(|| service.client_id.clone());
+    let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+    let target = app.outside.target(service.token_endpoint.as_str())?;
+    let mut sent = Request::post(target, request.to_form().encode())
+        .header(header::CONTENT_TYPE, form)
+        .header(header::ACCEPT, HeaderValue::from_static("application/json"));
+    if let Some(secret) = &service.client_secret {
+        let mut value =
+            HeaderValue::from_str(&basic(&service.client_id, secret.expose())).expect("base64 may stand in a header");
+        value.set_sensitive(true);
+        sent = sent.header(header::AUTHORIZATION, value);
+    }
+    let answer = app.outside.send(sent).await?;
+    if answer.status == StatusCode::OK {
+        Ok(answer.body)
+    } else {
+        Err(Failed::Status(answer.status))
+    }
 }
 
 /// The person whom laboratories reported with this document. None for kinds that they report nobody with.

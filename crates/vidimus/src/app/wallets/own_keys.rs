@@ -5,7 +5,7 @@
 
 use super::{
     Configuration, Refusal, Site,
-    credential::{Blocked, blocked, spend, tell},
+    credential::{Blocked, Used, blocked, spend, tell},
     deferred::answered,
     incoming::Sender,
     notification::push_owner,
@@ -33,7 +33,6 @@ use vidimus_store::{
     claims::{self, Claim},
     copies::State,
     events::{self, Event},
-    grants,
     participants::Custody,
     waiting,
 };
@@ -52,16 +51,8 @@ fn text_at(copy: CopyId) -> Transcript {
 
 /// Has copies signed for a claim that is new: `claim` is recorded with them.
 pub async fn ask(app: &App, site: &Site, claim: Claim, asked: issue::ForWallet, sender: Sender) -> Result<(), Refusal> {
-    let most = app.config.wallets.copies_per_grant;
-    let count = u32::try_from(asked.holders.len()).unwrap_or(u32::MAX);
-    let (spent, grant) = (sender.spent, claim.grant);
-    let first = move |tx: &mut Tx<'_>| {
-        if let Some(kind) = spent.take(tx)? {
-            return Ok(Some(Blocked::Replayed(kind)));
-        }
-        let within = grants::count(tx, grant, count, most)?;
-        Ok::<_, Error>((!within).then_some(Blocked::Exhausted))
-    };
+    let used = Used::new(app, sender, claim.grant, &asked.holders);
+    let first = move |tx: &mut Tx<'_>| Ok::<_, Error>(used.take(tx)?);
     let (id, issuer, now) = (claim.id, site.issuer.id, app.now());
     let last = move |tx: &mut Tx<'_>, copies: &[CopyId]| {
         claims::insert(tx, &claim)?;

@@ -33,11 +33,16 @@ pub async fn claimed(server: &Deployment, public: &str, passport: &str, format: 
         server.ask(&["wallet", "new"]).json();
         server.ask(&["wallet", "trust", public, "--loopback"]).json();
     }
-    let offer = offered(server, &api, passport, json!({"formats": [format]})).await;
+    claim(server, &api, passport, format, copies).await;
+    api
+}
+
+/// A wallet claims a certificate, whomever it trusts.
+pub async fn claim(server: &Deployment, api: &Api, passport: &str, format: &str, copies: &str) {
+    let offer = offered(server, api, passport, json!({"formats": [format]})).await;
     let (link, code) = (text(&offer, "/link"), text(&offer, "/tx_code/code"));
     let claim = ["wallet", "offer", &link, "--loopback", "--code", &code];
     server.ask(&[&claim[..], &["--copies", copies]].concat()).json();
-    api
 }
 
 /// Names of all attributes that there are.

@@ -1,7 +1,7 @@
 //! A traveller shows certificates: to verifiers that are known in each way, with what is authorised, and without being asked.
 
 use super::{
-    claiming::{api_key, asked, claimed, everything, offered, permitted},
+    claiming::{api_key, asked, claim, claimed, everything, offered, permitted},
     place::{Deployment, content_id, fhir, read, text},
 };
 use crate::server::{Api, free_port};
@@ -281,10 +281,7 @@ async fn a_directory_says_whom_a_wallet_trusts() {
     server.with_participants();
     let api = Api::new(server.url.clone());
     server.ask(&["wallet", "new"]).json();
-    let offer = offered(&server, &api, "P1234567", json!({"formats": ["dc+sd-jwt"]})).await;
-    let (link, code) = (text(&offer, "/link"), text(&offer, "/tx_code/code"));
-    let claim = ["wallet", "offer", &link, "--loopback", "--code", &code, "--copies", "2"];
-    server.ask(&claim).json();
+    claim(&server, &api, "P1234567", "dc+sd-jwt", "2").await;
     let request = api
         .post(Some(&api_key(&server, "verifier")), "/v1/presentations", &body())
         .await;
