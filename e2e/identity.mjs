@@ -133,21 +133,21 @@ report(
 )
 report(new URL(first.returned).origin === base, 'and sends the browser back')
 report(first.back.html.includes('is asked who you are') && first.back.fields.page === first.page.fields.page, 'to the page that it left')
+const codeOf = (answer) => answer.status === 303 && new URL(answer.headers.get('location')).searchParams.get('code')
+// The service's key was written a moment ago, and the directory may not have been read again. Its codes count once, and a page has few tries: each
+// time the wallet comes anew.
+let journey = first
 const allowed = await until('the service is trusted', async () => {
-  const answer = await first.back.send({})
-  if (answer.status === 303) return answer
-  // Its key was written a moment ago; a code counts once.
-  const again = await come()
-  const second = await again.back.send({})
-  if (second.status === 303) Object.assign(first, again)
-  return second.status === 303 && second
+  const answer = await journey.back.send({})
+  if (codeOf(answer)) return answer
+  journey = await come()
 })
 const response = vci.parseAndVerifyAuthorizationResponseRedirectUrl({ url: allowed.headers.get('location'), authorizationServerMetadata })
 report(response.state === 'again' && typeof response.code === 'string', 'whom it names is sent on to the wallet with a code')
 const { accessTokenResponse: tokens } = await oauth.retrieveAuthorizationCodeAccessToken({
-  authorizationServerMetadata, authorizationCode: response.code, pkceCodeVerifier: first.begun.pkce.codeVerifier, redirectUri, dpop: first.dpop,
+  authorizationServerMetadata, authorizationCode: response.code, pkceCodeVerifier: journey.begun.pkce.codeVerifier, redirectUri, dpop: journey.dpop,
 })
-const wallet = { issuerMetadata, accessToken: tokens.access_token, dpop: first.dpop }
+const wallet = { issuerMetadata, accessToken: tokens.access_token, dpop: journey.dpop }
 const key = await newKey()
 const { c_nonce: nonce } = await vci.requestNonce({ issuerMetadata })
 const { jwt: proof } = await vci.createCredentialRequestJwtProof({
