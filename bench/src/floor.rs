@@ -17,10 +17,14 @@ type Queued = (Work, oneshot::Sender<()>);
 pub struct Writer(SyncSender<Queued>);
 
 impl Writer {
-    /// Makes a database with these tables, and starts its writer.
+    /// Opens a database, makes what these statements say in it, and starts its writer. Log and cache are as large as the product's.
     pub fn open(path: &Path, tables: &str) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
-        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;")?;
+        connection.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -16384; \
+             PRAGMA wal_autocheckpoint = 16000; PRAGMA journal_size_limit = 67108864;",
+        )?;
+        connection.set_prepared_statement_cache_capacity(64);
         connection.execute_batch(tables)?;
         let (queue, requests) = sync_channel(8_192);
         std::thread::spawn(move || write(&connection, &requests));

@@ -1,6 +1,7 @@
-//! The floor server of issuings by OpenID4VCI and checks by OpenID4VP: axum, a group commit, and the signatures, seals and rows that nobody can
-//! leave out, with nothing of the product's around them. It believes whatever else it is told. Prints its address; the database goes into the
-//! directory that is named.
+//! The floor server of issuings by OpenID4VCI and checks by OpenID4VP: axum, a group commit, and the same signatures, seals and rows, with nothing
+//! of the product's around them. Its tables and indexes are the product's own, its rows those that the product keeps; it believes whatever else it
+//! is told: no references are checked, nothing is numbered, anchored or told to anybody afterwards. Prints its address; the database goes into
+//! the directory that is named.
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
@@ -27,33 +28,14 @@ use vidimus_openid4vc::{
     jwe::{self, Jwe, PrivateKey, Recipient},
     oauth::Form,
 };
+use vidimus_store::{Config, Missing, Store};
 
-/// The tables of an issuing and of a check, with their keys and the indexes that they are found by.
-const TABLES: &str = "
-    CREATE TABLE persons (id BLOB PRIMARY KEY, data_key BLOB) WITHOUT ROWID;
-    CREATE TABLE results (id BLOB PRIMARY KEY, person BLOB, kind BLOB, body BLOB) WITHOUT ROWID;
-    CREATE UNIQUE INDEX results_live ON results (person, kind);
-    CREATE TABLE certificates (id BLOB PRIMARY KEY, result BLOB, person BLOB, state TEXT, valid_from INTEGER, valid_until INTEGER) WITHOUT ROWID;
-    CREATE TABLE offers (id BLOB PRIMARY KEY, result BLOB, reference BLOB UNIQUE, code BLOB UNIQUE, tx_code BLOB, state TEXT, created INTEGER,
-      expires INTEGER) WITHOUT ROWID;
-    CREATE TABLE grants (id BLOB PRIMARY KEY, offer BLOB, dpop BLOB, claimed INTEGER, created INTEGER, expires INTEGER) WITHOUT ROWID;
-    CREATE INDEX grants_offer ON grants (offer);
-    CREATE TABLE tokens (hash BLOB PRIMARY KEY, grant BLOB, kind TEXT, created INTEGER, expires INTEGER) WITHOUT ROWID;
-    CREATE INDEX tokens_grant ON tokens (grant);
-    CREATE TABLE seen (kind TEXT, hash BLOB, expires INTEGER, PRIMARY KEY (kind, hash)) WITHOUT ROWID;
-    CREATE TABLE claims (id BLOB PRIMARY KEY, grant BLOB, copies TEXT, notification BLOB UNIQUE, created INTEGER) WITHOUT ROWID;
-    CREATE INDEX claims_grant ON claims (grant);
-    CREATE TABLE copies (id BLOB PRIMARY KEY, certificate BLOB, prepared BLOB, digest BLOB UNIQUE, salt BLOB, payload BLOB) WITHOUT ROWID;
-    CREATE INDEX copies_certificate ON copies (certificate);
-    CREATE TABLE status (place INTEGER PRIMARY KEY, copy BLOB);
-    CREATE TABLE outbox (commitment BLOB PRIMARY KEY, copy BLOB, created INTEGER) WITHOUT ROWID;
-    CREATE TABLE events (id BLOB PRIMARY KEY, kind TEXT, object BLOB, time INTEGER, sequence INTEGER) WITHOUT ROWID;
-    CREATE INDEX events_unnumbered ON events (time) WHERE sequence IS NULL;
-    CREATE TABLE audit (sequence INTEGER PRIMARY KEY, object BLOB, previous BLOB, hash BLOB);
-    CREATE TABLE presentations (id BLOB PRIMARY KEY, request BLOB, answer BLOB, state TEXT, created INTEGER, expires INTEGER, updated INTEGER)
-      WITHOUT ROWID;
-    CREATE TABLE checks (id BLOB PRIMARY KEY, verdict TEXT, reasons TEXT, time INTEGER) WITHOUT ROWID;
-";
+/// Whose rows they are, and from when.
+const PARTICIPANT: [u8; 16] = [7; 16];
+const NOW: i64 = 1_772_000_000;
+const CATEGORY: &str = "sars-cov-2-naat";
+/// What audit entries are appended to.
+const HEAD: &str = "INSERT INTO audit_head (id, sequence, hash, time) VALUES (1, 0, zeroblob(32), 0)";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:pre-authorized_code";
 
 /// As the program has it.
@@ -85,7 +67,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     let key = SigningKey::generate(KeyKind::P256, &mut OsEntropy);
-    let writer = Writer::open(&database, TABLES)?;
+    let made = Config::Sqlite {
+        path: database.clone(),
+        missing: Missing::Create,
+    };
+    Store::open(made, Arc::new(Native::new())).await?.close().await;
+    let writer = Writer::open(&database, HEAD)?;
     let floor = Arc::new(Floor {
         url: url.clone(),
         writer,
@@ -211,40 +198,125 @@ fn audit(c: &Connection, object: [u8; 16]) -> rusqlite::Result<()> {
     let hash = random::<32>();
     run(
         c,
-        "INSERT INTO audit (object, previous, hash) VALUES (?1, ?2, ?3)",
-        params![object, hash, hash],
+        "UPDATE audit_head SET sequence = sequence + 1, hash = ?1, time = ?2 WHERE id = 1",
+        params![hash, NOW],
+    )?;
+    run(
+        c,
+        "INSERT INTO audit_entries (sequence, time, actor, operation, object, details, previous, hash) \
+         SELECT sequence, ?1, ?2, 'result-reported', ?3, ?4, ?5, ?5 FROM audit_head",
+        params![NOW, PARTICIPANT, object, [0_u8; 32], hash],
     )
 }
 
 fn event(c: &Connection, kind: &str, object: [u8; 16]) -> rusqlite::Result<()> {
     run(
         c,
-        "INSERT INTO events VALUES (?1, ?2, ?3, 1, NULL)",
-        params![random::<16>(), kind, object],
+        "INSERT INTO events (id, participant_id, kind, object, time, arrival) VALUES (?1, ?2, ?3, ?4, ?5, 1)",
+        params![random::<16>(), PARTICIPANT, kind, object, NOW],
     )
 }
 
 fn see(c: &Connection, kind: &str) -> rusqlite::Result<()> {
-    run(c, "INSERT INTO seen VALUES (?1, ?2, 1)", params![kind, random::<32>()])
+    run(
+        c,
+        "INSERT INTO seen (kind, hash, expires) VALUES (?1, ?2, ?3)",
+        params![kind, random::<32>(), NOW],
+    )
 }
 
+/// Where a copy's status stands.
+fn place() -> i64 {
+    i64::from_be_bytes(random::<8>()) >> 8
+}
+
+/// A copy before it is signed, and its place in the status list.
+fn intend(
+    c: &Connection,
+    copy: [u8; 16],
+    certificate: [u8; 16],
+    format: &str,
+    place: i64,
+    prepared: &[u8],
+) -> rusqlite::Result<()> {
+    run(
+        c,
+        "INSERT INTO copies (id, participant_id, certificate_id, format, state, status_list, status_index, prepared, created) \
+         VALUES (?1, ?2, ?3, ?4, 'intent', 1, ?5, ?6, ?7)",
+        params![copy, PARTICIPANT, certificate, format, place, prepared, NOW],
+    )?;
+    run(
+        c,
+        "INSERT INTO status_entries (list, place, copy_id, status, updated) VALUES (1, ?1, ?2, 0, ?3)",
+        params![place, copy, NOW],
+    )
+}
+
+/// A copy that is signed, and waits for its anchor.
+fn complete(
+    c: &Connection,
+    copy: [u8; 16],
+    digest: &[u8; 32],
+    payload: Option<&[u8]>,
+    commitment: &[u8; 32],
+) -> rusqlite::Result<()> {
+    run(
+        c,
+        "UPDATE copies SET state = 'signed', prepared = NULL, key_id = ?1, digest = ?2, commitment = ?3, salt_nonce = ?4, salt_ciphertext = ?5, \
+         payload = ?6, issued_at = ?7 WHERE id = ?8 AND state = 'intent'",
+        params![
+            PARTICIPANT,
+            digest,
+            commitment,
+            [3_u8; 12],
+            [3_u8; 48],
+            payload,
+            NOW,
+            copy
+        ],
+    )?;
+    run(
+        c,
+        "INSERT INTO outbox (commitment, copy_id, chain, created) VALUES (?1, ?2, 1, ?3)",
+        params![commitment, copy, NOW],
+    )
+}
+
+/// A report is a result, its certificate, and that one's copy on paper.
 async fn result(State(floor): At, Json(report): Json<Value>) -> Result<(StatusCode, Json<Value>), StatusCode> {
-    let (result, certificate, person) = (random::<16>(), random::<16>(), random::<32>());
-    let body = floor.seal(report["claims"].to_string().as_bytes());
+    let (result, certificate, person, unique) = (random::<16>(), random::<16>(), random::<32>(), random::<32>());
+    let (copy, place) = (random::<16>(), place());
+    let claims = report["claims"].to_string();
+    let (body, prepared) = (floor.seal(claims.as_bytes()), floor.seal(claims.as_bytes()));
     let work = move |c: &Connection| {
-        run(c, "INSERT INTO persons VALUES (?1, ?2)", params![person, [1_u8; 60]])?;
         run(
             c,
-            "INSERT INTO results VALUES (?1, ?2, ?3, ?4)",
-            params![result, person, random::<32>(), body],
+            "INSERT INTO persons (person, kek_id, kek_version, nonce, data_key_ciphertext, created) VALUES (?1, 'root', 1, ?2, ?3, ?4)",
+            params![person, [1_u8; 12], [1_u8; 48], NOW],
         )?;
         run(
             c,
-            "INSERT INTO certificates VALUES (?1, ?2, ?3, 'valid', 1, 2)",
-            params![certificate, result, person],
+            "INSERT INTO results (id, participant_id, person, category, uniqueness, nonce, body_ciphertext, state, created) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'live', ?8)",
+            params![result, PARTICIPANT, person, CATEGORY, unique, [1_u8; 12], body, NOW],
         )?;
+        run(
+            c,
+            "INSERT INTO certificates (id, participant_id, result_id, person, category, uniqueness, state, valid_from, valid_until, created, updated) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'valid', ?7, ?7, ?7, ?7)",
+            params![certificate, PARTICIPANT, result, person, CATEGORY, unique, NOW],
+        )?;
+        intend(c, copy, certificate, "hcert", place, &prepared)?;
         audit(c, result)
     };
+    floor.writer.commit(work).await?;
+    let signature = floor
+        .key
+        .sign(Algorithm::Es256, claims.as_bytes())
+        .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    let paper = [claims.as_bytes(), &signature].concat();
+    let (digest, commitment, payload) = (hash(&base64url(&paper)), random::<32>(), floor.seal(&paper));
+    let work = move |c: &Connection| complete(c, copy, &digest, Some(&payload), &commitment);
     floor.writer.commit(work).await?;
     Ok((StatusCode::CREATED, Json(json!({"result": hex(&result)}))))
 }
@@ -255,12 +327,14 @@ async fn offer(State(floor): At, Json(asked): Json<Value>) -> Result<(StatusCode
     let tx_code = u32::from_be_bytes(random::<4>()) % 100_000_000;
     let (kept, code_hash) = (hash(&reference), hash(&code));
     let keyed = hmac::sign(&floor.nonces, format!("{tx_code:08}").as_bytes());
-    let result = asked["result"].to_string();
+    // As many bytes as the id has.
+    let result = hash(&asked["result"].to_string())[..16].to_vec();
     let work = move |c: &Connection| {
         run(
             c,
-            "INSERT INTO offers VALUES (?1, ?2, ?3, ?4, ?5, 'open', 1, 2)",
-            params![id, result, kept, code_hash, keyed.as_ref()],
+            "INSERT INTO offers (id, participant_id, result_id, category, configurations, reference_hash, code_hash, tx_code, tx_code_length, \
+             tries, state, created, expires) VALUES (?1, ?2, ?3, ?4, 'dc+sd-jwt', ?5, ?6, ?7, 8, 0, 'open', ?8, ?8)",
+            params![id, PARTICIPANT, result, CATEGORY, kept, code_hash, keyed.as_ref(), NOW],
         )?;
         audit(c, id)
     };
@@ -277,7 +351,7 @@ async fn offer(State(floor): At, Json(asked): Json<Value>) -> Result<(StatusCode
 async fn read_offer(State(floor): At, Path(text): Path<String>) -> Answer {
     let (reference, code) = text.split_once('.').ok_or(BAD)?;
     let state = floor.find(
-        "SELECT state FROM offers WHERE reference = ?1",
+        "SELECT state FROM offers WHERE reference_hash = ?1",
         &hash(reference),
         |row| row.get::<_, String>(0),
     )?;
@@ -296,7 +370,7 @@ async fn token(State(floor): At, headers: HeaderMap, body: Bytes) -> Answer {
     let form = Form::parse(&body).map_err(|_| BAD)?;
     let code = hash(form.get("pre-authorized_code").ok_or(BAD)?);
     let given = hmac::sign(&floor.nonces, form.get("tx_code").ok_or(BAD)?.as_bytes());
-    let (offer, kept) = floor.find("SELECT id, tx_code FROM offers WHERE code = ?1", &code, |row| {
+    let (offer, kept) = floor.find("SELECT id, tx_code FROM offers WHERE code_hash = ?1", &code, |row| {
         Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, Vec<u8>>(1)?))
     })?;
     if given.as_ref() != kept {
@@ -314,15 +388,16 @@ async fn token(State(floor): At, headers: HeaderMap, body: Bytes) -> Answer {
         event(c, "offer-claimed", offer)?;
         run(
             c,
-            "INSERT INTO grants VALUES (?1, ?2, ?3, 0, 1, 2)",
-            params![grant, offer, random::<32>()],
+            "INSERT INTO wallet_grants (id, participant_id, offer_id, configurations, dpop_key, claimed, state, created, expires) \
+             VALUES (?1, ?2, ?3, 'dc+sd-jwt', ?4, 0, 'live', ?5, ?5)",
+            params![grant, PARTICIPANT, offer, random::<32>(), NOW],
         )?;
         audit(c, grant)?;
         for (hash, kind) in hashes {
             run(
                 c,
-                "INSERT INTO tokens VALUES (?1, ?2, ?3, 1, 2)",
-                params![hash, grant, kind],
+                "INSERT INTO tokens (token_hash, grant_id, kind, created, expires) VALUES (?1, ?2, ?3, ?4, ?4)",
+                params![hash, grant, kind, NOW],
             )?;
         }
         Ok(())
@@ -343,9 +418,11 @@ async fn credential(State(floor): At, headers: HeaderMap, Json(asked): Json<Valu
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).ok_or(BAD);
     verify(header("dpop")?, None)?;
     let token = header("authorization")?.strip_prefix("DPoP ").ok_or(BAD)?;
-    let grant = floor.find("SELECT grant FROM tokens WHERE hash = ?1", &hash(token), |row| {
-        row.get::<_, [u8; 16]>(0)
-    })?;
+    let grant = floor.find(
+        "SELECT grant_id FROM tokens WHERE token_hash = ?1",
+        &hash(token),
+        |row| row.get::<_, [u8; 16]>(0),
+    )?;
     let proof = asked["proofs"]["jwt"][0].as_str().ok_or(BAD)?;
     let claims = verify(proof, None)?;
     let nonce = claims["nonce"].as_str().ok_or(BAD)?;
@@ -356,14 +433,13 @@ async fn credential(State(floor): At, headers: HeaderMap, Json(asked): Json<Valu
     }
     let holder = json_part(proof.split('.').next().ok_or(BAD)?)?["jwk"].take();
     let (copy, claim, certificate) = (random::<16>(), random::<16>(), random::<16>());
-    let place = i64::from_be_bytes(random::<8>()) >> 8;
-    let prepared = floor.seal(&[2; 900]);
+    let (place, prepared) = (place(), floor.seal(&[2; 900]));
     let first = move |c: &Connection| {
         see(c, "dpop")?;
         see(c, "credential-nonce")?;
         run(
             c,
-            "UPDATE grants SET claimed = claimed + 1 WHERE id = ?1",
+            "UPDATE wallet_grants SET claimed = claimed + 1 WHERE id = ?1",
             params![grant],
         )?;
         audit(c, certificate)?;
@@ -372,29 +448,19 @@ async fn credential(State(floor): At, headers: HeaderMap, Json(asked): Json<Valu
             "UPDATE certificates SET state = 'valid' WHERE id = ?1 AND state = 'valid'",
             params![certificate],
         )?;
-        run(
-            c,
-            "INSERT INTO copies VALUES (?1, ?2, ?3, NULL, NULL, NULL)",
-            params![copy, certificate, prepared],
-        )?;
-        run(c, "INSERT INTO status VALUES (?1, ?2)", params![place, copy])
+        intend(c, copy, certificate, "dc+sd-jwt", place, &prepared)
     };
     floor.writer.commit(first).await?;
     let (signed, disclosures) = sd_jwt(&floor, &holder)?;
-    let payload = floor.seal(signed.as_bytes());
     let (digest, commitment, notification) = (hash(&signed), random::<32>(), base64url(&random::<32>()));
     let notified = hash(&notification);
     let last = move |c: &Connection| {
+        complete(c, copy, &digest, None, &commitment)?;
         run(
             c,
-            "UPDATE copies SET prepared = NULL, digest = ?1, salt = ?2, payload = ?3 WHERE id = ?4",
-            params![digest, [3_u8; 60], payload, copy],
-        )?;
-        run(c, "INSERT INTO outbox VALUES (?1, ?2, 1)", params![commitment, copy])?;
-        run(
-            c,
-            "INSERT INTO claims VALUES (?1, ?2, ?3, ?4, 1)",
-            params![claim, grant, hex(&copy), notified],
+            "INSERT INTO claims (id, participant_id, grant_id, configuration, holder_keys, copies, notification_hash, state, created, expires) \
+             VALUES (?1, ?2, ?3, 'dc+sd-jwt', '[]', ?4, ?5, 'made', ?6, ?6)",
+            params![claim, PARTICIPANT, grant, hex(&copy), notified, NOW],
         )?;
         event(c, "credential-issued", copy)
     };
@@ -459,8 +525,9 @@ async fn ask(State(floor): At, Json(asked): Json<Value>) -> Result<(StatusCode, 
     let work = move |c: &Connection| {
         run(
             c,
-            "INSERT INTO presentations VALUES (?1, ?2, NULL, 'made', 1, 2, 1)",
-            params![id, sealed],
+            "INSERT INTO presentations (id, participant_id, purpose, request_ciphertext, state, created, expires, updated) \
+             VALUES (?1, ?2, 'boarding', ?3, 'made', ?4, ?4, ?4)",
+            params![id, PARTICIPANT, sealed, NOW],
         )?;
         audit(c, id)
     };
@@ -491,7 +558,11 @@ async fn request(State(floor): At, Path(text): Path<String>) -> Result<String, S
         run(c, statement, params![id])
     };
     floor.writer.commit(work).await?;
-    let kept = floor.find("SELECT request FROM presentations WHERE id = ?1", &id, |row| row.get(0))?;
+    let kept = floor.find(
+        "SELECT request_ciphertext FROM presentations WHERE id = ?1",
+        &id,
+        |row| row.get(0),
+    )?;
     let kept = floor.open(kept)?;
     let paths = [json!({"path": ["family_name"]}), json!({"path": ["claims", "result"]})];
     let payload = json!({
@@ -506,7 +577,11 @@ async fn request(State(floor): At, Path(text): Path<String>) -> Result<String, S
 async fn response(State(floor): At, Path(text): Path<String>, body: Bytes) -> Answer {
     let id = id_of(&text)?;
     let form = Form::parse(&body).map_err(|_| BAD)?;
-    let kept = floor.find("SELECT request FROM presentations WHERE id = ?1", &id, |row| row.get(0))?;
+    let kept = floor.find(
+        "SELECT request_ciphertext FROM presentations WHERE id = ?1",
+        &id,
+        |row| row.get(0),
+    )?;
     let kept = floor.open(kept)?;
     let key = kept["key"].as_str().ok_or(BAD)?;
     let key = PrivateKey::new(vidimus_core::encoding::from_hex_exact(key).map_err(|_| BAD)?);
@@ -543,19 +618,15 @@ async fn response(State(floor): At, Path(text): Path<String>, body: Bytes) -> An
     let work = move |c: &Connection| {
         run(
             c,
-            "UPDATE presentations SET state = 'answering' WHERE id = ?1 AND state = 'fetched'",
-            params![id],
-        )?;
-        run(
-            c,
-            "UPDATE presentations SET state = 'answered', request = NULL, answer = ?2, updated = 1 WHERE id = ?1",
+            "UPDATE presentations SET state = 'answered', request_ciphertext = NULL, answer_ciphertext = ?2, updated = 1 WHERE id = ?1 AND \
+             state = 'fetched'",
             params![id, sealed],
         )?;
         event(c, "presentation-answered", id)?;
         run(
             c,
-            "INSERT INTO checks VALUES (?1, 'valid', '', 1)",
-            params![random::<16>()],
+            "INSERT INTO checks (id, participant_id, category, verdict, reasons, time) VALUES (?1, ?2, ?3, 'valid', '', ?4)",
+            params![random::<16>(), PARTICIPANT, CATEGORY, NOW],
         )
     };
     floor.writer.commit(work).await?;
@@ -564,9 +635,11 @@ async fn response(State(floor): At, Path(text): Path<String>, body: Bytes) -> An
 
 async fn read_presentation(State(floor): At, Path(text): Path<String>) -> Answer {
     let id = id_of(&text)?;
-    let answer = floor.find("SELECT answer FROM presentations WHERE id = ?1", &id, |row| {
-        row.get::<_, Option<Vec<u8>>>(0)
-    })?;
+    let answer = floor.find(
+        "SELECT answer_ciphertext FROM presentations WHERE id = ?1",
+        &id,
+        |row| row.get::<_, Option<Vec<u8>>>(0),
+    )?;
     let answer = answer.map(|sealed| floor.open(sealed)).transpose()?;
     Ok(Json(json!({"id": text, "state": "answered", "answer": answer})))
 }

@@ -69,6 +69,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "events",
         text: include_str!("../migrations/0010_events.sql"),
     },
+    Migration {
+        number: 11,
+        name: "indexes",
+        text: include_str!("../migrations/0011_indexes.sql"),
+    },
 ];
 
 impl Migration {

@@ -17,7 +17,7 @@ names! {
         Made = "made",
         /// A wallet has it.
         Fetched = "fetched",
-        /// An answer is being checked: no other is taken.
+        /// An instance of an older version checks an answer: no other is taken.
         Answering = "answering",
         /// It was answered; the answer holds the verdict.
         Answered = "answered",
@@ -158,15 +158,6 @@ pub fn answerable(tx: &mut Tx<'_>, id: PresentationId, now: Timestamp) -> Result
     )
 }
 
-/// Takes the one answer that a request has: `true` for the first, before it expires.
-pub fn take(tx: &mut Tx<'_>, id: PresentationId, now: Timestamp) -> Result<bool, Error> {
-    let rows = tx.execute(
-        "UPDATE presentations SET state = 'answering', updated = $1 WHERE id = $2 AND state = 'fetched' AND expires > $1",
-        params![now, id],
-    )?;
-    Ok(rows == 1)
-}
-
 /// Notes an answer that was none to the request, and what was wrong with it. The request can still be answered, until `most` were wrong: then
 /// it has failed. Gives where it stands; none where it takes no answer any more.
 pub fn refuse(
@@ -186,7 +177,8 @@ pub fn refuse(
     )
 }
 
-/// Notes what came of an answer that was taken. What was asked is not needed any more.
+/// Takes the one answer that a request has, and notes what came of it: `true` for the first, before the request expires. What was asked is not
+/// needed any more.
 pub fn settle(
     tx: &mut Tx<'_>,
     id: PresentationId,
@@ -197,7 +189,7 @@ pub fn settle(
 ) -> Result<bool, Error> {
     let rows = tx.execute(
         "UPDATE presentations SET state = $1, answer_ciphertext = $2, response_code_hash = $3, request_ciphertext = NULL, updated = $4 \
-         WHERE id = $5 AND state = 'answering'",
+         WHERE id = $5 AND state = 'fetched' AND expires > $4",
         params![state, *answer, response_code, now, id],
     )?;
     Ok(rows == 1)

@@ -12,6 +12,7 @@ use connection::{constraints, sqlite_code};
 use rusqlite::ffi::ErrorCode;
 use std::{
     any::Any,
+    cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::Path,
     sync::{
@@ -27,6 +28,8 @@ use vidimus_core::Provider;
 const GROUP: usize = 512;
 /// After this long a group is committed even if more requests wait, so that the first of it does not wait for the last.
 const LINGER: Duration = Duration::from_millis(4);
+/// For so many groups after a request failed half done, each request's beginning is marked, so that it alone can be undone.
+const MARKED: u32 = 256;
 /// Requests that may wait for the writer. More are refused: the service is past what its disk can do.
 const QUEUE: usize = 8192;
 const READERS: usize = 4;
@@ -70,6 +73,7 @@ impl Sqlite {
             connection: writer,
             provider: provider.clone(),
             health: health.clone(),
+            marked: Cell::new(0),
         };
         std::thread::Builder::new()
             .name("store-writer".into())
@@ -305,11 +309,16 @@ struct Writer {
     connection: Connection,
     provider: Arc<dyn Provider>,
     health: Arc<Health>,
+    /// For so many groups yet, each request's beginning is marked. A mark makes SQLite copy each page before it changes, and few requests fail
+    /// after they have changed something.
+    marked: Cell<u32>,
 }
 
 /// How running a request inside the group's transaction ended.
 enum Step {
     Ended,
+    /// It failed half done, and nothing marked where it began: the whole group must be undone and run again.
+    Spoiled,
     /// SQLite has rolled the whole transaction back (a full disk, a read error): the others of the group must run again.
     Lost,
 }
@@ -355,19 +364,23 @@ impl Writer {
             }
             return None;
         }
+        let marked = self.marked.get();
+        self.marked.set(marked.saturating_sub(1));
         let mut next = Some(first);
         while let Some(mut request) = next.take() {
-            let step = if request.is_abandoned() {
-                Step::Ended
-            } else {
-                self.step(request.as_mut())
-            };
+            let step = self.step(request.as_mut(), marked > 0);
             group.push(request);
+            let step = match step {
+                Step::Spoiled => self.again(&mut group),
+                step => step,
+            };
             if let Step::Lost = step {
                 self.one_by_one(group);
                 return closing;
             }
-            if group.len() >= GROUP || start.elapsed() >= LINGER {
+            // From the next group on beginnings are marked.
+            let spoiled = self.marked.get() > marked;
+            if spoiled || group.len() >= GROUP || start.elapsed() >= LINGER {
                 break;
             }
             match requests.try_recv() {
@@ -384,7 +397,37 @@ impl Writer {
         closing
     }
 
-    fn step(&self, request: &mut dyn Request) -> Step {
+    /// The group in a new transaction, each request's beginning marked.
+    fn again(&self, group: &mut [Box<dyn Request>]) -> Step {
+        self.marked.set(MARKED);
+        self.connection.roll_back();
+        if self.connection.run("BEGIN IMMEDIATE").is_err() {
+            return Step::Lost;
+        }
+        for request in group {
+            if let Step::Lost = self.step(request.as_mut(), true) {
+                return Step::Lost;
+            }
+        }
+        Step::Ended
+    }
+
+    fn step(&self, request: &mut dyn Request, marked: bool) -> Step {
+        if request.is_abandoned() {
+            return Step::Ended;
+        }
+        if !marked {
+            let before = self.connection.inner.total_changes();
+            let keep = request.run(self.tx());
+            let changed = self.connection.inner.total_changes() != before;
+            return if self.connection.inner.is_autocommit() {
+                Step::Lost
+            } else if keep || !changed {
+                Step::Ended
+            } else {
+                Step::Spoiled
+            };
+        }
         if self.connection.run("SAVEPOINT request").is_err() {
             self.connection.roll_back();
             return Step::Lost;

@@ -120,7 +120,7 @@ impl Store {
     ///
     /// `work` may run more than once (a serialization failure, a full disk in the middle of a group) and must have no effect but through its
     /// [`Tx`]: random values, ids and the time are made before and moved in. On SQLite, requests that wait at the same time share one commit,
-    /// each in a savepoint of its own, so an error of one never touches another. When the returned future is dropped, the work may or may not
+    /// and an error of one never touches another. When the returned future is dropped, the work may or may not
     /// have been done.
     pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where

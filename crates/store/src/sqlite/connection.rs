@@ -41,13 +41,15 @@ impl Connection {
             // What is deleted is overwritten: an erased salt or key does not stay behind in a free page.
             "PRAGMA secure_delete = ON",
             "PRAGMA temp_store = MEMORY",
-            // KiB. There are several readers, and the system caches the file for all of them.
+            // KiB. There are several readers, and the system caches the file for all of them. Not more for the writer: where a B-tree was balanced
+            // SQLite looks through all cached pages at the commit.
             if read_only {
                 "PRAGMA cache_size = -8192"
             } else {
-                "PRAGMA cache_size = -65536"
+                "PRAGMA cache_size = -16384"
             },
-            "PRAGMA wal_autocheckpoint = 4000",
+            // Pages of the log: what the journal's limit holds. A page that changed often meanwhile is written to the file once.
+            "PRAGMA wal_autocheckpoint = 16000",
             "PRAGMA journal_size_limit = 67108864",
         ];
         connection.inner.set_prepared_statement_cache_capacity(512);

@@ -375,7 +375,12 @@ on_both! {
         setting.store.write(move |tx| presentations::insert(tx, &scope, &row)).await.unwrap();
         assert_eq!(setting.store.read(move |tx| presentations::find(tx, &scope, id)).await.unwrap(), Some(new));
         assert_eq!(setting.store.read(move |tx| presentations::find(tx, &stranger(), id)).await.unwrap(), None);
-        assert!(!setting.store.write(move |tx| presentations::take(tx, id, NOW)).await.unwrap(), "nobody has fetched it");
+        let code = digest();
+        let settle = move |store: Store, now| async move {
+            let state = presentations::State::Answered;
+            store.write(move |tx| presentations::settle(tx, id, state, b"sealed", Some(&code), now)).await.unwrap()
+        };
+        assert!(!settle(setting.store.clone(), NOW).await, "nobody has fetched it");
         let fetch = async |now| setting.store.write(move |tx| presentations::fetch(tx, id, 2, now)).await.unwrap();
         let open = async |now| setting.store.read(move |tx| presentations::open(tx, id, now)).await.unwrap();
         assert!(!fetch(NOW.plus(120)).await, "too late");
@@ -387,11 +392,9 @@ on_both! {
         }
         assert!(!fetch(NOW.plus(1)).await, "as often as it may be");
         let other = setting.again().await;
+        assert!(!settle(other.clone(), NOW.plus(120)).await, "too late");
         let tries: Vec<_> = (0..8)
-            .map(|n| {
-                let store = if n % 2 == 0 { setting.store.clone() } else { other.clone() };
-                tokio::spawn(async move { store.write(move |tx| presentations::take(tx, id, NOW.plus(2))).await.unwrap() })
-            })
+            .map(|n| tokio::spawn(settle(if n % 2 == 0 { setting.store.clone() } else { other.clone() }, NOW.plus(2))))
             .collect();
         let mut won = 0;
         for attempt in tries {
@@ -401,13 +404,6 @@ on_both! {
         assert!(!fetch(NOW.plus(2)).await, "an answer was taken");
         let refused = setting.store.write(move |tx| presentations::refuse(tx, id, b"late", 3, NOW.plus(2))).await.unwrap();
         assert_eq!(refused, None, "a wrong answer that comes after the right one changes nothing");
-        let code = digest();
-        let settle = move |store: Store| async move {
-            let state = presentations::State::Answered;
-            store.write(move |tx| presentations::settle(tx, id, state, b"sealed", Some(&code), NOW.plus(3))).await.unwrap()
-        };
-        assert!(settle(setting.store.clone()).await);
-        assert!(!settle(other).await, "once");
         let found = setting.store.read(move |tx| presentations::find(tx, &scope, id)).await.unwrap().unwrap();
         assert_eq!((found.request, found.answer.as_deref()), (None, Some(b"sealed".as_slice())), "the question is gone, the answer there");
         assert!(!setting.store.write(move |tx| presentations::withdraw(tx, &scope, id, NOW)).await.unwrap());
@@ -436,7 +432,8 @@ on_both! {
         let failed = find().await;
         assert_eq!((failed.state, failed.wrong_answers, failed.request), (State::Failed, 3, None));
         assert_eq!(refuse(&other, NOW.plus(1)).await, None);
-        assert!(!setting.store.write(move |tx| presentations::take(tx, id, NOW.plus(1))).await.unwrap());
+        let settled = setting.store.write(move |tx| presentations::settle(tx, id, State::Answered, b"sealed", None, NOW.plus(1))).await.unwrap();
+        assert!(!settled, "it has failed");
     }
 
     async fn a_verifier_is_left_no_more_than_it_may_be(setting: Setting) {

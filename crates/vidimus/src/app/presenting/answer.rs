@@ -127,10 +127,9 @@ async fn settle(
     let taken = app
         .store
         .write(move |tx| {
-            if !presentations::take(tx, id, now)? {
+            if !presentations::settle(tx, id, state, &sealed, code.as_ref(), now)? {
                 return Ok(false);
             }
-            presentations::settle(tx, id, state, &sealed, code.as_ref(), now)?;
             events::append(tx, &event)?;
             rows.iter().try_for_each(|row| check_rows::insert(tx, &scope, row))?;
             Ok::<_, Error>(true)
