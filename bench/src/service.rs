@@ -206,6 +206,10 @@ pub struct Vidimus {
     pub laboratory: String,
     /// API key of an airline.
     pub airline: String,
+    /// The airline's id.
+    pub airline_id: String,
+    /// API key of the authority.
+    pub authority: String,
 }
 
 impl Vidimus {
@@ -253,13 +257,15 @@ impl Vidimus {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         };
-        let mut keys = Vec::new();
+        let authority = set_up["api_key"].as_str().ok_or("an API key")?.to_owned();
+        let (mut keys, mut ids) = (Vec::new(), Vec::new());
         for body in [
             json!({"role": "issuer", "name": "Labor Donauraum", "country": "AT", "categories": ["sars-cov-2-naat"]}),
             json!({"role": "verifier", "name": "Danube Air", "country": "AT", "url": "https://danube-air.example",
                 "attributes": ["family_name", "result"], "purposes": ["boarding"]}),
         ] {
-            let admitted = ask("/v1/participants", set_up["api_key"].as_str(), body).await?;
+            let admitted = ask("/v1/participants", Some(&authority), body).await?;
+            ids.push(admitted["participant"]["id"].as_str().ok_or("an id")?.to_owned());
             let key = admitted["api_key"].as_str().ok_or("an API key")?.to_owned();
             until_active(&client, &url, &key).await?;
             keys.push(key);
@@ -270,6 +276,8 @@ impl Vidimus {
             url,
             laboratory,
             airline,
+            airline_id: ids.pop().ok_or("an id")?,
+            authority,
         })
     }
 }

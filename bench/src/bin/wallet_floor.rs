@@ -260,9 +260,11 @@ fn complete(
     payload: Option<&[u8]>,
     commitment: &[u8; 32],
 ) -> rusqlite::Result<()> {
+    // What nobody keeps waits for nothing.
+    let state = if payload.is_some() { "signed" } else { "published" };
     run(
         c,
-        "UPDATE copies SET state = 'signed', prepared = NULL, key_id = ?1, digest = ?2, commitment = ?3, salt_nonce = ?4, salt_ciphertext = ?5, \
+        "UPDATE copies SET state = ?9, prepared = NULL, key_id = ?1, digest = ?2, commitment = ?3, salt_nonce = ?4, salt_ciphertext = ?5, \
          payload = ?6, issued_at = ?7 WHERE id = ?8 AND state = 'intent'",
         params![
             PARTICIPANT,
@@ -272,7 +274,8 @@ fn complete(
             [3_u8; 48],
             payload,
             NOW,
-            copy
+            copy,
+            state
         ],
     )?;
     run(
