@@ -590,8 +590,9 @@ fn line(number: usize, held: &Held) -> String {
     } else {
         ""
     };
+    // What is sealed to this wallet can come from anybody; whoever checks it verifies who signed.
     format!(
-        "{number:>3}  {:<26} {:<11} until {}  {anchored}{signed}",
+        "{number:>3}  {:<26} {:<11} until {}  {anchored}{signed}, issuer not verified",
         held.category(),
         held.format().name(),
         held.valid_until()
@@ -604,6 +605,7 @@ fn view(number: usize, held: &Held) -> Value {
         "category": held.category(),
         "format": held.format().name(),
         "issuer": held.issuer(),
+        "issuer_verified": false,
         "valid_from": held.valid_from().to_rfc3339(),
         "valid_until": held.valid_until().to_rfc3339(),
         "received_at": held.received_at().to_rfc3339(),

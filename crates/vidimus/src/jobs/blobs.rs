@@ -13,6 +13,8 @@ use vidimus_store::{
     copies,
 };
 
+/// What is issued within this time is published in one commit: those who are served meanwhile would wait for each.
+pub const GATHERING: Duration = Duration::from_millis(250);
 /// Copies in one step.
 const STEP: u32 = 100;
 

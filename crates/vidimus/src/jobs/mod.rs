@@ -79,7 +79,10 @@ pub fn start(app: Arc<App>, stop: CancellationToken) -> Jobs {
         |app| &app.wake.outbox,
         move |app| {
             let passed_by = passed_by.clone();
-            async move { blobs::publish(&app, &passed_by).await }
+            async move {
+                tokio::time::sleep(blobs::GATHERING).await;
+                blobs::publish(&app, &passed_by).await
+            }
         },
     );
     run.repeat(
