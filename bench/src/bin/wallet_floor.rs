@@ -1,6 +1,6 @@
 //! The floor server of issuings by OpenID4VCI and checks by OpenID4VP: axum, a group commit, and the same signatures, seals and rows, with nothing
 //! of the product's around them. Its tables and indexes are the product's own, its rows those that the product keeps; it believes whatever else it
-//! is told: no references are checked, nothing is numbered, anchored or told to anybody afterwards. Prints its address; the database goes into
+//! is told: no references are checked, and nothing is numbered, anchored, published or told to anybody afterwards. Prints its address; the database goes into
 //! the directory that is named.
 
 use aws_lc_rs::{
@@ -17,8 +17,14 @@ use axum::{
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
-use vidimus_bench::floor::{Writer, random, run};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicI64, Ordering},
+};
+use vidimus_bench::{
+    floor::{Writer, random, run},
+    service::now,
+};
 use vidimus_core::{
     Algorithm, Encryption, PublicKey, Signer,
     encoding::{base64, base64url, from_base64url, hex},
@@ -30,9 +36,8 @@ use vidimus_openid4vc::{
 };
 use vidimus_store::{Config, Missing, Store};
 
-/// Whose rows they are, and from when.
+/// Whose rows they are.
 const PARTICIPANT: [u8; 16] = [7; 16];
-const NOW: i64 = 1_772_000_000;
 const CATEGORY: &str = "sars-cov-2-naat";
 /// What audit entries are appended to.
 const HEAD: &str = "INSERT INTO audit_head (id, sequence, hash, time) VALUES (1, 0, zeroblob(32), 0)";
@@ -199,21 +204,21 @@ fn audit(c: &Connection, object: [u8; 16]) -> rusqlite::Result<()> {
     run(
         c,
         "UPDATE audit_head SET sequence = sequence + 1, hash = ?1, time = ?2 WHERE id = 1",
-        params![hash, NOW],
+        params![hash, now()],
     )?;
     run(
         c,
         "INSERT INTO audit_entries (sequence, time, actor, operation, object, details, previous, hash) \
          SELECT sequence, ?1, ?2, 'result-reported', ?3, ?4, ?5, ?5 FROM audit_head",
-        params![NOW, PARTICIPANT, object, [0_u8; 32], hash],
+        params![now(), PARTICIPANT, object, [0_u8; 32], hash],
     )
 }
 
 fn event(c: &Connection, kind: &str, object: [u8; 16]) -> rusqlite::Result<()> {
     run(
         c,
-        "INSERT INTO events (id, participant_id, kind, object, time, arrival) VALUES (?1, ?2, ?3, ?4, ?5, 1)",
-        params![random::<16>(), PARTICIPANT, kind, object, NOW],
+        "INSERT INTO events (id, participant_id, kind, object, time, arrival) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![random::<16>(), PARTICIPANT, kind, object, now(), next()],
     )
 }
 
@@ -221,13 +226,20 @@ fn see(c: &Connection, kind: &str) -> rusqlite::Result<()> {
     run(
         c,
         "INSERT INTO seen (kind, hash, expires) VALUES (?1, ?2, ?3)",
-        params![kind, random::<32>(), NOW],
+        params![kind, random::<32>(), now()],
     )
 }
 
-/// Where a copy's status stands.
-fn place() -> i64 {
-    i64::from_be_bytes(random::<8>()) >> 8
+/// A number that nothing else has.
+fn next() -> i64 {
+    static LAST: AtomicI64 = AtomicI64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
+}
+
+/// Where a copy's status stands: a list, and one of its 2^20 places, in an order that tells nothing.
+fn place() -> (i64, i64) {
+    let number = next();
+    (number >> 20, number.wrapping_mul(0x9e37_79b1) & 0xf_ffff)
 }
 
 /// A copy before it is signed, and its place in the status list.
@@ -236,19 +248,30 @@ fn intend(
     copy: [u8; 16],
     certificate: [u8; 16],
     format: &str,
-    place: i64,
+    holder: Option<&str>,
+    place: (i64, i64),
     prepared: &[u8],
 ) -> rusqlite::Result<()> {
     run(
         c,
-        "INSERT INTO copies (id, participant_id, certificate_id, format, state, status_list, status_index, prepared, created) \
-         VALUES (?1, ?2, ?3, ?4, 'intent', 1, ?5, ?6, ?7)",
-        params![copy, PARTICIPANT, certificate, format, place, prepared, NOW],
+        "INSERT INTO copies (id, participant_id, certificate_id, format, holder, state, status_list, status_index, prepared, created) \
+         VALUES (?1, ?2, ?3, ?4, ?5, 'intent', ?6, ?7, ?8, ?9)",
+        params![
+            copy,
+            PARTICIPANT,
+            certificate,
+            format,
+            holder,
+            place.0,
+            place.1,
+            prepared,
+            now()
+        ],
     )?;
     run(
         c,
-        "INSERT INTO status_entries (list, place, copy_id, status, updated) VALUES (1, ?1, ?2, 0, ?3)",
-        params![place, copy, NOW],
+        "INSERT INTO status_entries (list, place, copy_id, status, updated) VALUES (?1, ?2, ?3, 0, ?4)",
+        params![place.0, place.1, copy, now()],
     )
 }
 
@@ -261,11 +284,12 @@ fn complete(
     commitment: &[u8; 32],
 ) -> rusqlite::Result<()> {
     // What nobody keeps waits for nothing.
+    let content = payload.map(|payload| format!("bafkrei{}", hex(&payload[..26])));
     let state = if payload.is_some() { "signed" } else { "published" };
     run(
         c,
         "UPDATE copies SET state = ?9, prepared = NULL, key_id = ?1, digest = ?2, commitment = ?3, salt_nonce = ?4, salt_ciphertext = ?5, \
-         payload = ?6, issued_at = ?7 WHERE id = ?8 AND state = 'intent'",
+         payload = ?6, issued_at = ?7, content = ?10 WHERE id = ?8 AND state = 'intent'",
         params![
             PARTICIPANT,
             digest,
@@ -273,15 +297,16 @@ fn complete(
             [3_u8; 12],
             [3_u8; 48],
             payload,
-            NOW,
+            now(),
             copy,
-            state
+            state,
+            content
         ],
     )?;
     run(
         c,
         "INSERT INTO outbox (commitment, copy_id, chain, created) VALUES (?1, ?2, 1, ?3)",
-        params![commitment, copy, NOW],
+        params![commitment, copy, now()],
     )
 }
 
@@ -295,21 +320,21 @@ async fn result(State(floor): At, Json(report): Json<Value>) -> Result<(StatusCo
         run(
             c,
             "INSERT INTO persons (person, kek_id, kek_version, nonce, data_key_ciphertext, created) VALUES (?1, 'root', 1, ?2, ?3, ?4)",
-            params![person, [1_u8; 12], [1_u8; 48], NOW],
+            params![person, [1_u8; 12], [1_u8; 48], now()],
         )?;
         run(
             c,
             "INSERT INTO results (id, participant_id, person, category, uniqueness, nonce, body_ciphertext, state, created) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'live', ?8)",
-            params![result, PARTICIPANT, person, CATEGORY, unique, [1_u8; 12], body, NOW],
+            params![result, PARTICIPANT, person, CATEGORY, unique, [1_u8; 12], body, now()],
         )?;
         run(
             c,
             "INSERT INTO certificates (id, participant_id, result_id, person, category, uniqueness, state, valid_from, valid_until, created, updated) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'valid', ?7, ?7, ?7, ?7)",
-            params![certificate, PARTICIPANT, result, person, CATEGORY, unique, NOW],
+            params![certificate, PARTICIPANT, result, person, CATEGORY, unique, now()],
         )?;
-        intend(c, copy, certificate, "hcert", place, &prepared)?;
+        intend(c, copy, certificate, "hcert", None, place, &prepared)?;
         audit(c, result)
     };
     floor.writer.commit(work).await?;
@@ -330,14 +355,22 @@ async fn offer(State(floor): At, Json(asked): Json<Value>) -> Result<(StatusCode
     let tx_code = u32::from_be_bytes(random::<4>()) % 100_000_000;
     let (kept, code_hash) = (hash(&reference), hash(&code));
     let keyed = hmac::sign(&floor.nonces, format!("{tx_code:08}").as_bytes());
-    // As many bytes as the id has.
-    let result = hash(&asked["result"].to_string())[..16].to_vec();
+    let result = id_of(asked["result"].as_str().ok_or(BAD)?)?;
     let work = move |c: &Connection| {
         run(
             c,
             "INSERT INTO offers (id, participant_id, result_id, category, configurations, reference_hash, code_hash, tx_code, tx_code_length, \
              tries, state, created, expires) VALUES (?1, ?2, ?3, ?4, 'dc+sd-jwt', ?5, ?6, ?7, 8, 0, 'open', ?8, ?8)",
-            params![id, PARTICIPANT, result, CATEGORY, kept, code_hash, keyed.as_ref(), NOW],
+            params![
+                id,
+                PARTICIPANT,
+                result,
+                CATEGORY,
+                kept,
+                code_hash,
+                keyed.as_ref(),
+                now()
+            ],
         )?;
         audit(c, id)
     };
@@ -393,14 +426,14 @@ async fn token(State(floor): At, headers: HeaderMap, body: Bytes) -> Answer {
             c,
             "INSERT INTO wallet_grants (id, participant_id, offer_id, configurations, dpop_key, claimed, state, created, expires) \
              VALUES (?1, ?2, ?3, 'dc+sd-jwt', ?4, 0, 'live', ?5, ?5)",
-            params![grant, PARTICIPANT, offer, random::<32>(), NOW],
+            params![grant, PARTICIPANT, offer, random::<32>(), now()],
         )?;
         audit(c, grant)?;
         for (hash, kind) in hashes {
             run(
                 c,
                 "INSERT INTO tokens (token_hash, grant_id, kind, created, expires) VALUES (?1, ?2, ?3, ?4, ?4)",
-                params![hash, grant, kind, NOW],
+                params![hash, grant, kind, now()],
             )?;
         }
         Ok(())
@@ -435,7 +468,10 @@ async fn credential(State(floor): At, headers: HeaderMap, Json(asked): Json<Valu
         return Err(BAD);
     }
     let holder = json_part(proof.split('.').next().ok_or(BAD)?)?["jwk"].take();
-    let (copy, claim, certificate) = (random::<16>(), random::<16>(), random::<16>());
+    let found = "SELECT c.id FROM wallet_grants g JOIN offers o ON o.id = g.offer_id JOIN certificates c ON c.result_id = o.result_id WHERE g.id = ?1";
+    let certificate = floor.find(found, &grant, |row| row.get::<_, [u8; 16]>(0))?;
+    let (copy, claim) = (random::<16>(), random::<16>());
+    let bound = base64url(&hash(&holder.to_string()));
     let (place, prepared) = (place(), floor.seal(&[2; 900]));
     let first = move |c: &Connection| {
         see(c, "dpop")?;
@@ -451,7 +487,7 @@ async fn credential(State(floor): At, headers: HeaderMap, Json(asked): Json<Valu
             "UPDATE certificates SET state = 'valid' WHERE id = ?1 AND state = 'valid'",
             params![certificate],
         )?;
-        intend(c, copy, certificate, "dc+sd-jwt", place, &prepared)
+        intend(c, copy, certificate, "dc+sd-jwt", Some(&bound), place, &prepared)
     };
     floor.writer.commit(first).await?;
     let (signed, disclosures) = sd_jwt(&floor, &holder)?;
@@ -463,7 +499,7 @@ async fn credential(State(floor): At, headers: HeaderMap, Json(asked): Json<Valu
             c,
             "INSERT INTO claims (id, participant_id, grant_id, configuration, holder_keys, copies, notification_hash, state, created, expires) \
              VALUES (?1, ?2, ?3, 'dc+sd-jwt', '[]', ?4, ?5, 'made', ?6, ?6)",
-            params![claim, PARTICIPANT, grant, hex(&copy), notified, NOW],
+            params![claim, PARTICIPANT, grant, hex(&copy), notified, now()],
         )?;
         event(c, "credential-issued", copy)
     };
@@ -530,7 +566,7 @@ async fn ask(State(floor): At, Json(asked): Json<Value>) -> Result<(StatusCode, 
             c,
             "INSERT INTO presentations (id, participant_id, purpose, request_ciphertext, state, created, expires, updated) \
              VALUES (?1, ?2, 'boarding', ?3, 'made', ?4, ?4, ?4)",
-            params![id, PARTICIPANT, sealed, NOW],
+            params![id, PARTICIPANT, sealed, now()],
         )?;
         audit(c, id)
     };
@@ -629,7 +665,7 @@ async fn response(State(floor): At, Path(text): Path<String>, body: Bytes) -> An
         run(
             c,
             "INSERT INTO checks (id, participant_id, category, verdict, reasons, time) VALUES (?1, ?2, ?3, 'valid', '', ?4)",
-            params![random::<16>(), PARTICIPANT, CATEGORY, NOW],
+            params![random::<16>(), PARTICIPANT, CATEGORY, now()],
         )
     };
     floor.writer.commit(work).await?;

@@ -1,5 +1,5 @@
 -- Each page that a commit has to write costs more than the row that it holds. A commitment is a key of the outbox already, and nobody looks for a
--- copy by it, or in the outbox by a copy; what is null in most rows is found where it is not.
+-- copy by it or by its holder, or in the outbox by a copy. What is null, for a while or for good, needs no entry.
 DROP INDEX copies_commitment;
 DROP INDEX outbox_copy;
 DROP INDEX copies_digest;
@@ -7,7 +7,6 @@ CREATE INDEX copies_digest ON copies (digest) WHERE digest IS NOT NULL;
 DROP INDEX copies_content;
 CREATE INDEX copies_content ON copies (content) WHERE content IS NOT NULL;
 DROP INDEX copies_holder;
-CREATE INDEX copies_holder ON copies (holder, created, id) WHERE holder IS NOT NULL;
 DROP INDEX offers_issuer_state;
 CREATE UNIQUE INDEX offers_issuer_state ON offers (state_hash) WHERE state_hash IS NOT NULL;
 DROP INDEX claims_transaction;

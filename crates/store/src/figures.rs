@@ -28,7 +28,8 @@ pub struct Figures {
 pub fn read(tx: &mut Tx<'_>) -> Result<Figures, Error> {
     let mut waiting = tx.query_exactly("SELECT COUNT(*), MIN(created) FROM outbox WHERE batch_id IS NULL", &[])?;
     let mut batched = tx.query_exactly(
-        "SELECT MIN(o.created) FROM outbox o JOIN batches b ON b.id = o.batch_id WHERE b.state IN ('gathered', 'built')",
+        // In this order: SQLite would look at what every batch has.
+        "SELECT MIN(o.created) FROM batches b CROSS JOIN outbox o WHERE o.batch_id = b.id AND b.state IN ('gathered', 'built')",
         &[],
     )?;
     let ages: [Option<Timestamp>; 2] = [waiting.take(1)?, batched.take(0)?];

@@ -17,7 +17,7 @@ names! {
         Made = "made",
         /// A wallet has it.
         Fetched = "fetched",
-        /// An instance of an older version checks an answer: no other is taken.
+        /// An answer is being checked: no other is taken. Versions that judge an answer before they take it do not set it.
         Answering = "answering",
         /// It was answered; the answer holds the verdict.
         Answered = "answered",

@@ -280,8 +280,9 @@ where
     }
     fn finish(self: Box<Self>, commit: Result<(), Error>) {
         let answer = match (self.outcome, commit) {
-            (Some(outcome @ (Err(_) | Ok(Err(_)))), _) => outcome,
+            (Some(panic @ Err(_)), _) => panic,
             (Some(outcome), Ok(())) => outcome,
+            // A refusal too: what it was about may have been a neighbour's, and is gone.
             (_, Err(error)) => Ok(Err(error.into())),
             (None, Ok(())) => Ok(Err(Error::unavailable("the request was not run", "queue").into())),
         };
@@ -371,7 +372,19 @@ impl Writer {
             let step = self.step(request.as_mut(), marked > 0);
             group.push(request);
             let step = match step {
-                Step::Spoiled => self.again(&mut group),
+                // Alone it needs no mark: it has its answer.
+                Step::Spoiled if group.len() == 1 => {
+                    self.connection.roll_back();
+                    group.into_iter().for_each(|request| request.finish(Ok(())));
+                    return closing;
+                }
+                Step::Spoiled => match self.again(&mut group) {
+                    Ok(step) => step,
+                    Err(error) => {
+                        group.into_iter().for_each(|request| request.finish(Err(error.clone())));
+                        return closing;
+                    }
+                },
                 step => step,
             };
             if let Step::Lost = step {
@@ -398,18 +411,16 @@ impl Writer {
     }
 
     /// The group in a new transaction, each request's beginning marked.
-    fn again(&self, group: &mut [Box<dyn Request>]) -> Step {
+    fn again(&self, group: &mut [Box<dyn Request>]) -> Result<Step, Error> {
         self.marked.set(MARKED);
         self.connection.roll_back();
-        if self.connection.run("BEGIN IMMEDIATE").is_err() {
-            return Step::Lost;
-        }
+        self.connection.run("BEGIN IMMEDIATE")?;
         for request in group {
             if let Step::Lost = self.step(request.as_mut(), true) {
-                return Step::Lost;
+                return Ok(Step::Lost);
             }
         }
-        Step::Ended
+        Ok(Step::Ended)
     }
 
     fn step(&self, request: &mut dyn Request, marked: bool) -> Step {
@@ -446,27 +457,30 @@ impl Writer {
 
     /// Each request in a transaction of its own: the one that cannot be fails, the others do not fail with it.
     fn one_by_one(&self, group: Vec<Box<dyn Request>>) {
+        let mut none = None;
         for mut request in group {
             if request.is_abandoned() {
                 continue;
             }
-            let begun = self
-                .health
-                .check()
-                .and_then(|()| self.connection.run("BEGIN IMMEDIATE"));
-            if let Err(error) = begun {
-                request.finish(Err(error));
+            if none.is_none() {
+                let begun = self.health.check();
+                none = begun.and_then(|()| self.connection.run("BEGIN IMMEDIATE")).err();
+            }
+            if let Some(error) = &none {
+                // Whoever comes next would find the same after the same wait.
+                request.finish(Err(error.clone()));
                 continue;
             }
-            if request.run(self.tx()) && !self.connection.inner.is_autocommit() {
+            let keep = request.run(self.tx());
+            let lost = self.connection.inner.is_autocommit();
+            if keep && !lost {
                 request.finish(self.commit());
-            } else {
-                self.connection.roll_back();
-                request.finish(Err(Error::unavailable(
-                    "the transaction was rolled back; retry later",
-                    "rollback",
-                )));
+                continue;
             }
+            self.connection.roll_back();
+            let undone = || Error::unavailable("the transaction was rolled back; retry later", "rollback");
+            // One that is not to be kept has its answer.
+            request.finish(if keep { Err(undone()) } else { Ok(()) });
         }
     }
 

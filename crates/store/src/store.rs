@@ -118,10 +118,9 @@ impl Store {
 
     /// Runs `work` in a transaction and returns after its commit is durable; an `Err` of `work` rolls it back.
     ///
-    /// `work` may run more than once (a serialization failure, a full disk in the middle of a group) and must have no effect but through its
-    /// [`Tx`]: random values, ids and the time are made before and moved in. On SQLite, requests that wait at the same time share one commit,
-    /// and an error of one never touches another. When the returned future is dropped, the work may or may not
-    /// have been done.
+    /// `work` may run more than once (a serialization failure, a full disk, a neighbour in its group that failed half done) and must have no effect
+    /// but through its [`Tx`]: random values, ids and the time are made before and moved in. On SQLite, requests that wait at the same time share
+    /// one commit, and an error of one never touches another. When the returned future is dropped, the work may or may not have been done.
     pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         F: Fn(&mut Tx<'_>) -> Result<T, E> + Send + Sync + 'static,

@@ -4,8 +4,12 @@ use crate::setting::{Setting, insert, number, on_both};
 use std::{
     future::{Future as _, poll_fn},
     pin::pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     task::Poll,
+    time::Duration,
 };
 use tokio::sync::{RwLock, oneshot};
 use vidimus_store::{Error, Tx, testing, value::Param};
@@ -155,6 +159,81 @@ async fn a_read_that_nobody_waits_for_any_more_keeps_its_connection() {
     assert!(polled.is_pending(), "every connection is in use");
     drop(held);
     assert_eq!(reading.await.unwrap().len(), 1);
+}
+
+/// Requests in a queue behind a writer that is held up: one that is kept, then one that fails half done, then one that fails before it did anything, then
+/// another that is kept. How often the first of them ran.
+async fn around_one_that_fails_half_done(setting: &Setting, base: i64) -> u32 {
+    let (held, runs) = (Arc::new(RwLock::new(())), Arc::new(AtomicU32::new(0)));
+    let hold = held.clone().write_owned().await;
+    let work = |kind: &'static str| {
+        let (store, held, runs) = (setting.store.clone(), held.clone(), runs.clone());
+        tokio::spawn(async move {
+            let work = move |tx: &mut Tx<'_>| {
+                let note = |tx: &mut Tx<'_>, at| testing::execute(tx, INSERT, &[Param::Int(base + at)]).map(drop);
+                match kind {
+                    "holds" => drop(held.blocking_read()),
+                    "kept" => {
+                        runs.fetch_add(1, Ordering::Relaxed);
+                        note(tx, 1)?;
+                    }
+                    "half" => {
+                        note(tx, 2)?;
+                        return Err(Error::Scope);
+                    }
+                    "refused" => return Err(Error::Scope),
+                    _ => note(tx, 3)?,
+                }
+                Ok::<_, Error>(())
+            };
+            store.write(work).await
+        })
+    };
+    let mut all = Vec::new();
+    for kind in ["holds", "kept", "half", "refused", "after"] {
+        all.push((kind, work(kind)));
+        // In this order.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(hold);
+    for (kind, task) in all {
+        let result = task.await.unwrap();
+        match kind {
+            "half" | "refused" => assert!(matches!(result, Err(Error::Scope)), "{kind}: {result:?}"),
+            _ => result.unwrap(),
+        }
+    }
+    runs.load(Ordering::Relaxed)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_group_is_run_again_without_the_one_that_failed_half_done() {
+    let setting = Setting::new(testing::sqlite()).await;
+    setting.do_it(TABLE).await.unwrap();
+    let (mut turns, mut again) = (0, false);
+    // A machine that stands still in between makes a group of each.
+    while !again && turns < 50 {
+        turns += 1;
+        again = around_one_that_fails_half_done(&setting, turns * 10).await == 2;
+        assert_eq!(
+            setting.number(COUNT).await,
+            turns * 2,
+            "both that were kept, and nothing of the other"
+        );
+    }
+    assert!(again, "no group was ever run again");
+    // The next groups are marked: one that fails half done is undone alone.
+    assert_eq!(around_one_that_fails_half_done(&setting, 100_000).await, 1);
+    for place in 0..300 {
+        insert(&setting.store, INSERT, 200_000 + place).await.unwrap();
+    }
+    assert_eq!(setting.number(COUNT).await, turns * 2 + 2 + 300);
+    let unmarked = async |base| around_one_that_fails_half_done(&setting, base).await == 2;
+    let mut later = false;
+    for turn in 0..50 {
+        later = later || unmarked(300_000 + turn * 10).await;
+    }
+    assert!(later, "the marks end");
 }
 
 /// Keeps the compiler from seeing that the code after it is never reached.

@@ -605,7 +605,6 @@ fn view(number: usize, held: &Held) -> Value {
         "category": held.category(),
         "format": held.format().name(),
         "issuer": held.issuer(),
-        "issuer_verified": false,
         "valid_from": held.valid_from().to_rfc3339(),
         "valid_until": held.valid_until().to_rfc3339(),
         "received_at": held.received_at().to_rfc3339(),
