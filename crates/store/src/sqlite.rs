@@ -425,20 +425,29 @@ impl Writer {
 
     fn step(&self, request: &mut dyn Request, marked: bool) -> Step {
         if request.is_abandoned() {
-            return Step::Ended;
+            Step::Ended
+        } else if marked {
+            self.marked_step(request)
+        } else {
+            self.plain_step(request)
         }
-        if !marked {
-            let before = self.connection.inner.total_changes();
-            let keep = request.run(self.tx());
-            let changed = self.connection.inner.total_changes() != before;
-            return if self.connection.inner.is_autocommit() {
-                Step::Lost
-            } else if keep || !changed {
-                Step::Ended
-            } else {
-                Step::Spoiled
-            };
+    }
+
+    fn plain_step(&self, request: &mut dyn Request) -> Step {
+        let before = self.connection.inner.total_changes();
+        let keep = request.run(self.tx());
+        let changed = self.connection.inner.total_changes() != before;
+        if self.connection.inner.is_autocommit() {
+            Step::Lost
+        } else if keep || !changed {
+            Step::Ended
+        } else {
+            Step::Spoiled
         }
+    }
+
+    /// What fails is undone alone.
+    fn marked_step(&self, request: &mut dyn Request) -> Step {
         if self.connection.run("SAVEPOINT request").is_err() {
             self.connection.roll_back();
             return Step::Lost;
